@@ -1,0 +1,256 @@
+// The OpenAI shapes the hub speaks, as schemas: what a client may send, and the types of what it gets back.
+// Only fields named here travel on to an engine; everything else a client sends is dropped.
+import { type Static, type TSchema, Type } from '@sinclair/typebox'
+
+const optional = <T extends TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]))
+const number = (minimum: number, maximum: number) => Type.Number({ minimum, maximum })
+const integer = (minimum: number, maximum: number) => Type.Integer({ minimum, maximum })
+
+/** Most requested answers per request (`n`), stop strings, tools, messages: every list has a limit. */
+export const limits = {
+  bodyBytes: 4 * 1024 * 1024,
+  depth: 64,
+  nodes: 20_000,
+  messages: 2_000,
+  tools: 128,
+  stops: 4,
+  stopChars: 64,
+  n: 4,
+  schemaChars: 512 * 1024,
+  outputTokens: 1_000_000,
+} as const
+
+const TextPart = Type.Object({ type: Type.Literal('text'), text: Type.String() })
+const Content = Type.Union([Type.String(), Type.Array(TextPart, { minItems: 1, maxItems: 1_000 })])
+
+const ToolCall = Type.Object({
+  id: Type.String({ maxLength: 200 }),
+  type: Type.Literal('function'),
+  function: Type.Object({ name: Type.String({ maxLength: 200 }), arguments: Type.String() }),
+})
+
+export const ChatMessage = Type.Union([
+  Type.Object({
+    role: Type.Union([Type.Literal('system'), Type.Literal('developer'), Type.Literal('user')]),
+    content: Content,
+    name: optional(Type.String({ maxLength: 64 })),
+  }),
+  Type.Object({
+    role: Type.Literal('assistant'),
+    content: optional(Content),
+    reasoning_content: optional(Type.String()),
+    name: optional(Type.String({ maxLength: 64 })),
+    tool_calls: optional(Type.Array(ToolCall, { maxItems: limits.tools })),
+  }),
+  Type.Object({ role: Type.Literal('tool'), content: Content, tool_call_id: Type.String({ maxLength: 200 }) }),
+])
+export type ChatMessage = Static<typeof ChatMessage>
+
+const Tool = Type.Object({
+  type: Type.Literal('function'),
+  function: Type.Object({
+    name: Type.String({ minLength: 1, maxLength: 64, pattern: '^[A-Za-z0-9_-]+$' }),
+    description: optional(Type.String({ maxLength: 8_192 })),
+    parameters: optional(Type.Record(Type.String(), Type.Unknown())),
+    strict: optional(Type.Boolean()),
+  }),
+})
+
+const ToolChoice = Type.Union([
+  Type.Literal('none'),
+  Type.Literal('auto'),
+  Type.Literal('required'),
+  Type.Object({ type: Type.Literal('function'), function: Type.Object({ name: Type.String({ maxLength: 64 }) }) }),
+])
+
+const ResponseFormat = Type.Union([
+  Type.Object({ type: Type.Literal('text') }),
+  Type.Object({ type: Type.Literal('json_object') }),
+  Type.Object({
+    type: Type.Literal('json_schema'),
+    json_schema: Type.Object({
+      name: Type.String({ maxLength: 64 }),
+      description: optional(Type.String({ maxLength: 8_192 })),
+      strict: optional(Type.Boolean()),
+      schema: optional(Type.Record(Type.String(), Type.Unknown())),
+    }),
+  }),
+])
+
+const Stop = Type.Union([
+  Type.String({ minLength: 1, maxLength: limits.stopChars }),
+  Type.Array(Type.String({ minLength: 1, maxLength: limits.stopChars }), { maxItems: limits.stops }),
+])
+
+const sampling = {
+  model: Type.String({ minLength: 1, maxLength: 200 }),
+  stream: optional(Type.Boolean()),
+  stream_options: optional(Type.Object({ include_usage: optional(Type.Boolean()) })),
+  max_tokens: optional(integer(1, limits.outputTokens)),
+  temperature: optional(number(0, 2)),
+  top_p: optional(number(0, 1)),
+  top_k: optional(integer(-1, 100_000)),
+  min_p: optional(number(0, 1)),
+  n: optional(integer(1, limits.n)),
+  stop: optional(Stop),
+  seed: optional(integer(-(2 ** 53) + 1, 2 ** 53 - 1)),
+  presence_penalty: optional(number(-2, 2)),
+  frequency_penalty: optional(number(-2, 2)),
+  repetition_penalty: optional(number(0.01, 10)),
+  logit_bias: optional(
+    Type.Record(Type.String({ pattern: '^\\d{1,9}$' }), number(-100, 100), { maxProperties: 1_024 }),
+  ),
+  user: optional(Type.String({ maxLength: 512 })),
+}
+
+/** `POST /v1/chat/completions`. */
+export const ChatRequest = Type.Object({
+  ...sampling,
+  messages: Type.Array(ChatMessage, { minItems: 1, maxItems: limits.messages }),
+  max_completion_tokens: optional(integer(1, limits.outputTokens)),
+  tools: optional(Type.Array(Tool, { maxItems: limits.tools })),
+  tool_choice: optional(ToolChoice),
+  parallel_tool_calls: optional(Type.Boolean()),
+  response_format: optional(ResponseFormat),
+  logprobs: optional(Type.Boolean()),
+  top_logprobs: optional(integer(0, 20)),
+  reasoning_effort: optional(Type.String({ maxLength: 20 })),
+})
+export type ChatRequest = Static<typeof ChatRequest>
+
+/** `POST /v1/completions`. `prompt` is text, or the token ids of one prompt. */
+export const CompletionRequest = Type.Object({
+  ...sampling,
+  prompt: Type.Union([Type.String(), Type.Array(integer(0, 10_000_000), { minItems: 1, maxItems: 1_000_000 })]),
+  logprobs: optional(integer(0, 20)),
+  echo: optional(Type.Literal(false)),
+})
+export type CompletionRequest = Static<typeof CompletionRequest>
+
+/** Tokens of one answer, counted by the hub, and what they cost in USD, equal to the ledger. */
+export interface Usage {
+  prompt_tokens: number
+  completion_tokens: number
+  total_tokens: number
+  cost: number
+}
+
+/** What gpuhub adds to an answer, once, on the body or on the last chunk with a choice. */
+export interface AnswerFacts {
+  request_id: string
+  /** Opaque: the same host has the same name in all answers to one account. */
+  host: string
+  precision: string
+  attempts: number
+}
+
+export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter'
+
+export interface ToolCallDelta {
+  index: number
+  id?: string
+  type?: 'function'
+  function?: { name?: string; arguments?: string }
+}
+
+export interface TokenLogprob {
+  token: string
+  logprob: number
+  bytes: number[] | null
+  top_logprobs: { token: string; logprob: number; bytes: number[] | null }[]
+}
+
+export interface ChatDelta {
+  role?: 'assistant'
+  content?: string | null
+  reasoning?: string | null
+  reasoning_content?: string | null
+  tool_calls?: ToolCallDelta[]
+}
+
+export interface ChatChunk {
+  id: string
+  object: 'chat.completion.chunk'
+  created: number
+  model: string
+  choices: {
+    index: number
+    delta: ChatDelta
+    logprobs?: { content: TokenLogprob[] | null } | null
+    finish_reason: FinishReason | null
+  }[]
+  usage?: Usage | null
+  x_gpuhub?: AnswerFacts
+}
+
+export interface ChatCompletion {
+  id: string
+  object: 'chat.completion'
+  created: number
+  model: string
+  choices: {
+    index: number
+    message: {
+      role: 'assistant'
+      content: string | null
+      reasoning?: string | null
+      reasoning_content?: string | null
+      tool_calls?: { id: string; type: 'function'; function: { name: string; arguments: string } }[]
+      refusal: null
+    }
+    logprobs: { content: TokenLogprob[] | null } | null
+    finish_reason: FinishReason
+  }[]
+  usage: Usage
+  x_gpuhub: AnswerFacts
+}
+
+export interface CompletionLogprobs {
+  tokens: string[]
+  token_logprobs: (number | null)[]
+  top_logprobs: (Record<string, number> | null)[] | null
+  text_offset: number[]
+}
+
+export interface Completion {
+  id: string
+  object: 'text_completion'
+  created: number
+  model: string
+  choices: { index: number; text: string; logprobs: CompletionLogprobs | null; finish_reason: FinishReason | null }[]
+  /** On whole answers always; in a stream only on the last chunk, when asked for. */
+  usage?: Usage
+  x_gpuhub?: AnswerFacts
+}
+
+export interface Model {
+  id: string
+  object: 'model'
+  created: number
+  owned_by: string
+  name: string
+  context_length: number
+  max_output_length: number
+  precision: string
+  /** USD per token, as decimal strings. */
+  pricing: { prompt: string; completion: string }
+  license: string
+  license_url: string
+  license_class: 'permissive' | 'restricted'
+  base_model: string | null
+  base_license: string | null
+  attribution: string[]
+  aup_url: string | null
+  acknowledgement_required: boolean
+  x_gpuhub: { hosts_online: number; revision: string | null }
+}
+
+export interface ModelList {
+  object: 'list'
+  data: Model[]
+}
+
+/** Every error body, on every route. */
+export interface ErrorBody {
+  error: { message: string; type: string; param: string | null; code: string; request_id: string }
+}
