@@ -80,6 +80,7 @@ describe('the parser of server-sent events', () => {
     ['in one line', ['data: ', 'x'.repeat(60), 'x'.repeat(60)]],
     ['in one packet', [`data: ${'x'.repeat(120)}\n\n`]],
     ['in many lines', Array(30).fill('data: xxxxx\n')],
+    ['in empty lines', Array(200).fill('data\n')],
     ['in a comment that never ends', Array(30).fill(': xxxxx')],
   ])('refuses an event beyond the limit %s', (_, chunks) => {
     expect(() => payloads(chunks.map(bytes), 100)).toThrow(RangeError)

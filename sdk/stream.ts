@@ -81,7 +81,7 @@ export class SseParser {
     if (from === end) return this.dispatch()
     if (!isData(bytes, from, end)) return
     from += bytes[from + 5] === SPACE && end - from > 5 ? 6 : 5
-    this.payloadBytes += Math.max(0, end - from)
+    this.payloadBytes += Math.max(0, end - from) + (this.payload === undefined ? 0 : 1)
     if (this.payloadBytes > this.limitBytes) throw tooLarge(this.limitBytes)
     const text = from < end ? utf8.decode(bytes.subarray(from, end)) : ''
     this.payload = this.payload === undefined ? text : `${this.payload}\n${text}`
