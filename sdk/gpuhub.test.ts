@@ -16,7 +16,7 @@ function setEnvironment(values: Record<string, string | undefined>): void {
   }
 }
 
-const calls: [name: string, call: (hub: GpuHub) => Promise<unknown>, asked: string, body: unknown][] = [
+const calls: [name: string, call: (hub: GpuHub) => Promise<unknown>, asked: string, body: object | null][] = [
   ['chat', (hub) => hub.chat.completions.create(question), 'POST /v1/chat/completions', question],
   [
     'completions',

@@ -98,7 +98,11 @@ const sampling = {
   frequency_penalty: optional(number(-2, 2)),
   repetition_penalty: optional(number(0.01, 10)),
   logit_bias: optional(
-    Type.Record(Type.String({ pattern: '^\\d{1,9}$' }), number(-100, 100), { maxProperties: 1_024 }),
+    Type.Record(Type.String({ pattern: '^\\d{1,9}$' }), number(-100, 100), {
+      maxProperties: 1_024,
+      // Without this, names that are not token ids pass, with any value.
+      additionalProperties: false,
+    }),
   ),
   user: optional(Type.String({ maxLength: 512 })),
 }
