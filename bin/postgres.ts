@@ -114,7 +114,7 @@ async function startServer(programs: Programs, person: Person | undefined): Prom
   const log = join(folder, 'log')
   const guard = guarded([...as, join(bin, 'postgres'), '-D', data, ...options], { folder, log })
   const stop = async () => {
-    guard.stdin.end()
+    await guard.stdin.end()
     await guard.exited
   }
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`
