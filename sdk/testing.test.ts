@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { sleep } from './env.ts'
-import { socketPair, virtualEnv } from './testing.ts'
+import { socketPair, virtualEnv } from './stand-in.ts'
 
 describe('virtual time', () => {
   test('runs timers in order of time, then of age, with the clocks at their moment', async () => {
