@@ -34,6 +34,12 @@ export const page = <T extends TSchema>(item: T) =>
     }),
   })
 
+/** What `page` describes. */
+export interface Page<T> {
+  data: T[]
+  next: string | null
+}
+
 /** The query of every paged list. */
 export const PageQuery = Type.Object({
   limit: Type.Optional(
@@ -148,9 +154,8 @@ export const PricePage = page(VariantPrice)
 export const Key = Type.Object({
   id: text('For `DELETE /api/v1/keys/{id}`.'),
   name: text('Given by its owner.', 80),
-  prefix: text('The first characters of the key, to recognise it by.', 20),
+  hint: text('The last four characters of the key, to recognise it by.', 20),
   createdAt: time('When it was made.'),
-  lastUsedAt: orNull(Type.String(), 'When it was last used, to the minute; null: never. ISO 8601, UTC.'),
 })
 export type Key = Static<typeof Key>
 export const KeyPage = page(Key)

@@ -1,8 +1,9 @@
 // Whether a request may run at all, and what it can cost. Everything here happens before a cent is held.
 import type { Money, Price } from '../../sdk/money.ts'
-import type { Offer } from '../catalog/find.ts'
+import { type Offer, tokenizerOf } from '../catalog/find.ts'
 import { HubError } from '../errors.ts'
-import type { Bearer } from '../identity/keys.ts'
+import type { Bearer } from '../identity/keyring.ts'
+import { licenceMark } from '../identity/licences.ts'
 import { quote } from '../market/quote.ts'
 import type { Ask } from './ask.ts'
 import type { Gateway } from './gateway.ts'
@@ -43,14 +44,14 @@ export async function admit(hub: Gateway, bearer: Bearer, ask: Ask): Promise<Adm
       param: 'model',
     })
   }
-  if (offer.licenceMark !== null && !bearer.acknowledged.has(offer.licenceMark)) throw notAcknowledged(offer)
+  if (offer.terms !== null && !bearer.acknowledged.has(licenceMark(offer.model.id, offer.terms))) throw notAcknowledged(offer)
   if (hub.turns.count(offer.id) === 0) {
     throw new HubError(
       'no_capacity',
       'No host serves this model right now. Nothing was billed. Try again in a few seconds, or use another model.',
     )
   }
-  const promptTokens = await hub.counter.prompt(offer, ask.prompt)
+  const promptTokens = await hub.counter.prompt(tokenizerOf(offer), ask.prompt)
   const maxTokens = outputLimit(offer, ask, promptTokens)
   const price = hub.prices.current(offer)
   const most = quote(price, { prompt: promptTokens, mostOutput: maxTokens * ask.n })
@@ -73,7 +74,7 @@ function outputLimit({ variant }: Offer, ask: Ask, promptTokens: number): number
 function notAcknowledged({ model }: Offer): HubError {
   return new HubError(
     'license_not_acknowledged',
-    `${model.id} is licensed under terms you have to acknowledge first: ${model.licenceUrl}. ` +
+    `${model.id} is licensed under terms you have to acknowledge first: ${model.licence.url}. ` +
       `Then POST /api/v1/models/${encodeURIComponent(model.id)}/license/acknowledge, or run "gpuhub licence acknowledge".`,
     { param: 'model' },
   )
