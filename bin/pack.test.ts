@@ -21,7 +21,8 @@ beforeAll(async () => {
 afterAll(() => rm(home, { recursive: true, force: true }))
 
 test('the package holds the client, its types and its papers, and nothing of the hub', async () => {
-  const modules = 'account answer chat codes completions errors gpuhub index models receipts request stream'.split(' ')
+  const modules =
+    'account answer chat codes completions errors exchange gpuhub index models receipts request stream'.split(' ')
   const files = modules.flatMap((name) => [`${name}.d.ts`, `${name}.js`])
   expect((await readdir(installed, { recursive: true })).sort()).toEqual(
     [...files, 'LICENSE', 'README.md', 'package.json'].sort(),
