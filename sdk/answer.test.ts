@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { StreamError, TimeoutError } from './errors.ts'
 import { GpuHub } from './gpuhub.ts'
-import { chatChunk, cutting, events, question, refusal, standIn, stream, until } from './testing.ts'
+import { chatChunk, cutting, events, question, refusal, standIn, stream, until } from './stand-in.ts'
 
 const asking = { ...question, stream: true as const }
 const hello = events(chatChunk('Hello'), chatChunk(', 世界 🦊'), chatChunk(null, 'stop'))

@@ -2,7 +2,7 @@ import { afterEach, expect, test } from 'bun:test'
 import { inspect } from 'node:util'
 import { GpuHubError, NotFoundError } from './errors.ts'
 import { GpuHub } from './gpuhub.ts'
-import { json, question, refusal, standIn } from './testing.ts'
+import { json, question, refusal, standIn } from './stand-in.ts'
 
 const { GPUHUB_API_KEY, GPUHUB_BASE_URL } = Bun.env
 afterEach(() => {

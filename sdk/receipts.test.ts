@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { type Receipt, receiptText } from './receipts.ts'
-import { json, standIn } from './testing.ts'
+import { json, standIn } from './stand-in.ts'
 
 const unsigned: Omit<Receipt, 'signature'> = {
   id: 'req_1',

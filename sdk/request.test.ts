@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import { ConnectionError, GpuHubError, ServerError, TimeoutError } from './errors.ts'
 import { GpuHub } from './gpuhub.ts'
 import { waitBeforeRetry } from './request.ts'
-import { chatCompletion, cutting, json, question, refusal, standIn, until } from './testing.ts'
+import { chatCompletion, cutting, json, question, refusal, standIn, until } from './stand-in.ts'
 
 const whole = JSON.stringify(chatCompletion('Hi'))
 const cutAnswer = `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9999\r\n\r\n${whole}`

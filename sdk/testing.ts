@@ -1,147 +1,195 @@
-// A hub's stand-in for tests: a real server that records what it is asked and answers from a script.
-import { type ErrorCode, errorKind } from './codes.ts'
-import { GpuHub, type GpuHubOptions } from './gpuhub.ts'
+// A world a test controls: time that moves by hand, timers in order, seeded randomness, and a pair of sockets in
+// memory that can lag, freeze and break.
+import type { Cancel, Env } from './env.ts'
+import type { Socket, SocketEvents } from './wire/socket.ts'
 
-export interface Asked {
-  method: string
-  /** With the query, as sent: not decoded. */
-  path: string
-  headers: Headers
-  body: unknown
-  /** Aborts when the client has gone. */
-  signal: AbortSignal
+export interface VirtualEnv extends Env {
+  /** Lets `ms` pass: due timers run in order, each followed by everything it set off. */
+  advance(ms: number): Promise<void>
+  /** Runs what is due now (`soon`, promises) until nothing more happens; no time passes. */
+  flush(): Promise<void>
+  /** Moves the wall clock alone, as a correction by the system would. */
+  jump(ms: number): void
+  /** Timers not yet run or stopped. */
+  timers(): number
 }
 
-export type Reply = (asked: Asked) => Response | Promise<Response>
+const MOST_TURNS = 100_000
 
-export interface StandIn extends Disposable {
-  url: string
-  asked: Asked[]
-  /** A client of this server. */
-  client(options?: GpuHubOptions): GpuHub
-}
+/** Same seed, same history. The clock starts at `now` (milliseconds since 1970), the monotonic clock at 0. */
+export function virtualEnv(options: { seed?: number; now?: number } = {}): VirtualEnv {
+  let wall = options.now ?? Date.UTC(2026, 0, 1)
+  let mono = 0
+  /** By time, and among equals by age. */
+  const timers: { at: number; work: () => void }[] = []
+  let soon: (() => void)[] = []
+  const nextByte = seededBytes(options.seed ?? 1)
 
-/** Answers the first request with the first reply, the second with the second …, and all further ones with the last. */
-export function standIn(...replies: [Reply, ...Reply[]]): StandIn {
-  const asked: Asked[] = []
-  const server = Bun.serve({
-    port: 0,
-    hostname: '127.0.0.1',
-    idleTimeout: 0,
-    async fetch(request) {
-      const { pathname, search } = new URL(request.url)
-      const text = await request.text()
-      const one: Asked = {
-        method: request.method,
-        path: `${pathname}${search}`,
-        headers: request.headers,
-        body: text === '' ? undefined : JSON.parse(text),
-        signal: request.signal,
+  const flush = async () => {
+    let turns = 0
+    do {
+      if (turns++ > MOST_TURNS) throw new Error('this world never comes to rest: something reschedules itself for ever')
+      const works = soon
+      soon = []
+      for (const work of works) work()
+      await promisesSettled()
+    } while (soon.length > 0)
+  }
+
+  return {
+    now: () => wall,
+    mono: () => mono,
+    timer(delayMs, work): Cancel {
+      const timer = { at: mono + Math.max(0, delayMs), work }
+      const place = timers.findIndex((other) => other.at > timer.at)
+      timers.splice(place === -1 ? timers.length : place, 0, timer)
+      return () => {
+        const at = timers.indexOf(timer)
+        if (at !== -1) timers.splice(at, 1)
       }
-      const reply = replies[Math.min(asked.push(one), replies.length) - 1] ?? replies[0]
-      return reply(one)
     },
-  })
-  return {
-    url: server.url.origin,
-    asked,
-    client: (options) => new GpuHub({ baseURL: server.url.origin, apiKey: 'gh_test', ...options }),
-    [Symbol.dispose]: () => void server.stop(true),
+    soon: (work) => void soon.push(work),
+    random: (length) => Uint8Array.from({ length }, nextByte),
+    async advance(ms) {
+      const until = mono + ms
+      await flush()
+      for (let next = timers[0]; next && next.at <= until; next = timers[0]) {
+        timers.shift()
+        wall += next.at - mono
+        mono = next.at
+        next.work()
+        await flush()
+      }
+      wall += until - mono
+      mono = until
+    },
+    flush,
+    jump(ms) {
+      wall += ms
+    },
+    timers: () => timers.length,
   }
 }
 
-/** A server that sends `answer` as it is, however wrong, and then cuts the connection. */
-export function cutting(answer: string): { url: string; connections: () => number } & Disposable {
-  let connections = 0
-  const server = Bun.listen({
-    port: 0,
-    hostname: '127.0.0.1',
-    socket: {
-      open() {
-        connections++
-      },
-      data(socket) {
-        socket.write(answer)
-        socket.flush()
-        socket.end()
-      },
-    },
-  })
-  return {
-    url: `http://127.0.0.1:${server.port}`,
-    connections: () => connections,
-    [Symbol.dispose]: () => server.stop(true),
-  }
+/** Every promise callback runs before the event loop's next turn. */
+function promisesSettled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
 }
 
-export function json(body: object, headers: Record<string, string> = {}): Reply {
-  return () => Response.json(body, { headers: { 'x-request-id': 'req_1', ...headers } })
-}
-
-/** The envelope a hub refuses with. The client does not wait long before it tries again. */
-export function refusal(code: ErrorCode, headers: Record<string, string> = {}): Reply {
-  const { status, type } = errorKind(code)
-  const error = { message: `Refused: ${code}.`, type, param: 'model', code, request_id: 'req_1' }
-  return () =>
-    Response.json({ error }, { status, headers: { 'x-request-id': 'req_1', 'retry-after-ms': '1', ...headers } })
-}
-
-export const priceHeaders = { 'x-gpuhub-price-prompt': '0.05', 'x-gpuhub-price-completion': '0.20' }
-
-/** Streams `pieces`, one packet each. With `open`, the stream then stays open until the client goes. */
-export function stream(pieces: (string | Uint8Array)[], { open = false } = {}): Reply {
+/** Bytes of the mulberry32 generator. */
+function seededBytes(seed: number): () => number {
+  let state = seed >>> 0
   return () => {
-    const packets = pieces.map((piece) => (typeof piece === 'string' ? new TextEncoder().encode(piece) : piece))
-    const body = new ReadableStream<Uint8Array>({
-      async pull(controller) {
-        const packet = packets.shift()
-        if (packet) controller.enqueue(packet)
-        else if (!open) controller.close()
-        else await new Promise(() => {})
-        await new Promise((resolve) => setImmediate(resolve))
-      },
-    })
-    return new Response(body, {
-      headers: { 'content-type': 'text/event-stream; charset=utf-8', 'x-request-id': 'req_1', ...priceHeaders },
-    })
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) & 255
   }
 }
 
-/** `data:` events, one for each payload; objects become JSON. */
-export function events(...payloads: (object | string)[]): string {
-  return payloads
-    .map((payload) => `data: ${typeof payload === 'string' ? payload : JSON.stringify(payload)}\n\n`)
-    .join('')
+/** One end of a pair: `socket` for its owner, who calls `open` with what to do on events. */
+export interface SocketEnd {
+  socket: Socket
+  open(events: SocketEvents): void
 }
 
-const answer = { id: 'chatcmpl-1', created: 1_700_000_000, model: 'test/echo' }
-
-export function chatChunk(content: string | null, finish: string | null = null): object {
-  const delta = content === null ? {} : { role: 'assistant', content }
-  return { ...answer, object: 'chat.completion.chunk', choices: [{ index: 0, delta, finish_reason: finish }] }
+export interface SocketPair {
+  left: SocketEnd
+  right: SocketEnd
+  /** From now on nothing arrives at either end, and nobody is told: a cable pulled, a process stopped. */
+  freeze(): void
+  /** What was sent meanwhile arrives. */
+  thaw(): void
+  /** Both ends see an abnormal close (1006); what was under way is lost. */
+  cut(): void
 }
 
-export function chatCompletion(content: string): object {
-  const message = { role: 'assistant', content, refusal: null }
+/** Two connected sockets. Messages arrive in order, `latencyMs` later (0: on the next turn), as copies. */
+export function socketPair(env: Env, latencyMs = 0): SocketPair {
+  const later = (work: () => void) => (latencyMs > 0 ? void env.timer(latencyMs, work) : env.soon(work))
+  let frozen = false
+  let held: (() => void)[] = []
+  const deliver = (work: () => void) => later(() => (frozen ? void held.push(work) : work()))
+  const left = new End(deliver)
+  const right = new End(deliver)
+  left.other = right
+  right.other = left
   return {
-    ...answer,
-    object: 'chat.completion',
-    choices: [{ index: 0, message, logprobs: null, finish_reason: 'stop' }],
-    usage: { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5, cost: 0.000131 },
-    x_gpuhub: { request_id: 'req_1', host: 'host_a', precision: 'fp8', attempts: 1 },
+    left: left.asEnd(),
+    right: right.asEnd(),
+    freeze: () => {
+      frozen = true
+    },
+    thaw: () => {
+      frozen = false
+      const works = held
+      held = []
+      for (const work of works) work()
+    },
+    cut: () => {
+      held = []
+      left.closed(1006, '')
+      right.closed(1006, '')
+    },
   }
 }
 
-export const question = {
-  model: 'test/echo',
-  messages: [{ role: 'user' as const, content: 'Hello!' }],
-}
+class End {
+  other: End | undefined
+  private events: SocketEvents | undefined
+  private early: ((events: SocketEvents) => void)[] = []
+  private state: 'open' | 'closing' | 'closed' = 'open'
+  private onTheWay = 0
 
-/** Waits for what must happen soon. */
-export async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 10_000
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error('it did not happen within ten seconds')
-    await Bun.sleep(1)
+  constructor(private readonly deliver: (work: () => void) => void) {}
+
+  asEnd(): SocketEnd {
+    const socket: Socket = {
+      send: (message) => this.send(message),
+      close: (code, reason) => this.close(code, reason),
+      buffered: () => this.onTheWay,
+    }
+    return { socket, open: (events) => this.open(events) }
+  }
+
+  /** The socket is gone; its owner hears of it once. */
+  closed(code: number, reason: string): void {
+    if (this.state === 'closed') return
+    this.state = 'closed'
+    this.tell((events) => events.closed(code, reason))
+  }
+
+  private open(events: SocketEvents): void {
+    this.events = events
+    for (const event of this.early.splice(0)) event(events)
+  }
+
+  private send(message: Uint8Array): boolean {
+    if (this.state !== 'open') return false
+    const copy = message.slice()
+    this.onTheWay += copy.length
+    this.deliver(() => {
+      this.onTheWay -= copy.length
+      this.other?.arrived(copy)
+    })
+    return true
+  }
+
+  private close(code: number, reason: string): void {
+    if (this.state !== 'open') return
+    this.state = 'closing'
+    this.deliver(() => {
+      this.other?.closed(code, reason)
+      this.deliver(() => this.closed(code, reason))
+    })
+  }
+
+  private arrived(message: Uint8Array): void {
+    if (this.state === 'open') this.tell((events) => events.message(message))
+  }
+
+  private tell(event: (events: SocketEvents) => void): void {
+    if (this.events) event(this.events)
+    else this.early.push(event)
   }
 }
