@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { chatChunk, events, refusal, standIn, stream } from '../sdk/testing.ts'
+import { chatChunk, events, refusal, standIn, stream } from '../sdk/stand-in.ts'
 import { packSdk } from './pack.ts'
 
 // Packed once, as for publishing, and installed into a folder outside the repository.
