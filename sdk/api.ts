@@ -19,10 +19,13 @@ const price = (description: string) =>
   Type.String({ description: `${description} USD per million tokens, decimal.`, examples: ['0.10'] })
 const count = (description: string) => Type.Integer({ minimum: 0, description })
 const orNull = <T extends TSchema>(schema: T, description: string) => Type.Union([schema, Type.Null()], { description })
+// A union made from an array loses its type where schemas are decoded; said outright, it stays.
 const oneOf = <const T extends string>(values: readonly T[], description: string) =>
-  Type.Union(
-    values.map((value) => Type.Literal(value)),
-    { description },
+  Type.Unsafe<T>(
+    Type.Union(
+      values.map((value) => Type.Literal(value)),
+      { description },
+    ),
   )
 
 /** A page of a list. `next` is null on the last one; otherwise it goes into the next request as `before`. */
