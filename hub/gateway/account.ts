@@ -14,7 +14,7 @@ import type {
   UsageRow,
   VariantPrice,
 } from '../../sdk/api.ts'
-import { formatUsd, type Money, usdPerMillion } from '../../sdk/money.ts'
+import { usdDecimal as usd, usdPerMillion } from '../../sdk/money.ts'
 import { receiptText } from '../../sdk/receipts.ts'
 import { findOffer, type Offer } from '../catalog/find.ts'
 import { effectiveClass } from '../catalog/licence.ts'
@@ -60,13 +60,22 @@ export async function usage({ env, db, bearer }: Account, query: UsageQuery): Pr
   const from = instant('from', query.from) ?? to - 30 * DAY_MS
   const rows = await usageOf(db, bearer.userId, { from, to, group, limit, before })
   const names = group === 'key' ? await keyNames(db, bearer) : new Map<string, string>()
-  const data = rows.map(({ cost, ...row }) => ({ ...row, label: names.get(row.group) ?? row.group, cost: usd(cost), costNanos: String(cost) }))
+  const data = rows.map(({ cost, ...row }) => ({
+    ...row,
+    label: names.get(row.group) ?? row.group,
+    cost: usd(cost),
+    costNanos: String(cost),
+  }))
   return paged(data, limit, (row) => row.group)
 }
 
 export async function receipts(account: Account, { limit = DEFAULT_PAGE, before }: PageQuery): Promise<Page<Receipt>> {
   const rows = await requestsOf(account.db, account.bearer.userId, { limit, before: before ?? null })
-  return paged(rows.map((row) => signedReceipt(account, row)), limit, (row) => row.id)
+  return paged(
+    rows.map((row) => signedReceipt(account, row)),
+    limit,
+    (row) => row.id,
+  )
 }
 
 export async function receipt(account: Account, id: string): Promise<Receipt> {
@@ -79,7 +88,10 @@ export function receiptKeys({ seal }: Platform): Page<ReceiptKey> {
   return { data: [{ id: seal.keyId, algorithm: 'ed25519', publicKey: seal.publicKey }], next: null }
 }
 
-export function prices({ offers, prices: book, turns }: Platform, { limit = DEFAULT_PAGE, before }: PageQuery): Page<VariantPrice> {
+export function prices(
+  { offers, prices: book, turns }: Platform,
+  { limit = DEFAULT_PAGE, before }: PageQuery,
+): Page<VariantPrice> {
   const rows = offers.all().map((offer) => {
     const price = book.current(offer)
     return {
@@ -96,7 +108,10 @@ export function prices({ offers, prices: book, turns }: Platform, { limit = DEFA
   return slice(rows, limit, before, (row) => row.id)
 }
 
-export async function keys({ db, bearer }: Account, { limit = DEFAULT_PAGE, before }: PageQuery): Promise<Page<KeyRow>> {
+export async function keys(
+  { db, bearer }: Account,
+  { limit = DEFAULT_PAGE, before }: PageQuery,
+): Promise<Page<KeyRow>> {
   const rows = await listKeys(db, { userId: bearer.userId, limit: 1_000 })
   return slice(rows.filter((key) => key.revokedAt === null).map(keyRow), limit, before, (row) => row.id)
 }
@@ -114,7 +129,12 @@ export async function deleteKey({ env, db, bearer }: Account, id: string): Promi
 export async function licences(account: Account, { limit = DEFAULT_PAGE, before }: PageQuery): Promise<Page<Licence>> {
   const agreed = await agreements(account)
   const models = [...new Map(account.offers.all().map((offer) => [offer.model.id, offer])).values()]
-  return slice(models.map((offer) => licenceRow(offer, agreed)), limit, before, (row) => row.model)
+  return slice(
+    models.map((offer) => licenceRow(offer, agreed)),
+    limit,
+    before,
+    (row) => row.model,
+  )
 }
 
 /** `path`: what follows `/api/v1/models/`; the id in it may be encoded or raw. */
@@ -127,10 +147,17 @@ export async function acknowledgeLicence(account: Account, path: string, stateme
     const missing = model.statements.filter((statement) => !statements.includes(statement.id))
     if (missing.length > 0) {
       const list = missing.map((statement) => `"${statement.id}" (${statement.text})`).join(', ')
-      throw new HubError('invalid_request', `Confirm by sending these in "statements": ${list}.`, { param: 'statements' })
+      throw new HubError('invalid_request', `Confirm by sending these in "statements": ${list}.`, {
+        param: 'statements',
+      })
     }
     const confirmed = model.statements.map((statement) => statement.text)
-    await acknowledge(account.env, account.db, { userId: account.bearer.userId, model: model.id, licence: terms, statements: confirmed })
+    await acknowledge(account.env, account.db, {
+      userId: account.bearer.userId,
+      model: model.id,
+      licence: terms,
+      statements: confirmed,
+    })
   }
   return licenceRow(offer, await agreements(account))
 }
@@ -158,7 +185,10 @@ function signedReceipt({ seal, nameHost, bearer }: Account, row: RequestRow): Re
     firstTokenMs: row.firstTokenMs,
     refunded: row.state === 'lost',
   }
-  return { ...unsigned, signature: { keyId: seal.keyId, algorithm: 'ed25519', value: seal.sign(receiptText(unsigned)) } }
+  return {
+    ...unsigned,
+    signature: { keyId: seal.keyId, algorithm: 'ed25519', value: seal.sign(receiptText(unsigned)) },
+  }
 }
 
 type Agreed = Map<string, number>
@@ -201,15 +231,15 @@ function keyRow(key: Key): KeyRow {
   return { id: key.id, name: key.name, hint: key.hint, createdAt: new Date(key.createdAt).toISOString() }
 }
 
-/** USD without the sign, as the API writes it. */
-function usd(amount: Money): string {
-  return formatUsd(amount).replace('$', '')
-}
-
 function instant(name: 'from' | 'to', text: string | undefined): number | null {
   if (text === undefined) return null
   const at = Date.parse(text)
-  if (Number.isNaN(at)) throw new HubError('invalid_request', `'${name}' is not a time. Write it like 2026-11-01 or 2026-11-01T12:00:00Z.`, { param: name })
+  if (Number.isNaN(at))
+    throw new HubError(
+      'invalid_request',
+      `'${name}' is not a time. Write it like 2026-11-01 or 2026-11-01T12:00:00Z.`,
+      { param: name },
+    )
   return at
 }
 
@@ -227,4 +257,3 @@ function slice<T>(rows: T[], limit: number, before: string | undefined, mark: (r
 function notFound(): HubError {
   return new HubError('not_found', 'There is nothing like that in this account.')
 }
-

@@ -39,7 +39,7 @@ export function parser<T extends TSchema>(schema: T): (bytes: Uint8Array) => Sta
       throw new HubError('invalid_json', 'The body is not valid JSON. Check quotes, commas and the encoding (UTF-8).')
     }
     if (compiled.Check(value)) return value
-    throw invalid(deepest(compiled.Errors(value)))
+    throw invalid(blame(compiled.Errors(value)))
   }
 }
 
@@ -104,25 +104,36 @@ function endOfString(bytes: Uint8Array, from: number): number {
   return bytes.length
 }
 
-/** In a union the error that got furthest into the value is the one a person meant. */
-function deepest(errors: Iterable<ValueError>): ValueError | undefined {
-  const queue = [...errors].slice(0, 20)
-  let best = queue[0]
-  for (let at = 0; at < queue.length && at < 200; at++) {
-    const error = queue[at]!
-    if (!best || error.path.length > best.path.length) best = error
-    for (const branch of error.errors) queue.push(...[...branch].slice(0, 20))
-  }
-  return best
+const MOST_ERRORS = 50
+
+/** The error a person meant. In a union that is the first of the branch which fits best, unless none fits at all. */
+function blame(errors: Iterable<ValueError>): ValueError | undefined {
+  const [first] = errors
+  if (!first || first.errors.length === 0) return first
+  const branches = first.errors.map((branch) => take(branch, MOST_ERRORS))
+  const closest = branches.reduce((best, branch) => (branch.length < best.length ? branch : best))
+  const inner = blame(closest)
+  return inner && inner.path !== first.path ? inner : first
+}
+
+function take<T>(items: Iterable<T>, most: number): T[] {
+  const taken: T[] = []
+  for (const item of items) if (taken.push(item) === most) break
+  return taken
 }
 
 function invalid(error: ValueError | undefined): HubError {
   const param = (error?.path ?? '').slice(1).replaceAll('/', '.')
-  const what = error?.message ?? 'does not have the documented shape'
-  const message = param ? `'${param}' is not valid: ${lower(what)}.` : `The body is not valid: ${lower(what)}.`
-  return new HubError('invalid_request', message, { param: param || undefined })
+  return new HubError('invalid_request', `'${param || 'body'}' is not valid: ${reason(error)}.`, {
+    param: param || undefined,
+  })
 }
 
-function lower(text: string): string {
-  return text.charAt(0).toLowerCase() + text.slice(1)
+function reason(error: ValueError | undefined): string {
+  const branches: { const?: unknown; type?: string }[] = error?.schema.anyOf ?? []
+  const values = branches.flatMap((branch) => (branch.const === undefined ? [] : [JSON.stringify(branch.const)]))
+  if (values.length > 0 && values.length >= branches.length - 1) return `it takes one of ${values.join(', ')}`
+  if (branches.length > 0) return `it takes ${branches.map((branch) => branch.type ?? 'another form').join(' or ')}`
+  const message = error?.message ?? 'it does not have the documented shape'
+  return message.charAt(0).toLowerCase() + message.slice(1)
 }

@@ -21,7 +21,10 @@ export function listModels(hub: Shop): ModelList {
 export function retrieveModel(hub: Shop, encoded: string): Model {
   const id = decode(encoded)
   const offer = id === null ? null : hub.offers.find(id)
-  if (!offer || id === null) throw new HubError('model_not_found', 'This model is not on offer here. GET /v1/models lists what is.', { param: 'model' })
+  if (!offer || id === null)
+    throw new HubError('model_not_found', 'This model is not on offer here. GET /v1/models lists what is.', {
+      param: 'model',
+    })
   return describe(hub, offer, id)
 }
 

@@ -52,7 +52,11 @@ const DAY_MS = 24 * 60 * 60 * 1_000
 export async function usageOf(db: Db, userId: string, question: UsageQuestion): Promise<UsageSum[]> {
   const { requests } = db.tables
   const { from, to, group, limit, before } = question
-  const by = { day: sql`${requests.at} / ${sql.raw(String(DAY_MS))}`, model: sql`${requests.variant}`, key: sql`${requests.keyId}` }[group]
+  const by = {
+    day: sql`${requests.at} / ${sql.raw(String(DAY_MS))}`,
+    model: sql`${requests.variant}`,
+    key: sql`${requests.keyId}`,
+  }[group]
   const next = group === 'day' ? sql`${by} < ${dayNumber(before)}` : sql`${by} > ${before}`
   const charged = inArray(requests.state, ['completed', 'cancelled'])
   const rows = await db.query
@@ -64,7 +68,15 @@ export async function usageOf(db: Db, userId: string, question: UsageQuestion): 
       cost: sumOf(requests.cost),
     })
     .from(requests)
-    .where(and(eq(requests.userId, userId), charged, gte(requests.at, from), lt(requests.at, to), before === null ? undefined : next))
+    .where(
+      and(
+        eq(requests.userId, userId),
+        charged,
+        gte(requests.at, from),
+        lt(requests.at, to),
+        before === null ? undefined : next,
+      ),
+    )
     .groupBy(by)
     .orderBy(group === 'day' ? desc(by) : by)
     .limit(limit)
