@@ -2,7 +2,7 @@
 import type { Money, Price } from '../../sdk/money.ts'
 import type { Offer } from '../catalog/find.ts'
 import { HubError } from '../errors.ts'
-import type { Bearer } from '../identity/keys.ts'
+import type { Bearer } from '../identity/keyring.ts'
 import { quote } from '../market/quote.ts'
 import type { Ask } from './ask.ts'
 import type { Gateway } from './gateway.ts'

@@ -2,7 +2,7 @@
 import { admit, type Admission, whoAsks } from './admit.ts'
 import { type Ask, type Format, readAsk } from './ask.ts'
 import { readBytes } from './body.ts'
-import type { Bearer } from '../identity/keys.ts'
+import type { Bearer } from '../identity/keyring.ts'
 import type { Gateway } from './gateway.ts'
 import { Run } from './run.ts'
 import { streamed } from './streamed.ts'

@@ -2,7 +2,7 @@
 import type { Env } from '../../sdk/env.ts'
 import type { Offers } from '../catalog/offers.ts'
 import type { Config } from '../config.ts'
-import type { Keyring } from '../identity/keys.ts'
+import type { Keyring } from '../identity/keyring.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Log } from '../log.ts'
 import type { PriceBook } from '../market/book.ts'

@@ -7,9 +7,8 @@ import type { Cancel, Env } from '../../sdk/env.ts'
 import { HubError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { KEY_PREFIX } from './keys.ts'
-import { licenceMark } from './licences.ts'
+import { markOf } from './licences.ts'
 import { hashSecret, looksLikeSecret } from './secret.ts'
-import { clientAccount } from './users.ts'
 
 /** Who carries a valid key. */
 export interface Bearer {
@@ -18,7 +17,7 @@ export interface Bearer {
   /** The ledger account that pays. */
   account: string
   suspended: boolean
-  /** Licences agreed to, as `licenceMark(model, licence)`. */
+  /** Licences agreed to, as the catalog's marks. */
   acknowledged: ReadonlySet<string>
 }
 
@@ -168,11 +167,11 @@ async function bearers(db: Db, hashes: string[]): Promise<Map<string, Bearer>> {
     const bearer = found.get(hash) ?? {
       keyId,
       userId,
-      account: clientAccount(userId),
+      account: `client:${userId}`,
       suspended: suspendedAt !== null,
       acknowledged: new Set<string>(),
     }
-    if (model !== null && licence !== null) bearer.acknowledged.add(licenceMark(model, licence))
+    if (model !== null && licence !== null) bearer.acknowledged.add(markOf({ model, licence }))
     found.set(hash, bearer)
   }
   return found

@@ -12,7 +12,11 @@ export class Seal {
   readonly keyId: string
 
   constructor(private readonly secret: string) {
-    this.signing = createPrivateKey({ key: Buffer.concat([ED25519_PKCS8, this.key('receipts')]), format: 'der', type: 'pkcs8' })
+    this.signing = createPrivateKey({
+      key: Buffer.concat([ED25519_PKCS8, this.key('receipts')]),
+      format: 'der',
+      type: 'pkcs8',
+    })
     const spki = createPublicKey(this.signing).export({ format: 'der', type: 'spki' })
     this.publicKey = spki.subarray(-32).toString('base64')
     this.keyId = `rk_${new Bun.CryptoHasher('sha256').update(this.publicKey).digest('hex').slice(0, 16)}`
