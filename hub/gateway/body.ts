@@ -106,14 +106,46 @@ function endOfString(bytes: Uint8Array, from: number): number {
 
 const MOST_ERRORS = 50
 
-/** The error a person meant. In a union that is the first of the branch which fits best, unless none fits at all. */
-function blame(errors: Iterable<ValueError>): ValueError | undefined {
-  const [first] = errors
-  if (!first || first.errors.length === 0) return first
-  const branches = first.errors.map((branch) => take(branch, MOST_ERRORS))
-  const closest = branches.reduce((best, branch) => (branch.length < best.length ? branch : best))
-  const inner = blame(closest)
-  return inner && inner.path !== first.path ? inner : first
+interface Fault {
+  path: string
+  reason: string
+  /** What would have been right, where that is a short list. */
+  values: string[]
+}
+
+/** The fault a person meant. In a union it is the one of the branch that fits best, unless none fits at all. */
+function blame(errors: Iterable<ValueError>): Fault | null {
+  const [error] = errors
+  if (!error) return null
+  const own = { path: error.path, reason: lower(error.message), values: constants(error.schema) }
+  const branches = error.errors
+    .filter((_, at) => error.schema.anyOf?.[at]?.type !== 'null')
+    .map((branch) => take(branch, MOST_ERRORS))
+    .sort((a, b) => a.length - b.length)
+  const faults = branches.flatMap((branch) => blame(branch) ?? [])
+  const [closest, ...others] = faults
+  if (!closest) return own
+  if (others.length === 0) return closest
+  const values = [...new Set(faults.filter((fault) => fault.path === closest.path).flatMap((fault) => fault.values))]
+  if (closest.path !== error.path) return { ...closest, values }
+  return { ...own, values: values.length > 0 ? values : own.values, reason: forms(error.schema) }
+}
+
+function invalid(fault: Fault | null): HubError {
+  const param = (fault?.path ?? '').slice(1).replaceAll('/', '.')
+  const reason = fault?.values.length
+    ? `it takes one of ${fault.values.join(', ')}`
+    : (fault?.reason ?? 'it has another form')
+  return new HubError('invalid_request', `'${param || 'body'}' is not valid: ${reason}.`, { param: param || undefined })
+}
+
+function constants(schema: TSchema): string[] {
+  return schema.const === undefined ? [] : [JSON.stringify(schema.const)]
+}
+
+function forms(schema: TSchema): string {
+  const names = ((schema.anyOf ?? []) as TSchema[]).flatMap((branch) => branch.type ?? [])
+  return names.length > 0 ? `expected ${[...new Set(names)].join(' or ')}` : 'it has none of the documented forms'
 }
 
 function take<T>(items: Iterable<T>, most: number): T[] {
@@ -122,18 +154,6 @@ function take<T>(items: Iterable<T>, most: number): T[] {
   return taken
 }
 
-function invalid(error: ValueError | undefined): HubError {
-  const param = (error?.path ?? '').slice(1).replaceAll('/', '.')
-  return new HubError('invalid_request', `'${param || 'body'}' is not valid: ${reason(error)}.`, {
-    param: param || undefined,
-  })
-}
-
-function reason(error: ValueError | undefined): string {
-  const branches: { const?: unknown; type?: string }[] = error?.schema.anyOf ?? []
-  const values = branches.flatMap((branch) => (branch.const === undefined ? [] : [JSON.stringify(branch.const)]))
-  if (values.length > 0 && values.length >= branches.length - 1) return `it takes one of ${values.join(', ')}`
-  if (branches.length > 0) return `it takes ${branches.map((branch) => branch.type ?? 'another form').join(' or ')}`
-  const message = error?.message ?? 'it does not have the documented shape'
-  return message.charAt(0).toLowerCase() + message.slice(1)
+function lower(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1)
 }
