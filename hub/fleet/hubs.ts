@@ -1,21 +1,15 @@
-// The hubs of this deployment, each a row that its process keeps fresh. What a hub that is gone left behind is removed
-// by those that live.
-import { and, eq, gt, inArray, isNull, lt, ne } from 'drizzle-orm'
-import type { Db, Queries } from '../../db/open.ts'
-import { transaction } from '../../db/transaction.ts'
+// The hubs of this deployment, as hosts see them. Each hub's row is kept fresh by its ledger; here it is only read, and
+// the links that a hub which is gone left behind are removed.
+import { notInArray } from 'drizzle-orm'
+import type { Db } from '../../db/open.ts'
 import type { Cancel, Env } from '../../sdk/env.ts'
 import type { Log } from '../log.ts'
 
 const EVERY_MS = 5_000
-/** A hub that was not seen for this long is gone. */
+/** A hub whose ledger did not say so for this long is gone. */
 export const HUB_GONE_MS = 30_000
-
-export interface Hub {
-  /** New at every start of the process. */
-  id: string
-  /** Where hosts reach this very hub; null for a hub that is alone. */
-  selfUrl: string | null
-}
+/** As many as a welcome lists. */
+const MOST_HUBS = 64
 
 export class Hubs {
   private addresses: string[] = []
@@ -26,38 +20,21 @@ export class Hubs {
     private readonly env: Env,
     private readonly db: Db,
     private readonly log: Log,
-    private readonly self: Hub,
   ) {}
 
-  /** Where hosts link to, every hub of the deployment; empty when this one is alone. */
+  /** Where hosts link to, every hub of the deployment; empty when none has an address of its own. */
   links(): string[] {
     return this.addresses
   }
 
-  /** Announces this hub, and removes what earlier processes at its address left. */
   async start(): Promise<void> {
-    const { hubs } = this.db.tables
-    const now = this.env.now()
-    await transaction(this.db, async (tx) => {
-      const here = this.self.selfUrl === null ? isNull(hubs.selfUrl) : eq(hubs.selfUrl, this.self.selfUrl)
-      await this.remove(
-        tx,
-        await tx
-          .select({ id: hubs.id })
-          .from(hubs)
-          .where(and(here, ne(hubs.id, this.self.id))),
-      )
-      await tx.insert(hubs).values({ ...this.self, startedAt: now, seenAt: now })
-    })
     await this.refresh()
     this.again()
   }
 
-  /** Takes this hub and its links out. */
-  async stop(): Promise<void> {
+  stop(): void {
     this.stopped = true
     this.stopTimer?.()
-    await transaction(this.db, (tx) => this.remove(tx, [this.self]))
   }
 
   private again(): void {
@@ -74,39 +51,23 @@ export class Hubs {
   }
 
   private async refresh(): Promise<void> {
-    const { hubs } = this.db.tables
-    const now = this.env.now()
-    await transaction(this.db, async (tx) => {
-      await tx.update(hubs).set({ seenAt: now }).where(eq(hubs.id, this.self.id))
-      await this.remove(
-        tx,
-        await tx
-          .select({ id: hubs.id })
-          .from(hubs)
-          .where(lt(hubs.seenAt, now - HUB_GONE_MS)),
-      )
-    })
+    const { hubs, links } = this.db.tables
     const alive = await this.db.query
-      .select({ selfUrl: hubs.selfUrl })
+      .select({ id: hubs.id, selfUrl: hubs.selfUrl })
       .from(hubs)
-      .where(gt(hubs.seenAt, now - HUB_GONE_MS))
       .orderBy(hubs.startedAt, hubs.id)
     this.addresses = alive
       .flatMap(({ selfUrl }) => (selfUrl === null ? [] : [linkAddress(selfUrl)]))
       .slice(0, MOST_HUBS)
-  }
-
-  private async remove(tx: Queries, gone: { id: string }[]): Promise<void> {
-    if (gone.length === 0) return
-    const { hubs, links } = this.db.tables
-    const ids = gone.map(({ id }) => id)
-    await tx.delete(links).where(inArray(links.hubId, ids))
-    await tx.delete(hubs).where(inArray(hubs.id, ids))
+    if (alive.length > 0)
+      await this.db.query.delete(links).where(
+        notInArray(
+          links.hubId,
+          alive.map(({ id }) => id),
+        ),
+      )
   }
 }
-
-/** As many as a welcome lists. */
-const MOST_HUBS = 64
 
 /** `https://hub.example` → `wss://hub.example/hosts/link`. */
 export function linkAddress(selfUrl: string): string {
