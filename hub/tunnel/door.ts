@@ -65,6 +65,12 @@ export class Door {
     }
   }
 
+  /** A host that comes without a network, over a pair of sockets in memory: tests and simulation. @throws HubError */
+  async receive(token: string, socket: Socket): Promise<SocketEvents> {
+    const bearer = await this.check(token)
+    return new Visit(this.options, bearer, socket, () => this.arrived(bearer.tokenId))
+  }
+
   /** From now on no host gets in. */
   close(): void {
     this.open = false
