@@ -145,7 +145,8 @@ export function startServer(options: ServerOptions = {}): FakeServer {
       const own = options.complete?.(path, body)
       if (own) return own
       if (body.flood) return new Response(flood(fake))
-      if (!body.stream) return Response.json({ choices: [{ text: ' there', token_ids: [1] }] })
+      const ids = body.return_token_ids ? { token_ids: [1] } : {}
+      if (!body.stream) return Response.json({ choices: [{ text: ' there', ...ids }] })
       return new Response(spoken(gate.promise), { headers: { 'content-type': 'text/event-stream' } })
     },
   })
