@@ -87,6 +87,21 @@ function seededBytes(seed: number): () => number {
   }
 }
 
+/** For real processes and sockets: waits until `condition` gives something true, and returns it. */
+export async function until<T>(
+  what: string,
+  condition: () => T | Promise<T>,
+  withinMs = 15_000,
+): Promise<NonNullable<T>> {
+  const deadline = performance.now() + withinMs
+  for (;;) {
+    const value = await condition()
+    if (value) return value
+    if (performance.now() > deadline) throw new Error(`waited ${withinMs} ms in vain until ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
+
 /** One end of a pair: `socket` for its owner, who calls `open` with what to do on events. */
 export interface SocketEnd {
   socket: Socket
