@@ -262,6 +262,8 @@ export interface TestTunnel {
   turns: Turns
   /** Latest state written for each host. */
   present: Map<string, { state: LinkState; models: string[] }>
+  /** A socket whose token was good and which has not said anything yet: `right` is the far end. */
+  dial(machine?: string): SocketPair
   /** A host in memory. `pair` freezes, thaws and cuts its connection. */
   connect(options?: FakeHostOptions): { host: FakeHost; pair: SocketPair }
   /** A connected, welcomed host, by machine. */
@@ -296,10 +298,14 @@ export function testTunnel(
   const enrolment = { host: async ({ machine }: { machine: string }) => `host_${machine}` }
   const reception = { env, log, knows, allowSimulated, enrolment, links }
 
-  const connect = (host: FakeHostOptions = {}) => {
+  const dial = (machine = 'berlin') => {
     const pair = socketPair(env)
-    const bearer = { tokenId: `token_${host.machine ?? 'berlin'}`, ownerId: 'ada' }
+    const bearer = { tokenId: `token_${machine}`, ownerId: 'ada' }
     pair.left.open(new Visit(reception, bearer, pair.left.socket, () => {}))
+    return pair
+  }
+  const connect = (host: FakeHostOptions = {}) => {
+    const pair = dial(host.machine)
     return { host: new FakeHost(env, pair.right, host), pair }
   }
   return {
@@ -307,6 +313,7 @@ export function testTunnel(
     links,
     turns,
     present,
+    dial,
     connect,
     async welcomed(machine, host = {}) {
       const connected = connect({ machine, ...host })
