@@ -19,7 +19,7 @@ import { Seal } from './identity/seal.ts'
 import { Ledger } from './ledger/ledger.ts'
 import type { Log } from './log.ts'
 import { startPrices } from './market/book.ts'
-import { Counter } from './metering/count.ts'
+import { Meter } from './metering/meter.ts'
 import { seatFor, Turns } from './routing/turns.ts'
 import { Door, type Visitor } from './tunnel/door.ts'
 import { Links } from './tunnel/links.ts'
@@ -62,7 +62,7 @@ export async function openHub({ env, config, db, log, secret, version, writer }:
   const offers = await Offers.open(env, db, { simulated: config.allowSimulated })
   const seal = new Seal(secret)
   const keyring = new Keyring({ env, db, log })
-  const counter = new Counter()
+  const meter = new Meter()
   const turns = new Turns()
   const running = new Running({ total: config.maxRunning, perKey: config.keyConcurrency })
 
@@ -94,7 +94,7 @@ export async function openHub({ env, config, db, log, secret, version, writer }:
   })
 
   const platform: Platform = {
-    ...{ env, config, db, log, seal, version, keyring, offers, turns, ledger, counter, running },
+    ...{ env, config, db, log, seal, version, keyring, offers, turns, ledger, meter, running },
     prices: startPrices,
     nameHost: (hostId, account) => `host_${seal.name('host', `${hostId} ${account}`)}`,
     cacheSalt: (account) => seal.name('cache', account),
@@ -135,7 +135,7 @@ export async function openHub({ env, config, db, log, secret, version, writer }:
       links.stop()
       offers.close()
       keyring.close()
-      counter.close()
+      meter.close()
       await presence.flush()
       await ledger.close()
     },

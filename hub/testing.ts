@@ -220,7 +220,7 @@ function adapter(engine: Emulator): HostEngine {
     async ask({ path, body }, signal) {
       const request = new Request(`http://engine.test${path}`, {
         method: 'POST',
-        body,
+        body: new Uint8Array(body),
         headers: { 'content-type': 'application/json' },
         signal,
       })

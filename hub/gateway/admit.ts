@@ -5,6 +5,9 @@ import { HubError } from '../errors.ts'
 import type { Bearer } from '../identity/keyring.ts'
 import { licenceMark } from '../identity/licences.ts'
 import { quote } from '../market/quote.ts'
+import { promptChars } from '../metering/count.ts'
+import { MeterBusyError } from '../metering/meter.ts'
+import { TemplateError } from '../metering/template.ts'
 import type { Ask } from './ask.ts'
 import type { Gateway } from './gateway.ts'
 
@@ -55,23 +58,45 @@ export async function admit(hub: Gateway, bearer: Bearer, ask: Ask, headers: Hea
   const price = hub.prices.current(offer)
   acceptable(price.prompt, headers.get('x-gpuhub-max-price-prompt'), 'prompt')
   acceptable(price.completion, headers.get('x-gpuhub-max-price-completion'), 'completion')
-  const promptTokens = await hub.counter.prompt(tokenizerOf(offer), ask.prompt)
+  const promptTokens = await countPrompt(hub, offer, ask)
   const maxTokens = outputLimit(offer, ask, promptTokens)
   const most = quote(price, { prompt: promptTokens, mostOutput: maxTokens * ask.n })
   return { offer, price, promptTokens, maxTokens, most }
 }
 
-function outputLimit({ variant }: Offer, ask: Ask, promptTokens: number): number {
+async function countPrompt({ meter }: Gateway, offer: Offer, ask: Ask): Promise<number> {
+  // A prompt that is far too long is refused before it is worth a tokenizer's time.
+  if (promptChars(ask.prompt) > offer.variant.contextTokens * MOST_CHARS_PER_TOKEN)
+    throw tooLong(offer, ask, 'far more')
+  try {
+    return (await meter.countPrompt(tokenizerOf(offer), ask.prompt)).tokens
+  } catch (error) {
+    if (error instanceof TemplateError)
+      throw new HubError('invalid_request', error.message, { param: 'messages', cause: error })
+    if (error instanceof MeterBusyError) throw new HubError('no_capacity', error.message, { cause: error })
+    throw error
+  }
+}
+
+/** No text has longer tokens than this on average. */
+const MOST_CHARS_PER_TOKEN = 64
+
+function outputLimit(offer: Offer, ask: Ask, promptTokens: number): number {
+  const { variant } = offer
   const left = variant.contextTokens - promptTokens
   if (left < 1 || (ask.maxTokens !== null && ask.maxTokens > variant.contextTokens)) {
-    const asked = ask.maxTokens === null ? '' : ` and ${ask.maxTokens} more were asked for`
-    throw new HubError(
-      'context_length_exceeded',
-      `This model's maximum context length is ${variant.contextTokens} tokens; the prompt has ${promptTokens}${asked}. Shorten it.`,
-      { param: ask.format === 'chat' ? 'messages' : 'prompt' },
-    )
+    throw tooLong(offer, ask, String(promptTokens))
   }
   return Math.min(ask.maxTokens ?? variant.maxOutputTokens, variant.maxOutputTokens, left)
+}
+
+function tooLong({ variant }: Offer, ask: Ask, promptTokens: string): HubError {
+  const asked = ask.maxTokens === null ? '' : ` and ${ask.maxTokens} more were asked for`
+  return new HubError(
+    'context_length_exceeded',
+    `This model's maximum context length is ${variant.contextTokens} tokens; the prompt has ${promptTokens}${asked}. Shorten it.`,
+    { param: ask.format === 'chat' ? 'messages' : 'prompt' },
+  )
 }
 
 /** A client may say, in USD per million tokens, what it is willing to pay. */

@@ -40,11 +40,13 @@ test('text in parts becomes one text, and a developer speaks as the system', () 
   const { prompt } = ask('chat', { model: 'm', messages: [{ role: 'developer', content: parts }, ...messages] })
   expect(prompt).toEqual({
     kind: 'chat',
-    messages: [
-      { role: 'system', content: 'ab' },
-      { role: 'user', content: 'hi' },
-    ],
-    tools: null,
+    chat: {
+      messages: [
+        { role: 'system', content: 'ab' },
+        { role: 'user', content: 'hi' },
+      ],
+      tools: null,
+    },
   })
 })
 

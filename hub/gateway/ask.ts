@@ -2,7 +2,7 @@
 import { type ChatMessage, ChatRequest, CompletionRequest } from '../../sdk/openai.ts'
 import type { EnginePath } from '../../sdk/wire/frames.ts'
 import { HubError } from '../errors.ts'
-import type { Prompt, PromptMessage } from '../metering/prompt.ts'
+import type { Prompt } from '../metering/count.ts'
 import { parser } from './body.ts'
 
 export type Format = 'chat' | 'completion'
@@ -45,7 +45,7 @@ export function readAsk(format: Format, bytes: Uint8Array): Ask {
 
 function chatAsk(request: ChatRequest): Ask {
   if (request.stream_options && !request.stream) throw streamOptionsWithoutStream()
-  const messages = request.messages.map(promptMessage)
+  const messages = request.messages.map(plainMessage)
   const tools = request.tools?.length ? request.tools : null
   const engine: Record<string, unknown> = { ...given(request, SAMPLING), messages }
   if (tools) {
@@ -64,7 +64,7 @@ function chatAsk(request: ChatRequest): Ask {
     logprobs: request.logprobs ?? false,
     n: request.n ?? 1,
     maxTokens: request.max_completion_tokens ?? request.max_tokens ?? null,
-    prompt: { kind: 'chat', messages, tools },
+    prompt: { kind: 'chat', chat: { messages, tools } },
     engine,
   }
 }
@@ -93,23 +93,26 @@ function completionAsk(request: CompletionRequest): Ask {
   }
 }
 
-function promptMessage(message: ChatMessage): PromptMessage {
-  const base = {
-    role: message.role === 'developer' ? ('system' as const) : message.role,
-    content: textOf(message.content),
-  }
-  if (message.role === 'tool') return { ...base, tool_call_id: message.tool_call_id }
-  const named = message.name ? { ...base, name: message.name } : base
-  if (message.role !== 'assistant') return named
-  return {
-    ...named,
-    ...(message.reasoning_content ? { reasoning_content: message.reasoning_content } : {}),
-    ...(message.tool_calls?.length ? { tool_calls: message.tool_calls } : {}),
+/** As templates know it: the text of a message in one string. */
+function plainMessage(message: ChatMessage): ChatMessage {
+  switch (message.role) {
+    case 'tool':
+      return { role: 'tool', content: textOf(message.content), tool_call_id: message.tool_call_id }
+    case 'assistant':
+      return {
+        role: 'assistant',
+        content: message.content ? textOf(message.content) : (message.content ?? null),
+        ...given(message, ['name', 'reasoning_content']),
+        ...(message.tool_calls?.length ? { tool_calls: message.tool_calls } : {}),
+      }
+    default: {
+      const role = message.role === 'developer' ? 'system' : message.role
+      return { role, content: textOf(message.content), ...given(message, ['name']) }
+    }
   }
 }
 
-function textOf(content: string | { text: string }[] | null | undefined): string | null {
-  if (content === null || content === undefined) return null
+function textOf(content: string | { text: string }[]): string {
   return typeof content === 'string' ? content : content.map((part) => part.text).join('')
 }
 

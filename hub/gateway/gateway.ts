@@ -6,7 +6,7 @@ import type { Keyring } from '../identity/keyring.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Log } from '../log.ts'
 import type { PriceBook } from '../market/book.ts'
-import type { Counter } from '../metering/count.ts'
+import type { Meter } from '../metering/meter.ts'
 import type { Turns } from '../routing/turns.ts'
 import type { Running } from './running.ts'
 
@@ -19,7 +19,7 @@ export interface Gateway {
   prices: PriceBook
   turns: Turns
   ledger: Ledger
-  counter: Counter
+  meter: Meter
   running: Running
   /** Names a host to one account: stable there, and unlike the name any other account sees. */
   nameHost(hostId: string, account: string): string

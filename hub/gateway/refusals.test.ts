@@ -52,7 +52,7 @@ test.each([
     [400, 'invalid_request_error', 'context_length_exceeded', 'messages'],
   ],
 ])('%s', async (_, body, expected) => {
-  expect(await refusal(await post(body))).toEqual(expected as unknown[])
+  expect(await refusal(await post(body))).toEqual(expected as (string | number | null)[])
 })
 
 test('a missing, mistyped and unknown key look the same', async () => {
@@ -136,12 +136,10 @@ test('unknown addresses and methods are refused in JSON', async () => {
 })
 
 test('a browser is told which headers it may send', async () => {
-  const response = await hub
-    .as('ada')
-    .fetch('/v1/chat/completions', {
-      method: 'OPTIONS',
-      headers: { 'access-control-request-headers': 'authorization, x-stainless-lang' },
-    })
+  const response = await hub.as('ada').fetch('/v1/chat/completions', {
+    method: 'OPTIONS',
+    headers: { 'access-control-request-headers': 'authorization, x-stainless-lang' },
+  })
   expect(response.status).toBe(204)
   expect(response.headers.get('access-control-allow-headers')).toBe('authorization, x-stainless-lang')
 })

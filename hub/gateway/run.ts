@@ -180,16 +180,12 @@ export class Run {
     let claimed: number | null = 0
     let differ = false
     for (const choice of this.choices) {
-      const counted = await this.hub.counter.answer(tokenizerOf(offer), {
-        content: choice.content,
-        reasoning: choice.reasoning,
-        toolCalls: choice.toolCalls,
-        ids: choice.ids,
-        claimed: this.choices.length === 1 ? claim.completion : null,
-      })
-      completion += Math.min(counted.tokens, maxTokens)
-      claimed = counted.claimed === null || claimed === null ? null : claimed + counted.claimed
-      differ ||= counted.differ
+      const said = this.choices.length === 1 ? claim.completion : null
+      const counted = await this.hub.meter.countAnswer(tokenizerOf(offer), { ...choice, claimed: said })
+      const own = said ?? choice.ids?.length ?? null
+      completion += Math.min(counted.completion, maxTokens)
+      claimed = own === null || claimed === null ? null : claimed + own
+      differ ||= counted.flagged
     }
     const prompt = Math.min(promptTokens, claim.prompt ?? promptTokens)
     return {
