@@ -116,7 +116,7 @@ describe('a command line', () => {
     expect(one.code).toBe(0)
     expect(one.stdout).toContain('--times N')
     expect(one.stdout).toContain('[default 1]')
-    expect(one.stdout).toContain('Usage: hub greet --to NAME [OPTIONS]')
+    expect(one.stdout).toContain('Usage: hub greet [OPTIONS]')
   })
 
   test.each([

@@ -32,7 +32,9 @@ export function helpFor(path: string, command: Command): string[] {
   const places = command.positionals.map(({ name, optional }) =>
     optional ? `[${name.toUpperCase()}]` : name.toUpperCase(),
   )
-  const required = Object.entries(command.options).filter(([, option]) => 'required' in option && option.required)
+  const required = Object.entries(command.options).filter(
+    ([, option]) => 'required' in option && option.required && !option.env,
+  )
   const usage = [path, ...places, ...required.map(([name, option]) => flag(name, option)), '[OPTIONS]']
   const options = Object.entries(command.options).map(([name, option]) => [flag(name, option), explained(option)])
   options.push(['--json', 'Print one JSON document on stdout.'], ['--help', 'Print this.'])

@@ -73,11 +73,10 @@ export interface VariantPrice {
 export interface Key {
   id: string
   name: string
-  /** The first characters of the key, to recognise it by. */
-  prefix: string
+  /** The last four characters of the key, to recognise it by. */
+  hint: string
   /** ISO 8601, as all times. */
   createdAt: string
-  lastUsedAt: string | null
 }
 
 export interface CreatedKey extends Key {

@@ -1,6 +1,6 @@
 // A streamed answer: the chunks of one response, and what its headers said.
 import { errorFromChunk, GpuHubError, StreamError } from './errors.ts'
-import type { Exchange } from './request.ts'
+import type { Exchange } from './exchange.ts'
 import { SseParser } from './stream.ts'
 
 /** USD per million tokens, as decimal strings. */

@@ -19,10 +19,13 @@ const price = (description: string) =>
   Type.String({ description: `${description} USD per million tokens, decimal.`, examples: ['0.10'] })
 const count = (description: string) => Type.Integer({ minimum: 0, description })
 const orNull = <T extends TSchema>(schema: T, description: string) => Type.Union([schema, Type.Null()], { description })
+// A union made from an array loses its type where schemas are decoded; said outright, it stays.
 const oneOf = <const T extends string>(values: readonly T[], description: string) =>
-  Type.Union(
-    values.map((value) => Type.Literal(value)),
-    { description },
+  Type.Unsafe<T>(
+    Type.Union(
+      values.map((value) => Type.Literal(value)),
+      { description },
+    ),
   )
 
 /** A page of a list. `next` is null on the last one; otherwise it goes into the next request as `before`. */
@@ -33,6 +36,12 @@ export const page = <T extends TSchema>(item: T) =>
       description: 'Opaque. Send it as `before` for the next page; null: this was the last one.',
     }),
   })
+
+/** What `page` describes. */
+export interface Page<T> {
+  data: T[]
+  next: string | null
+}
 
 /** The query of every paged list. */
 export const PageQuery = Type.Object({
@@ -148,9 +157,8 @@ export const PricePage = page(VariantPrice)
 export const Key = Type.Object({
   id: text('For `DELETE /api/v1/keys/{id}`.'),
   name: text('Given by its owner.', 80),
-  prefix: text('The first characters of the key, to recognise it by.', 20),
+  hint: text('The last four characters of the key, to recognise it by.', 20),
   createdAt: time('When it was made.'),
-  lastUsedAt: orNull(Type.String(), 'When it was last used, to the minute; null: never. ISO 8601, UTC.'),
 })
 export type Key = Static<typeof Key>
 export const KeyPage = page(Key)

@@ -13,9 +13,10 @@ import {
 import { Chat } from './chat.ts'
 import { Completions } from './completions.ts'
 import { GpuHubError } from './errors.ts'
+import type { Fetch } from './exchange.ts'
 import { Models } from './models.ts'
 import { Receipts } from './receipts.ts'
-import { type Answered, type Fetch, type RequestOptions, Transport } from './request.ts'
+import { type Answered, type RequestOptions, Transport } from './request.ts'
 
 export interface GpuHubOptions {
   /** Default: the environment variable `GPUHUB_API_KEY`. */

@@ -56,7 +56,8 @@ export {
   StreamError,
   TimeoutError,
 } from './errors.ts'
+export type { Fetch } from './exchange.ts'
 export { GpuHub, type GpuHubOptions } from './gpuhub.ts'
 export type { Model, ModelList, Models } from './models.ts'
 export type { Receipt, ReceiptKey, Receipts, ReceiptSignature } from './receipts.ts'
-export type { Answered, Fetch, RequestOptions } from './request.ts'
+export type { Answered, RequestOptions } from './request.ts'

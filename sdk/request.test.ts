@@ -117,21 +117,29 @@ test('it is asked for again when that costs nothing: a GET, or with an idempoten
   expect(hub.connections()).toBe(4)
 })
 
-test('a time limit ends the call at the hub too, and is not tried again', async () => {
-  let left = false
-  using hub = standIn(async (asked) => {
-    const response = await silence(asked)
-    left = true
-    return response
-  })
-  const failure = await hub
-    .client()
-    .chat.completions.create(question, { timeoutMs: 50 })
-    .catch((error) => error)
+test('a time limit ends the attempt, and is not tried again', async () => {
+  const signals: AbortSignal[] = []
+  const never = (_: string, { signal }: RequestInit) =>
+    new Promise<Response>((_, reject) => {
+      if (signal) signals.push(signal)
+      signal?.addEventListener('abort', () => reject(signal.reason))
+    })
+  const client = new GpuHub({ baseURL: 'http://127.0.0.1', apiKey: 'gh_test', fetch: never })
+  const failure = await client.chat.completions.create(question, { timeoutMs: 20 }).catch((error) => error)
   expect(failure).toBeInstanceOf(TimeoutError)
   expect(failure).toMatchObject({ status: null, retryable: true })
-  await until(() => left)
-  expect(hub.asked).toHaveLength(1)
+  expect(signals.map((signal) => signal.aborted)).toEqual([true])
+})
+
+test.each(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'])('%s, Node’s own limit, is one too', async (code) => {
+  let calls = 0
+  const fetch = () => {
+    calls++
+    return Promise.reject(new TypeError('fetch failed', { cause: Object.assign(new Error('too slow'), { code }) }))
+  }
+  const client = new GpuHub({ baseURL: 'http://127.0.0.1', apiKey: 'gh_test', fetch })
+  expect(await client.balance().catch((error) => error)).toBeInstanceOf(TimeoutError)
+  expect(calls).toBe(1)
 })
 
 test('the time limit covers the body of a whole answer', async () => {
@@ -160,6 +168,7 @@ test('an abort throws its reason: before, during and between attempts', async ()
   await until(() => hub.asked.length === 1)
   during.abort('during')
   expect(await call).toBe('during')
+  await until(() => hub.asked[0]?.signal.aborted === true)
 
   using busy = standIn(refusal('no_capacity', { 'retry-after-ms': '59000' }))
   const between = new AbortController()

@@ -7,7 +7,7 @@ const CR = 13
 const COLON = 58
 const SPACE = 32
 /** One event is at most this long, unless the caller says otherwise. */
-export const MAX_EVENT_BYTES = 8 * 1024 * 1024
+export const MAX_EVENT_BYTES: number = 8 * 1024 * 1024
 
 // Lines are decoded whole, so a character split over packets never reaches the decoder in halves.
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })

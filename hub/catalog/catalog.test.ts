@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { everyOffer, findOffer, whyNot } from './find.ts'
-import { classOf, effectiveClass, licenceMark } from './licence.ts'
+import { classOf, effectiveClass, termsOf } from './licence.ts'
 import { catalog } from './models.ts'
 
 /** The cheapest current closed models, USD per million tokens, October 2026, and the share of it a start price may have. */
@@ -18,7 +18,7 @@ test('a derivative inherits the strictest licence of its chain', () => {
   const distill = findOffer('deepseek-ai/DeepSeek-R1-Distill-Llama-8B')!
   expect(distill.model.licence.name).toBe('MIT')
   expect(effectiveClass(distill.model)).toBe('B')
-  expect(distill.licenceMark).not.toBeNull()
+  expect(distill.terms).not.toBeNull()
 })
 
 test('a licence, or a base, that nobody has read is refused', () => {
@@ -28,7 +28,7 @@ test('a licence, or a base, that nobody has read is refused', () => {
 
 test('changed terms are asked about again', () => {
   const { model } = findOffer('meta-llama/Llama-3.1-8B-Instruct')!
-  expect(licenceMark({ ...model, aupUrl: 'https://example.com/new-policy' })).not.toBe(licenceMark(model))
+  expect(termsOf({ ...model, aupUrl: 'https://example.com/new-policy' })).not.toBe(termsOf(model))
 })
 
 test('a fresh hub offers two models, both Apache-2.0 and countable', () => {
@@ -44,7 +44,7 @@ test('what cannot be counted cannot be switched on, and the reason is said', () 
   expect(whyNot(findOffer('microsoft/phi-4')!)).toContain('no tokenizer')
 })
 
-test.each(everyOffer().map((offer) => [offer.id, offer] as const))('%s is complete', (_, { model, variant, licenceMark: mark }) => {
+test.each(everyOffer().map((offer) => [offer.id, offer] as const))('%s is complete', (_, { model, variant, terms }) => {
   expect(effectiveClass(model)).not.toBe('C')
   expect(model.licence.url).toStartWith('https://')
   expect(variant.contextTokens).toBeLessThanOrEqual(model.contextTokens)
@@ -54,7 +54,7 @@ test.each(everyOffer().map((offer) => [offer.id, offer] as const))('%s is comple
   }
   expect(variant.startPrice.promptPicos).toBeLessThanOrEqual(reference.promptPicos * share)
   expect(variant.startPrice.completionPicos).toBeLessThanOrEqual(reference.completionPicos * share)
-  if (mark !== null) {
+  if (terms !== null) {
     expect(model.attribution.length).toBeGreaterThan(0)
     expect(model.aupUrl).toStartWith('https://')
     expect(model.statements.length).toBeGreaterThan(0)

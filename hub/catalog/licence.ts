@@ -25,10 +25,10 @@ export function effectiveClass(model: Pick<ModelRecord, 'licence' | 'bases'>): L
 
 /**
  * Names the exact terms a client acknowledges, or null where none need to be. When the licence, its base or the
- * statements change, so does the mark, and the question is asked again.
+ * statements change, so does the name, and the question is asked again.
  */
-export function licenceMark(model: ModelRecord): string | null {
+export function termsOf(model: ModelRecord): string | null {
   if (effectiveClass(model) !== 'B') return null
   const terms = [model.licence, model.bases, model.aupUrl, model.statements]
-  return `${model.id}|${new Bun.CryptoHasher('sha256').update(JSON.stringify(terms)).digest('hex').slice(0, 16)}`
+  return new Bun.CryptoHasher('sha256').update(JSON.stringify(terms)).digest('hex').slice(0, 16)
 }

@@ -1,8 +1,9 @@
 // Whether a request may run at all, and what it can cost. Everything here happens before a cent is held.
-import type { Money, Price } from '../../sdk/money.ts'
-import type { Offer } from '../catalog/find.ts'
+import { type Money, type Price, type PricePicos, usdPerMillion } from '../../sdk/money.ts'
+import { type Offer, tokenizerOf } from '../catalog/find.ts'
 import { HubError } from '../errors.ts'
 import type { Bearer } from '../identity/keyring.ts'
+import { licenceMark } from '../identity/licences.ts'
 import { quote } from '../market/quote.ts'
 import type { Ask } from './ask.ts'
 import type { Gateway } from './gateway.ts'
@@ -36,23 +37,26 @@ export async function whoAsks({ keyring }: Pick<Gateway, 'keyring'>, request: Re
 }
 
 /** May they, is anyone there, what can it cost. @throws HubError */
-export async function admit(hub: Gateway, bearer: Bearer, ask: Ask): Promise<Admission> {
+export async function admit(hub: Gateway, bearer: Bearer, ask: Ask, headers: Headers): Promise<Admission> {
   const offer = hub.offers.find(ask.model)
   if (!offer) {
     throw new HubError('model_not_found', 'This model is not on offer here. GET /v1/models lists what is.', {
       param: 'model',
     })
   }
-  if (offer.licenceMark !== null && !bearer.acknowledged.has(offer.licenceMark)) throw notAcknowledged(offer)
+  if (offer.terms !== null && !bearer.acknowledged.has(licenceMark(offer.model.id, offer.terms)))
+    throw notAcknowledged(offer)
   if (hub.turns.count(offer.id) === 0) {
     throw new HubError(
       'no_capacity',
       'No host serves this model right now. Nothing was billed. Try again in a few seconds, or use another model.',
     )
   }
-  const promptTokens = await hub.counter.prompt(offer, ask.prompt)
-  const maxTokens = outputLimit(offer, ask, promptTokens)
   const price = hub.prices.current(offer)
+  acceptable(price.prompt, headers.get('x-gpuhub-max-price-prompt'), 'prompt')
+  acceptable(price.completion, headers.get('x-gpuhub-max-price-completion'), 'completion')
+  const promptTokens = await hub.counter.prompt(tokenizerOf(offer), ask.prompt)
+  const maxTokens = outputLimit(offer, ask, promptTokens)
   const most = quote(price, { prompt: promptTokens, mostOutput: maxTokens * ask.n })
   return { offer, price, promptTokens, maxTokens, most }
 }
@@ -70,10 +74,25 @@ function outputLimit({ variant }: Offer, ask: Ask, promptTokens: number): number
   return Math.min(ask.maxTokens ?? variant.maxOutputTokens, variant.maxOutputTokens, left)
 }
 
+/** A client may say, in USD per million tokens, what it is willing to pay. */
+function acceptable(price: PricePicos, limit: string | null, of: 'prompt' | 'completion'): void {
+  if (limit === null) return
+  const most = Number(limit)
+  if (!(most >= 0)) {
+    throw new HubError('invalid_request', `x-gpuhub-max-price-${of} takes USD per million tokens, such as 0.10.`)
+  }
+  if (price > most * 1_000_000) {
+    throw new HubError(
+      'price_above_max',
+      `The ${of} price is $${usdPerMillion(price)} per million tokens now, above your maximum of $${most}. Raise it or wait.`,
+    )
+  }
+}
+
 function notAcknowledged({ model }: Offer): HubError {
   return new HubError(
     'license_not_acknowledged',
-    `${model.id} is licensed under terms you have to acknowledge first: ${model.licenceUrl}. ` +
+    `${model.id} is licensed under terms you have to acknowledge first: ${model.licence.url}. ` +
       `Then POST /api/v1/models/${encodeURIComponent(model.id)}/license/acknowledge, or run "gpuhub licence acknowledge".`,
     { param: 'model' },
   )

@@ -2,24 +2,10 @@
 import { type ChatMessage, ChatRequest, CompletionRequest } from '../../sdk/openai.ts'
 import type { EnginePath } from '../../sdk/wire/frames.ts'
 import { HubError } from '../errors.ts'
+import type { Prompt, PromptMessage } from '../metering/prompt.ts'
 import { parser } from './body.ts'
 
 export type Format = 'chat' | 'completion'
-
-/** A message as templates know it: text content in one string. */
-export interface PromptMessage {
-  role: 'system' | 'user' | 'assistant' | 'tool'
-  content: string | null
-  name?: string
-  reasoning_content?: string
-  tool_calls?: { id: string; type: 'function'; function: { name: string; arguments: string } }[]
-  tool_call_id?: string
-}
-
-export type Prompt =
-  | { kind: 'chat'; messages: PromptMessage[]; tools: unknown[] | null }
-  | { kind: 'text'; text: string }
-  | { kind: 'ids'; ids: number[] }
 
 export interface Ask {
   format: Format

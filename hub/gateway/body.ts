@@ -39,7 +39,7 @@ export function parser<T extends TSchema>(schema: T): (bytes: Uint8Array) => Sta
       throw new HubError('invalid_json', 'The body is not valid JSON. Check quotes, commas and the encoding (UTF-8).')
     }
     if (compiled.Check(value)) return value
-    throw invalid(deepest(compiled.Errors(value)))
+    throw invalid(blame(compiled.Errors(value)))
   }
 }
 
@@ -104,23 +104,54 @@ function endOfString(bytes: Uint8Array, from: number): number {
   return bytes.length
 }
 
-/** In a union the error that got furthest into the value is the one a person meant. */
-function deepest(errors: Iterable<ValueError>): ValueError | undefined {
-  const queue = [...errors].slice(0, 20)
-  let best = queue[0]
-  for (let at = 0; at < queue.length && at < 200; at++) {
-    const error = queue[at]!
-    if (!best || error.path.length > best.path.length) best = error
-    for (const branch of error.errors) queue.push(...[...branch].slice(0, 20))
-  }
-  return best
+const MOST_ERRORS = 50
+
+interface Fault {
+  path: string
+  reason: string
+  /** What would have been right, where that is a short list. */
+  values: string[]
 }
 
-function invalid(error: ValueError | undefined): HubError {
-  const param = (error?.path ?? '').slice(1).replaceAll('/', '.')
-  const what = error?.message ?? 'does not have the documented shape'
-  const message = param ? `'${param}' is not valid: ${lower(what)}.` : `The body is not valid: ${lower(what)}.`
-  return new HubError('invalid_request', message, { param: param || undefined })
+/** The fault a person meant. In a union it is the one of the branch that fits best, unless none fits at all. */
+function blame(errors: Iterable<ValueError>): Fault | null {
+  const [error] = errors
+  if (!error) return null
+  const own = { path: error.path, reason: lower(error.message), values: constants(error.schema) }
+  const branches = error.errors
+    .filter((_, at) => error.schema.anyOf?.[at]?.type !== 'null')
+    .map((branch) => take(branch, MOST_ERRORS))
+    .sort((a, b) => a.length - b.length)
+  const faults = branches.flatMap((branch) => blame(branch) ?? [])
+  const [closest, ...others] = faults
+  if (!closest) return own
+  if (others.length === 0) return closest
+  const values = [...new Set(faults.filter((fault) => fault.path === closest.path).flatMap((fault) => fault.values))]
+  if (closest.path !== error.path) return { ...closest, values }
+  return { ...own, values: values.length > 0 ? values : own.values, reason: forms(error.schema) }
+}
+
+function invalid(fault: Fault | null): HubError {
+  const param = (fault?.path ?? '').slice(1).replaceAll('/', '.')
+  const reason = fault?.values.length
+    ? `it takes one of ${fault.values.join(', ')}`
+    : (fault?.reason ?? 'it has another form')
+  return new HubError('invalid_request', `'${param || 'body'}' is not valid: ${reason}.`, { param: param || undefined })
+}
+
+function constants(schema: TSchema): string[] {
+  return schema.const === undefined ? [] : [JSON.stringify(schema.const)]
+}
+
+function forms(schema: TSchema): string {
+  const names = ((schema.anyOf ?? []) as TSchema[]).flatMap((branch) => branch.type ?? [])
+  return names.length > 0 ? `expected ${[...new Set(names)].join(' or ')}` : 'it has none of the documented forms'
+}
+
+function take<T>(items: Iterable<T>, most: number): T[] {
+  const taken: T[] = []
+  for (const item of items) if (taken.push(item) === most) break
+  return taken
 }
 
 function lower(text: string): string {

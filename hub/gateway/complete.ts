@@ -25,7 +25,7 @@ export async function complete(hub: Gateway, call: Call): Promise<Response> {
   const bearer = await whoAsks(hub, call.request)
   const ask = readAsk(call.format, await readBytes(hub.env, call.request))
   call.keepOpen()
-  const admission = await admit(hub, bearer, ask)
+  const admission = await admit(hub, bearer, ask, call.request.headers)
   const run = await begin(hub, call, bearer, ask, admission)
   return ask.stream ? streamed(hub, call, run) : whole(hub, call, run)
 }

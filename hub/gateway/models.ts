@@ -2,8 +2,8 @@
 import { usdPerToken } from '../../sdk/money.ts'
 import type { Model, ModelList } from '../../sdk/openai.ts'
 import type { Offer } from '../catalog/find.ts'
-import { effectiveClass } from '../catalog/licence.ts'
 import { HubError } from '../errors.ts'
+import { licenceClass } from './account.ts'
 import type { Gateway } from './gateway.ts'
 
 type Shop = Pick<Gateway, 'offers' | 'prices' | 'turns'>
@@ -21,7 +21,10 @@ export function listModels(hub: Shop): ModelList {
 export function retrieveModel(hub: Shop, encoded: string): Model {
   const id = decode(encoded)
   const offer = id === null ? null : hub.offers.find(id)
-  if (!offer || id === null) throw new HubError('model_not_found', 'This model is not on offer here. GET /v1/models lists what is.', { param: 'model' })
+  if (!offer || id === null)
+    throw new HubError('model_not_found', 'This model is not on offer here. GET /v1/models lists what is.', {
+      param: 'model',
+    })
   return describe(hub, offer, id)
 }
 
@@ -40,12 +43,12 @@ function describe(hub: Shop, offer: Offer, id: string): Model {
     pricing: { prompt: usdPerToken(price.prompt), completion: usdPerToken(price.completion) },
     license: model.licence.name,
     license_url: model.licence.url,
-    license_class: effectiveClass(model) === 'A' ? 'permissive' : 'restricted',
+    license_class: licenceClass(model),
     base_model: model.bases[0]?.id ?? null,
     base_license: model.bases[0]?.licence ?? null,
     attribution: model.attribution,
     aup_url: model.aupUrl,
-    acknowledgement_required: offer.licenceMark !== null,
+    acknowledgement_required: offer.terms !== null,
     x_gpuhub: { hosts_online: hub.turns.count(offer.id), revision: variant.revision },
   }
 }

@@ -3,9 +3,9 @@ import { charge, type Money, type Price, usdNumber } from '../../sdk/money.ts'
 import type { AnswerFacts, Usage } from '../../sdk/openai.ts'
 import type { ErrorCode } from '../../sdk/codes.ts'
 import { asHubError, assert } from '../errors.ts'
+import { tokenizerOf } from '../catalog/find.ts'
 import type { Bearer } from '../identity/keyring.ts'
-import type { Hold } from '../ledger/hold.ts'
-import type { Ended } from '../ledger/ledger.ts'
+import type { Ended, Hold } from '../ledger/ledger.ts'
 import type { Seat } from '../routing/turns.ts'
 import type { Admission } from './admit.ts'
 import type { Ask } from './ask.ts'
@@ -180,7 +180,7 @@ export class Run {
     let claimed: number | null = 0
     let differ = false
     for (const choice of this.choices) {
-      const counted = await this.hub.counter.answer(offer, {
+      const counted = await this.hub.counter.answer(tokenizerOf(offer), {
         content: choice.content,
         reasoning: choice.reasoning,
         toolCalls: choice.toolCalls,

@@ -1,5 +1,5 @@
 // An answer as one JSON body. The engine streams all the same: one path, one meter, one attempt loop.
-import { formatUsd } from '../../sdk/money.ts'
+import { usdDecimal } from '../../sdk/money.ts'
 import type { Call } from './complete.ts'
 import type { Gateway } from './gateway.ts'
 import { answerHeaders } from './headers.ts'
@@ -14,7 +14,7 @@ export async function whole(hub: Gateway, call: Call, run: Run): Promise<Respons
     hub.env.soon(() =>
       call.request.signal.aborted ? hub.ledger.refund(call.requestId) : hub.ledger.delivered(call.requestId),
     )
-    return Response.json(body, { headers: { ...answerHeaders(call, run), 'x-gpuhub-cost': formatUsd(cost).slice(1) } })
+    return Response.json(body, { headers: { ...answerHeaders(call, run), 'x-gpuhub-cost': usdDecimal(cost) } })
   } catch (error) {
     await run.giveUp(error, [])
     throw error

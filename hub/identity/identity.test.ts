@@ -87,11 +87,11 @@ describe.each(testDialects)('people on %s', (dialect) => {
 
   test('an agreement is kept word for word, once', async () => {
     const { id: userId } = await person('agrees@example.com')
-    const agreed = { userId, mark: 'm/x|v1', statements: ['I am not a bank.'] }
+    const agreed = { userId, model: 'm/x', licence: 'v1', statements: ['I am not a bank.'] }
     const first = await acknowledge(env, world.db, agreed)
     await env.advance(1_000)
     expect(await acknowledge(env, world.db, { ...agreed, statements: ['other words'] })).toEqual(first)
-    await acknowledge(env, world.db, { ...agreed, mark: 'm/x|v2' })
+    await acknowledge(env, world.db, { ...agreed, licence: 'v2' })
     const listed = await listAcknowledgements(world.db, userId)
     expect(listed.map(({ licence }) => licence)).toEqual(['v1', 'v2'])
     expect(listed[0]).toEqual(first)

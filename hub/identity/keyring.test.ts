@@ -6,7 +6,7 @@ import { HubError } from '../errors.ts'
 import { silentLog } from '../log.ts'
 import { Keyring } from './keyring.ts'
 import { addKey, revokeKey } from './keys.ts'
-import { acknowledge } from './licences.ts'
+import { acknowledge, licenceMark } from './licences.ts'
 import { makeSecret } from './secret.ts'
 import { addUser, suspendUser } from './users.ts'
 
@@ -92,11 +92,14 @@ describe.each(testDialects)('the keyring on %s', (dialect) => {
     const { env, elsewhere, keyring, key, ada } = await world()
     await keyring.find(key)
     await suspendUser(env, elsewhere, ada.id)
-    await acknowledge(env, elsewhere, { userId: ada.id, mark: 'm/x|gemma-2026', statements: ['yes'] })
-    await acknowledge(env, elsewhere, { userId: ada.id, mark: 'm/y|llama-4', statements: ['yes'] })
+    await acknowledge(env, elsewhere, { userId: ada.id, model: 'm/x', licence: 'gemma-2026', statements: ['yes'] })
+    await acknowledge(env, elsewhere, { userId: ada.id, model: 'm/y', licence: 'llama-4', statements: ['yes'] })
     const fresh = await keyring.findFresh(key)
     expect(fresh?.suspended).toBe(true)
-    expect([...(fresh?.acknowledged ?? [])].sort()).toEqual(['m/x|gemma-2026', 'm/y|llama-4'])
+    expect([...(fresh?.acknowledged ?? [])].sort()).toEqual([
+      licenceMark('m/x', 'gemma-2026'),
+      licenceMark('m/y', 'llama-4'),
+    ])
     await env.advance(1_000)
     expect((await keyring.find(key))?.suspended).toBe(true)
   })

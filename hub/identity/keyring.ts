@@ -7,8 +7,9 @@ import type { Cancel, Env } from '../../sdk/env.ts'
 import { HubError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { KEY_PREFIX } from './keys.ts'
-import { markOf } from './licences.ts'
+import { licenceMark } from './licences.ts'
 import { hashSecret, looksLikeSecret } from './secret.ts'
+import { clientAccount } from './users.ts'
 
 /** Who carries a valid key. */
 export interface Bearer {
@@ -17,7 +18,7 @@ export interface Bearer {
   /** The ledger account that pays. */
   account: string
   suspended: boolean
-  /** Licences agreed to, as the catalog's marks. */
+  /** Licences agreed to, as `licenceMark(model, licence)`. */
   acknowledged: ReadonlySet<string>
 }
 
@@ -167,11 +168,11 @@ async function bearers(db: Db, hashes: string[]): Promise<Map<string, Bearer>> {
     const bearer = found.get(hash) ?? {
       keyId,
       userId,
-      account: `client:${userId}`,
+      account: clientAccount(userId),
       suspended: suspendedAt !== null,
       acknowledged: new Set<string>(),
     }
-    if (model !== null && licence !== null) bearer.acknowledged.add(markOf({ model, licence }))
+    if (model !== null && licence !== null) bearer.acknowledged.add(licenceMark(model, licence))
     found.set(hash, bearer)
   }
   return found

@@ -13,22 +13,19 @@ export interface Acknowledgement {
   at: number
 }
 
-/** How an acknowledgement is looked up on the request path: as the catalog's `licenceMark`. */
-export function markOf({ model, licence }: { model: string; licence: string }): string {
+/** How an acknowledgement is looked up on the request path: see `Bearer.acknowledged`. */
+export function licenceMark(model: string, licence: string): string {
   return `${model}|${licence}`
 }
 
-/** `mark` is the catalog's, of the terms as they are now. Agreeing twice keeps the first time. */
+/** Agreeing twice keeps the first time. */
 export async function acknowledge(
   env: Env,
   db: Db,
-  agreed: { userId: string; mark: string; statements: string[] },
+  agreed: { userId: string; model: string; licence: string; statements: string[] },
 ): Promise<Acknowledgement> {
   const { acknowledgements } = db.tables
-  const { mark, userId } = agreed
-  const bar = mark.lastIndexOf('|')
-  const model = mark.slice(0, bar)
-  const licence = mark.slice(bar + 1)
+  const { model, licence, userId } = agreed
   return transaction(db, async (tx) => {
     const same = and(
       eq(acknowledgements.userId, userId),

@@ -27,6 +27,11 @@ export function normalEmail(text: string): string {
   return email
 }
 
+/** The ledger account that a client's requests are paid from. */
+export function clientAccount(userId: string): string {
+  return `client:${userId}`
+}
+
 /** @throws HubError when the address is taken. */
 export async function addUser(env: Env, db: Db, person: { email: string; roles: Role[] }): Promise<User> {
   const user: User = {
