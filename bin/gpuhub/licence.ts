@@ -21,8 +21,8 @@ const acknowledgeCommand = command({
       const user = await existingUser(db, positionals.email)
       const offer = findOffer(positionals.model)
       if (!offer) throw new Failure('This model is not in the catalog.', 1, 'See: gpuhub model list')
-      const { model, licenceMark: mark } = offer
-      if (mark === null) throw new Failure(`${model.id} is ${model.licence.name}: there is nothing to agree to.`)
+      const { model, terms: licence } = offer
+      if (licence === null) throw new Failure(`${model.id} is ${model.licence.name}: there is nothing to agree to.`)
       const statements = model.statements.map(({ text }) => text)
       const terms = { user: user.email, model: model.id, licence: model.licence, policy: model.aupUrl, statements }
       const shown = [
@@ -33,7 +33,7 @@ const acknowledgeCommand = command({
       if (!options.agree) {
         return out({ ...terms, acknowledgedAt: null }, [...shown, '', 'Add --agree when the user agreed to all of it.'])
       }
-      const { at } = await acknowledge(systemEnv, db, { userId: user.id, mark, statements })
+      const { at } = await acknowledge(systemEnv, db, { userId: user.id, model: model.id, licence, statements })
       out({ ...terms, acknowledgedAt: moment(at) }, [...shown, '', `${user.email} agreed at ${moment(at)}.`])
     }),
 })
