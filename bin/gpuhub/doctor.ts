@@ -60,7 +60,13 @@ function dataFolder({ data, databaseUrl }: Config): Check[] {
   const { bavail, bsize } = statfsSync(data)
   const freeBytes = bavail * bsize
   return [
-    { name: 'data folder', ok: (stat.mode & 0o077) === 0, actual: `${data}, mode ${mode}`, required, remedy: `chmod 700 ${data}` },
+    {
+      name: 'data folder',
+      ok: (stat.mode & 0o077) === 0,
+      actual: `${data}, mode ${mode}`,
+      required,
+      remedy: `chmod 700 ${data}`,
+    },
     {
       name: 'disk space',
       ok: freeBytes >= FREE_BYTES,
@@ -86,13 +92,20 @@ async function database(config: Config): Promise<Check[]> {
   const url = withoutPassword(databaseOf(config))
   const required = 'a database that answers'
   const remedy = config.databaseUrl ? 'Check DATABASE_URL, and that the server runs.' : 'Start a hub once: gpuhub serve'
-  const missing = !config.databaseUrl && attempt(() => statSync(databaseOf(config).replace('sqlite:', ''))) instanceof Error
+  const missing =
+    !config.databaseUrl && attempt(() => statSync(databaseOf(config).replace('sqlite:', ''))) instanceof Error
   if (missing) return [{ name: 'database', ok: false, actual: `${url} is not there`, required, remedy }]
   let db: Db | undefined
   try {
     const begun = performance.now()
     db = await openDb(databaseOf(config))
-    const answers = { name: 'database', ok: true, actual: `${url} answers in ${Math.ceil(performance.now() - begun)} ms`, required, remedy }
+    const answers = {
+      name: 'database',
+      ok: true,
+      actual: `${url} answers in ${Math.ceil(performance.now() - begun)} ms`,
+      required,
+      remedy,
+    }
     return [answers, await migrations(db), ...(db.dialect === 'postgres' ? await postgresSettings(db) : [])]
   } catch (error) {
     return [{ name: 'database', ok: false, actual: reason(error), required, remedy }]

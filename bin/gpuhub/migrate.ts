@@ -30,12 +30,18 @@ export const migrateCommand = command({
           throw new Failure(`Nothing was copied: ${reason(error)}.`)
         })
         const { ok, sum } = await checkLedger(to)
-        if (!ok) throw new Failure(`The copy's books do not balance (sum ${sum}). Do not use it; the original is untouched.`)
+        if (!ok)
+          throw new Failure(`The copy's books do not balance (sum ${sum}). Do not use it; the original is untouched.`)
         const rows = Object.entries(counts).map(([name, count]) => [name, count.toLocaleString('en')])
-        out({ from: withoutPassword(from.url), to: withoutPassword(options.to), rows: counts, ledger: { ok, sum: String(sum) } }, [
-          ...columns(rows, [1]),
-          'Every row arrived, and the books balance.',
-        ])
+        out(
+          {
+            from: withoutPassword(from.url),
+            to: withoutPassword(options.to),
+            rows: counts,
+            ledger: { ok, sum: String(sum) },
+          },
+          [...columns(rows, [1]), 'Every row arrived, and the books balance.'],
+        )
         say(`Start the hub on it with DATABASE_URL=${withoutPassword(options.to)} and the same secret.`)
       } finally {
         await to.close()
@@ -46,7 +52,8 @@ export const migrateCommand = command({
 
 /** @throws Failure while a hub runs on this database: what it writes after the copy would be lost. */
 async function keepHubsAway(db: Db, config: Config): Promise<() => void> {
-  const running = () => new Failure('A hub runs on this database.', 1, 'Stop it first: what it writes meanwhile would be lost.')
+  const running = () =>
+    new Failure('A hub runs on this database.', 1, 'Stop it first: what it writes meanwhile would be lost.')
   if (db.dialect === 'sqlite') {
     const lock = lockFile(`${config.databaseUrl ? sqlitePath(config.databaseUrl) : sqliteFile(config.data)}.lock`)
     if (!lock) throw running()

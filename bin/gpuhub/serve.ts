@@ -6,7 +6,15 @@ import { systemEnv } from '../../sdk/env.ts'
 import { command, type World } from '../command.ts'
 import { Failure } from '../failure.ts'
 import { columns } from '../lines.ts'
-import { databaseOf, makeDataFolder, openDatabase, reason, settingsOf, sqliteFile, withoutPassword } from './database.ts'
+import {
+  databaseOf,
+  makeDataFolder,
+  openDatabase,
+  reason,
+  settingsOf,
+  sqliteFile,
+  withoutPassword,
+} from './database.ts'
 import { secretOf } from './secret.ts'
 import { release } from './version.ts'
 

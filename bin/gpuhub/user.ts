@@ -29,7 +29,12 @@ const add = command({
     return onDatabase({ world, data: options.data, create: true }, async (db, config) => {
       const user = await addUser(systemEnv, db, { email: positionals.email, roles })
       if (credit > 0n) {
-        const gift = { account: clientAccount(user.id), amount: credit, key: `start:${user.id}`, note: 'credit to start with' }
+        const gift = {
+          account: clientAccount(user.id),
+          amount: credit,
+          key: `start:${user.id}`,
+          note: 'credit to start with',
+        }
         await grantCredit(db, config, gift)
       }
       const { id, email } = user
