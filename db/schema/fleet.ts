@@ -1,4 +1,5 @@
 // The machines, the hubs they link to, and what is on offer.
+import type { Hardware } from '../../sdk/wire/frames.ts'
 import type { Columns } from '../columns.ts'
 
 export type LinkState = 'connecting' | 'ready' | 'draining' | 'tripped' | 'quarantined' | 'gone'
@@ -23,7 +24,7 @@ export function fleetTables({ table, index, uniqueIndex, primaryKey, text, flag,
       machine: text().notNull(),
       name: text().notNull(),
       agent: text().notNull(),
-      hardware: json<unknown>().notNull(),
+      hardware: json<Hardware>().notNull(),
       simulated: flag().notNull(),
       createdAt: time().notNull(),
       seenAt: time().notNull(),
