@@ -1,0 +1,107 @@
+// The door of metering: small texts are counted on the spot, large ones in a worker.
+import type { TokenizerName } from '../catalog/records.ts'
+import {
+  type Answer,
+  type AnswerCount,
+  answerChars,
+  countAnswer,
+  countPrompt,
+  type Prompt,
+  type PromptCount,
+  promptChars,
+} from './count.ts'
+import { TemplateError } from './template.ts'
+import { loadTokenizer } from './tokenizers.ts'
+import type { Done, Job } from './worker.ts'
+
+/** Texts up to this many characters take a few milliseconds at most. */
+const SMALL_CHARS = 16 * 1024
+/** What may wait for the worker. */
+const MAX_JOBS = 64
+const MAX_WAITING_CHARS = 64 * 1024 * 1024
+
+/** Too much waits to be counted. The request has not begun; it can be sent again in a moment. */
+export class MeterBusyError extends Error {
+  override name = 'MeterBusyError'
+}
+
+interface Waiting {
+  chars: number
+  resolve: (count: unknown) => void
+  reject: (error: Error) => void
+}
+
+type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never
+
+export class Meter {
+  private worker: Worker | null = null
+  private readonly waiting = new Map<number, Waiting>()
+  private waitingChars = 0
+  private jobs = 0
+
+  /** Loads tokenizers now rather than in the first request. */
+  warm(names: Iterable<TokenizerName>): void {
+    for (const name of names) loadTokenizer(name)
+  }
+
+  /** @throws TemplateError, MeterBusyError (or rejects with them, where the text is large) */
+  countPrompt(name: TokenizerName, prompt: Prompt): PromptCount | Promise<PromptCount> {
+    const chars = promptChars(prompt)
+    return chars <= SMALL_CHARS ? countPrompt(name, prompt) : this.ask<PromptCount>({ name, prompt }, chars)
+  }
+
+  /** @throws MeterBusyError (or rejects with it) */
+  countAnswer(name: TokenizerName, answer: Answer): AnswerCount | Promise<AnswerCount> {
+    const chars = answerChars(answer)
+    return chars <= SMALL_CHARS ? countAnswer(name, answer) : this.ask<AnswerCount>({ name, answer }, chars)
+  }
+
+  close(): void {
+    this.lose(new Error('the hub is stopping'))
+  }
+
+  private ask<T>(job: WithoutId<Job>, chars: number): Promise<T> {
+    if (this.waiting.size >= MAX_JOBS || this.waitingChars + chars > MAX_WAITING_CHARS)
+      throw new MeterBusyError('The hub is busy counting other large requests. Try again in a few seconds.')
+    this.worker ??= this.start()
+    const id = ++this.jobs
+    return new Promise<T>((resolve, reject) => {
+      this.waiting.set(id, { chars, resolve: resolve as (count: unknown) => void, reject })
+      this.waitingChars += chars
+      this.worker!.postMessage({ id, ...job })
+    })
+  }
+
+  private start(): Worker {
+    // Not a reason to keep the process alive.
+    const worker = new Worker(workerFile(), { ref: false })
+    worker.onmessage = ({ data }: MessageEvent<Done>) => this.done(data)
+    worker.onerror = (event) => this.lose(new Error(`the metering worker failed: ${event.message}`))
+    return worker
+  }
+
+  private done(done: Done): void {
+    const job = this.waiting.get(done.id)
+    if (!job) return
+    this.waiting.delete(done.id)
+    this.waitingChars -= job.chars
+    if ('count' in done) job.resolve(done.count)
+    else job.reject('refusal' in done ? new TemplateError(done.refusal) : new Error(done.failure))
+  }
+
+  /** The worker is gone; the next large text starts another. */
+  private lose(error: Error): void {
+    this.worker?.terminate()
+    this.worker = null
+    const lost = [...this.waiting.values()]
+    this.waiting.clear()
+    this.waitingChars = 0
+    for (const job of lost) job.reject(error)
+  }
+}
+
+/** In a compiled hub the worker is an entry point of its own, found by its path from the root of the project. */
+function workerFile(): string | URL {
+  const compiled = /\/\$bunfs\/|\/~BUN\//.test(import.meta.url)
+  return compiled ? './hub/metering/worker.ts' : new URL('./worker.ts', import.meta.url)
+}

