@@ -191,7 +191,7 @@ describe('gpuhost in the background', () => {
 
     const shown = await gpuhost(home, ['status'])
     expect(shown.stdout).toMatch(/^state +serving$/m)
-    expect(shown.stdout).toMatch(/^hub +ws:\/\/127\.0\.0\.1:\d+\/hosts\/link {2}linked as host_1$/m)
+    expect(shown.stdout).toMatch(/^hub +ws:\/\/127\.0\.0\.1:\d+\/hosts\/link {2}linked as host_1 for \d+ s$/m)
     expect(shown.stdout).toMatch(/^model +Qwen\/Qwen3-8B {2}vllm, 4096 tokens, 16 requests at a time$/m)
 
     hub.last().ask(1, chat)
