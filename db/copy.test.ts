@@ -31,7 +31,9 @@ async function fill(db: Db) {
     await db.query
       .insert(entries)
       .values(
-        some.flatMap((n) => [1, 2].map((line) => ({ posting: `p${n}`, line, account: 'x', amount: BigInt(line) }))),
+        some.flatMap((n) =>
+          [1, 2].map((line) => ({ posting: `p${n}`, line, account: 'x', amount: BigInt(line), at: n })),
+        ),
       )
   }
 }
