@@ -218,10 +218,13 @@ function adapter(engine: Emulator): HostEngine {
     async start() {},
     serving: () => serving,
     async ask({ path, body }, signal) {
+      // As the agent does: the engine has its own name for the model.
+      const asked = { ...JSON.parse(new TextDecoder().decode(body)), model: engine.model }
+      const headers = { 'content-type': 'application/json' }
       const request = new Request(`http://engine.test${path}`, {
         method: 'POST',
-        body: new Uint8Array(body),
-        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(asked),
+        headers,
         signal,
       })
       const response = await engine.fetch(request)

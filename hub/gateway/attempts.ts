@@ -15,7 +15,6 @@ export interface Attempts {
   log: Log
   requestId: string
   ask: Ask
-  variant: string
   body: Uint8Array
   limits: { attempts: number; firstTokenMs: number; lifetimeMs: number }
   /** The next host whose turn it is, none of those tried. */
@@ -189,7 +188,7 @@ function attemptOn(seat: Seat, number: number, attempts: Attempts): Promise<Outc
   signal.addEventListener('abort', hungUp)
 
   const attempt = seat.link.ask(
-    { path: ask.path, model: attempts.variant, attempt: number, body: attempts.body },
+    { path: ask.path, model: seat.name, attempt: number, body: attempts.body },
     {
       status: (code) => void (status = code),
       data(bytes) {

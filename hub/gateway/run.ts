@@ -87,7 +87,6 @@ export class Run {
         log: hub.log,
         requestId: given.id,
         ask: given.ask,
-        variant: given.admission.offer.id,
         body: this.engineBody(),
         limits: {
           attempts: hub.config.attempts,
