@@ -131,12 +131,15 @@ async function violations(read: Read, { what, broken }: Rule): Promise<Problem[]
   return rows.map(({ id }) => ({ what, id }))
 }
 
+/** As the drivers give it: PostgreSQL's sums are decimal strings. */
+type Integer = string | number | bigint
+
 async function total(read: Read, amounts: string): Promise<Money> {
-  const [row] = await read<{ whole: unknown; rest: unknown }>(`select ${sums('amount')} from (${amounts}) a`)
-  return BigInt(String(row?.whole ?? 0)) * BigInt(NANOS) + BigInt(String(row?.rest ?? 0))
+  const [row] = await read<{ whole: Integer; rest: Integer }>(`select ${sums('amount')} from (${amounts}) a`)
+  return BigInt(row?.whole ?? 0) * BigInt(NANOS) + BigInt(row?.rest ?? 0)
 }
 
 async function count(read: Read, what: string): Promise<number> {
-  const [row] = await read<{ n: unknown }>(`select count(*) as n from ${what}`)
+  const [row] = await read<{ n: Integer }>(`select count(*) as n from ${what}`)
   return Number(row?.n ?? 0)
 }

@@ -82,7 +82,7 @@ export class Writer {
 
   private async run(): Promise<void> {
     // What is pushed in this turn goes together.
-    await null
+    await Promise.resolve()
     this.watch()
     while (this.length > 0 && !this.stopped) {
       const first = this.first.splice(0, BATCH_ITEMS / 2)
