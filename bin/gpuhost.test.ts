@@ -83,6 +83,21 @@ describe('gpuhost start --foreground', () => {
     expect(log).not.toContain('secret')
   })
 
+  test('with a simulated card and no engine it serves an emulated one', async () => {
+    const { home, hub } = world()
+    spawn(home, ['start', '--foreground', '--hub', hub.url, '--model', 'Qwen/Qwen3-8B', '--simulate-gpu', 'RTX 4090'])
+    const link = await until('the host is linked', () => hub.links.find((one) => one.hello()))
+    expect(link.hello()).toMatchObject({
+      hardware: { simulated: true },
+      serving: [{ model: 'Qwen/Qwen3-8B', tokenIds: true }],
+    })
+    link.ask(1, { ...chat, max_tokens: 8, return_token_ids: true })
+    await until('the answer has ended', () => link.on(1).end)
+    expect(link.on(1).answer?.status).toBe(200)
+    expect(link.on(1).text).toContain('"token_ids"')
+    expect(link.on(1).text).toEndWith('data: [DONE]\n\n')
+  })
+
   test('a second signal hands running requests back at once', async () => {
     const { home, hub, engine, flags } = world()
     const child = spawn(home, ['start', '--foreground', ...flags])
