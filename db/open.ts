@@ -2,14 +2,17 @@
 import { type SQL, sql } from 'drizzle-orm'
 import type { PgColumn, PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
 import type { Dialect } from './columns.ts'
-import { openPostgres } from './postgres.ts'
+import { openPostgres, type PostgresDb } from './postgres.ts'
 import type { Tables } from './schema.ts'
-import { openSqlite } from './sqlite.ts'
+import { openSqlite, type SqliteDb } from './sqlite.ts'
 
 /** What every query is written against, on both databases. Always awaited. */
 export type Queries = PgDatabase<PgQueryResultHKT, Tables>
 
-export interface Db {
+export type Db = SqliteDb | PostgresDb
+
+/** What both databases have. */
+export interface AnyDb {
   readonly dialect: Dialect
   readonly url: string
   readonly tables: Tables

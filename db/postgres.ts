@@ -1,17 +1,23 @@
 import type { SQL } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/postgres-js'
 import postgres from 'postgres'
-import type { Db, Queries } from './open.ts'
+import type { AnyDb, Queries } from './open.ts'
 import { schema } from './schema.ts'
 
-export interface PostgresDb extends Db {
-  /** For the ledger's hand-written batch. */
+export interface PostgresDb extends AnyDb {
+  readonly dialect: 'postgres'
+  /** For the ledger's hand-written batch and for snapshots. */
   readonly client: postgres.Sql
+}
+
+/** A pool that is back within moments of the database coming back: by itself the driver waits up to 20 s. */
+export function connectPostgres(url: string, max: number): postgres.Sql {
+  return postgres(url, { max, idle_timeout: 0, connect_timeout: 10, backoff: () => 0.2, onnotice: () => {} })
 }
 
 export async function openPostgres(url: string): Promise<PostgresDb> {
   const tables = schema('postgres')
-  const client = postgres(url, { max: 10, idle_timeout: 0, connect_timeout: 10, onnotice: () => {} })
+  const client = connectPostgres(url, 10)
   const query = drizzle(client, { schema: tables, casing: 'snake_case' })
   await client`select 1`
   return {

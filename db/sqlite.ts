@@ -5,10 +5,12 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { SQL } from 'drizzle-orm'
 import { SQLiteAsyncDialect } from 'drizzle-orm/sqlite-core'
 import { drizzle } from 'drizzle-orm/sqlite-proxy'
-import type { Db, Queries } from './open.ts'
+import type { AnyDb, Queries } from './open.ts'
 import { schema } from './schema.ts'
 
-export interface SqliteDb extends Db {
+export interface SqliteDb extends AnyDb {
+  readonly dialect: 'sqlite'
+  readonly path: string
   /** For migrations, backups and the ledger's hand-written batch. */
   readonly client: Database
 }
@@ -76,6 +78,7 @@ export async function openSqlite(path: string): Promise<SqliteDb> {
   return {
     dialect: 'sqlite',
     url: `sqlite:${path}`,
+    path,
     tables,
     client,
     query: outer as unknown as Queries,
@@ -119,6 +122,6 @@ const MIN = BigInt(Number.MIN_SAFE_INTEGER)
 const MAX = BigInt(Number.MAX_SAFE_INTEGER)
 
 /** Every INTEGER arrives as a bigint; only those that need to stay one do. */
-function plain(value: unknown): unknown {
+export function plain(value: unknown): unknown {
   return typeof value === 'bigint' && value >= MIN && value <= MAX ? Number(value) : value
 }

@@ -19,16 +19,12 @@ export function moneyTables({ table, index, primaryKey, check, text, integer, mo
   )
 
   /** One row for each thing that happened to money. Its key makes doing it twice do it once. */
-  const postings = table(
-    'postings',
-    {
-      key: text().primaryKey(),
-      kind: text().$type<'credit' | 'usage' | 'refund'>().notNull(),
-      note: text().notNull(),
-      at: time().notNull(),
-    },
-    (t) => [index('postings_at').on(t.at)],
-  )
+  const postings = table('postings', {
+    key: text().primaryKey(),
+    kind: text().$type<'credit' | 'usage' | 'refund'>().notNull(),
+    note: text().notNull(),
+    at: time().notNull(),
+  })
 
   /** The lines of a posting; they sum to zero. */
   const entries = table(
@@ -40,10 +36,12 @@ export function moneyTables({ table, index, primaryKey, check, text, integer, mo
       line: integer().notNull(),
       account: text().notNull(),
       amount: money().notNull(),
+      /** The posting's own instant, so that an account can be read in order of time. */
+      at: time().notNull(),
     },
     (t) => [
       primaryKey({ columns: [t.posting, t.line] }),
-      index('entries_account').on(t.account),
+      index('entries_account').on(t.account, t.at, t.posting),
       check('entries_nonzero', sql`${t.amount} <> 0`),
     ],
   )

@@ -20,6 +20,7 @@ CREATE TABLE "entries" (
 	"line" bigint NOT NULL,
 	"account" text NOT NULL,
 	"amount" bigint NOT NULL,
+	"at" bigint NOT NULL,
 	CONSTRAINT "entries_posting_line_pk" PRIMARY KEY("posting","line"),
 	CONSTRAINT "entries_nonzero" CHECK ("entries"."amount" <> 0)
 );
@@ -139,12 +140,11 @@ ALTER TABLE "host_tokens" ADD CONSTRAINT "host_tokens_owner_id_users_id_fk" FORE
 ALTER TABLE "keys" ADD CONSTRAINT "keys_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "links" ADD CONSTRAINT "links_host_id_hosts_id_fk" FOREIGN KEY ("host_id") REFERENCES "public"."hosts"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "acknowledgements_user" ON "acknowledgements" USING btree ("user_id","model");--> statement-breakpoint
-CREATE INDEX "entries_account" ON "entries" USING btree ("account");--> statement-breakpoint
+CREATE INDEX "entries_account" ON "entries" USING btree ("account","at","posting");--> statement-breakpoint
 CREATE INDEX "host_tokens_owner" ON "host_tokens" USING btree ("owner_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "hosts_machine" ON "hosts" USING btree ("owner_id","machine");--> statement-breakpoint
 CREATE INDEX "keys_user" ON "keys" USING btree ("user_id","created_at");--> statement-breakpoint
 CREATE INDEX "links_hub" ON "links" USING btree ("hub_id");--> statement-breakpoint
-CREATE INDEX "postings_at" ON "postings" USING btree ("at");--> statement-breakpoint
 CREATE INDEX "requests_user" ON "requests" USING btree ("user_id","at");--> statement-breakpoint
 CREATE INDEX "requests_host" ON "requests" USING btree ("host_id","at");--> statement-breakpoint
 CREATE INDEX "requests_undelivered" ON "requests" USING btree ("hub_id") WHERE not "requests"."delivered";--> statement-breakpoint

@@ -22,12 +22,13 @@ CREATE TABLE `entries` (
 	`line` integer NOT NULL,
 	`account` text NOT NULL,
 	`amount` integer NOT NULL,
+	`at` integer NOT NULL,
 	PRIMARY KEY(`posting`, `line`),
 	FOREIGN KEY (`posting`) REFERENCES `postings`(`key`) ON UPDATE no action ON DELETE restrict,
 	CONSTRAINT "entries_nonzero" CHECK("entries"."amount" <> 0)
 );
 --> statement-breakpoint
-CREATE INDEX `entries_account` ON `entries` (`account`);--> statement-breakpoint
+CREATE INDEX `entries_account` ON `entries` (`account`,`at`,`posting`);--> statement-breakpoint
 CREATE TABLE `grants` (
 	`hub_id` text NOT NULL,
 	`account` text NOT NULL,
@@ -108,7 +109,6 @@ CREATE TABLE `postings` (
 	`at` integer NOT NULL
 );
 --> statement-breakpoint
-CREATE INDEX `postings_at` ON `postings` (`at`);--> statement-breakpoint
 CREATE TABLE `requests` (
 	`id` text PRIMARY KEY NOT NULL,
 	`hub_id` text NOT NULL,
