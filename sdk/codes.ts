@@ -38,9 +38,13 @@ export const errorCodes = {
   no_capacity: { status: 503, type: 'server_error', retryAfter: 5 },
   hub_unavailable: { status: 503, type: 'server_error', retryAfter: 5 },
   upstream_timeout: { status: 504, type: 'server_error', retryAfter: 1 },
-} as const satisfies Record<string, Kind>
+} as const
 
 export type ErrorCode = keyof typeof errorCodes
+
+export function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(errorCodes, code)
+}
 
 export function errorKind(code: ErrorCode): Kind {
   return errorCodes[code]

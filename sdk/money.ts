@@ -56,26 +56,30 @@ export function parseUsd(text: string): Money {
 
 /** USD for a person: at least two decimals, and as many more (up to nine) as the amount has. `131000n` → `"$0.000131"`. */
 export function formatUsd(amount: Money): string {
-  const sign = amount < 0n ? '-' : ''
-  const nanos = amount < 0n ? -amount : amount
-  const decimals = (nanos % NANOS_PER_USD).toString().padStart(9, '0').replace(/0+$/, '').padEnd(2, '0')
-  return `${sign}$${nanos / NANOS_PER_USD}.${decimals}`
+  return amount < 0n ? `-$${usdDecimal(-amount)}` : `$${usdDecimal(amount)}`
 }
 
-/** USD as a JSON number, for `usage.cost`. Exact to the nano-dollar below 9 million USD. */
+/** USD as a JSON string, for the platform API: `131000n` → `"0.000131"`, `-5_000_000_000n` → `"-5.00"`. */
+export function usdDecimal(amount: Money): string {
+  if (amount < 0n) return `-${usdDecimal(-amount)}`
+  const decimals = (amount % NANOS_PER_USD).toString().padStart(9, '0').replace(/0+$/, '').padEnd(2, '0')
+  return `${amount / NANOS_PER_USD}.${decimals}`
+}
+
+/** USD as a JSON number, for `usage.cost`. Exact to the nano-dollar below 8 million USD. */
 export function usdNumber(amount: Money): number {
-  return Number(formatUsd(amount).replace('$', ''))
+  return Number(usdDecimal(amount))
 }
 
 /** A price for a person or a header: USD per million tokens, e.g. `100_000` → `"0.10"`. */
 export function usdPerMillion(price: PricePicos): string {
-  return formatUsd(BigInt(price) * 1_000n).slice(1)
+  return usdDecimal(count(price) * PICOS_PER_NANO)
 }
 
 /** A price as other catalogues write it: USD per token, e.g. `100_000` → `"0.0000001"`. */
 export function usdPerToken(price: PricePicos): string {
-  const decimals = price.toString().padStart(13, '0')
-  return `${decimals.slice(0, -12)}.${decimals.slice(-12)}`.replace(/\.?0+$/, '') || '0'
+  const digits = count(price).toString().padStart(13, '0')
+  return `${digits.slice(0, -12)}.${digits.slice(-12)}`.replace(/\.?0+$/, '')
 }
 
 export function sum(amounts: Iterable<Money>): Money {

@@ -98,7 +98,11 @@ const sampling = {
   frequency_penalty: optional(number(-2, 2)),
   repetition_penalty: optional(number(0.01, 10)),
   logit_bias: optional(
-    Type.Record(Type.String({ pattern: '^\\d{1,9}$' }), number(-100, 100), { maxProperties: 1_024 }),
+    Type.Record(Type.String({ pattern: '^\\d{1,9}$' }), number(-100, 100), {
+      maxProperties: 1_024,
+      // Without this, names that are not token ids pass, with any value.
+      additionalProperties: false,
+    }),
   ),
   user: optional(Type.String({ maxLength: 512 })),
 }
@@ -127,130 +131,17 @@ export const CompletionRequest = Type.Object({
 })
 export type CompletionRequest = Static<typeof CompletionRequest>
 
-/** Tokens of one answer, counted by the hub, and what they cost in USD, equal to the ledger. */
-export interface Usage {
-  prompt_tokens: number
-  completion_tokens: number
-  total_tokens: number
-  cost: number
-}
-
-/** What gpuhub adds to an answer, once, on the body or on the last chunk with a choice. */
-export interface AnswerFacts {
-  request_id: string
-  /** Opaque: the same host has the same name in all answers to one account. */
-  host: string
-  precision: string
-  attempts: number
-}
-
-export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter'
-
-export interface ToolCallDelta {
-  index: number
-  id?: string
-  type?: 'function'
-  function?: { name?: string; arguments?: string }
-}
-
-export interface TokenLogprob {
-  token: string
-  logprob: number
-  bytes: number[] | null
-  top_logprobs: { token: string; logprob: number; bytes: number[] | null }[]
-}
-
-export interface ChatDelta {
-  role?: 'assistant'
-  content?: string | null
-  reasoning?: string | null
-  reasoning_content?: string | null
-  tool_calls?: ToolCallDelta[]
-}
-
-export interface ChatChunk {
-  id: string
-  object: 'chat.completion.chunk'
-  created: number
-  model: string
-  choices: {
-    index: number
-    delta: ChatDelta
-    logprobs?: { content: TokenLogprob[] | null } | null
-    finish_reason: FinishReason | null
-  }[]
-  usage?: Usage | null
-  x_gpuhub?: AnswerFacts
-}
-
-export interface ChatCompletion {
-  id: string
-  object: 'chat.completion'
-  created: number
-  model: string
-  choices: {
-    index: number
-    message: {
-      role: 'assistant'
-      content: string | null
-      reasoning?: string | null
-      reasoning_content?: string | null
-      tool_calls?: { id: string; type: 'function'; function: { name: string; arguments: string } }[]
-      refusal: null
-    }
-    logprobs: { content: TokenLogprob[] | null } | null
-    finish_reason: FinishReason
-  }[]
-  usage: Usage
-  x_gpuhub: AnswerFacts
-}
-
-export interface CompletionLogprobs {
-  tokens: string[]
-  token_logprobs: (number | null)[]
-  top_logprobs: (Record<string, number> | null)[] | null
-  text_offset: number[]
-}
-
-export interface Completion {
-  id: string
-  object: 'text_completion'
-  created: number
-  model: string
-  choices: { index: number; text: string; logprobs: CompletionLogprobs | null; finish_reason: FinishReason | null }[]
-  /** On whole answers always; in a stream only on the last chunk, when asked for. */
-  usage?: Usage
-  x_gpuhub?: AnswerFacts
-}
-
-export interface Model {
-  id: string
-  object: 'model'
-  created: number
-  owned_by: string
-  name: string
-  context_length: number
-  max_output_length: number
-  precision: string
-  /** USD per token, as decimal strings. */
-  pricing: { prompt: string; completion: string }
-  license: string
-  license_url: string
-  license_class: 'permissive' | 'restricted'
-  base_model: string | null
-  base_license: string | null
-  attribution: string[]
-  aup_url: string | null
-  acknowledgement_required: boolean
-  x_gpuhub: { hosts_online: number; revision: string | null }
-}
-
-export interface ModelList {
-  object: 'list'
-  data: Model[]
-}
-
-/** Every error body, on every route. */
-export interface ErrorBody {
-  error: { message: string; type: string; param: string | null; code: string; request_id: string }
-}
+// What comes back is published as it is, so it is written down where the client's methods are.
+export type {
+  AnswerFacts,
+  ChatChunk,
+  ChatCompletion,
+  ChatDelta,
+  FinishReason,
+  TokenLogprob,
+  ToolCallDelta,
+  Usage,
+} from './chat.ts'
+export type { Completion, CompletionLogprobs } from './completions.ts'
+export type { ErrorBody } from './errors.ts'
+export type { Model, ModelList } from './models.ts'

@@ -1,5 +1,5 @@
 // Counting the tokens of one request. The hub's own count decides; what a host says can only lower it.
-import type { TokenizerName } from '../catalog/tokenizer-name.ts'
+import type { TokenizerName } from '../catalog/records.ts'
 import type { Chat } from './template.ts'
 import { loadTokenizer, type ModelTokenizer } from './tokenizers.ts'
 

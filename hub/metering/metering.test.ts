@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from 'bun:test'
 import { encode, encodeBytes, mark } from '../../sdk/wire/vocabulary.ts'
-import type { TokenizerName } from '../catalog/tokenizer-name.ts'
+import type { TokenizerName } from '../catalog/records.ts'
 import { type Answer, countAnswer, countPrompt, promptAtMost } from './count.ts'
 // Made with the Rust tokenizers 0.23.3 and Python's Jinja2, as engines use them.
 import golden from './golden.json'
@@ -9,7 +9,7 @@ import { type Chat, TemplateError } from './template.ts'
 import { loadTokenizer } from './tokenizers.ts'
 
 const real = ['qwen3', 'mistral-nemo'] as const
-const all: TokenizerName[] = ['emulator', ...real]
+const all: TokenizerName[] = ['emulated', ...real]
 const meter = new Meter()
 afterAll(() => meter.close())
 
@@ -176,7 +176,7 @@ test('ids letter by letter earn nothing', () => {
   for (const name of all) {
     const tokenizer = loadTokenizer(name)
     const ids =
-      name === 'emulator' ? encodeBytes(prose) : Array.from(prose, (letter) => tokenizer.encodeAnswer(letter)).flat()
+      name === 'emulated' ? encodeBytes(prose) : Array.from(prose, (letter) => tokenizer.encodeAnswer(letter)).flat()
     const { hub } = countAnswer(name, answer(prose))
     expect(ids.length).toBeGreaterThan(hub * 1.5)
     const count = countAnswer(name, answer(prose, { ids, claimed: ids.length }))
@@ -266,15 +266,15 @@ test('large texts are counted by the worker, and equally', async () => {
 test('too many large texts at once are refused before they pile up', async () => {
   const busy = new Meter()
   const text = 'word '.repeat(4_000)
-  const counts = Array.from({ length: 64 }, async () => busy.countPrompt('emulator', { kind: 'text', text }))
-  expect(() => busy.countPrompt('emulator', { kind: 'text', text })).toThrow(MeterBusyError)
+  const counts = Array.from({ length: 64 }, async () => busy.countPrompt('emulated', { kind: 'text', text }))
+  expect(() => busy.countPrompt('emulated', { kind: 'text', text })).toThrow(MeterBusyError)
   expect(
     (await Promise.all(counts)).every(
-      (count) => count.tokens === countPrompt('emulator', { kind: 'text', text }).tokens,
+      (count) => count.tokens === countPrompt('emulated', { kind: 'text', text }).tokens,
     ),
   ).toBe(true)
-  expect(await busy.countPrompt('emulator', { kind: 'text', text })).toHaveProperty('tokens')
-  const lost = Promise.resolve(busy.countPrompt('emulator', { kind: 'text', text })).catch(
+  expect(await busy.countPrompt('emulated', { kind: 'text', text })).toHaveProperty('tokens')
+  const lost = Promise.resolve(busy.countPrompt('emulated', { kind: 'text', text })).catch(
     (error: Error) => error.message,
   )
   busy.close()
@@ -287,6 +287,6 @@ test('a word without end costs no more than it is long', async () => {
 })
 
 test('the emulated model is counted by the vocabulary it speaks', () => {
-  const { ids } = countPrompt('emulator', { kind: 'chat', chat: { messages: [{ role: 'user', content: 'Hi' }] } })
+  const { ids } = countPrompt('emulated', { kind: 'chat', chat: { messages: [{ role: 'user', content: 'Hi' }] } })
   expect(ids).toEqual([mark.start, mark.user, ...encode('Hi'), mark.end, mark.assistant])
 })

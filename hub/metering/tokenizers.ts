@@ -11,7 +11,7 @@ import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { renderConversation } from '../../sdk/wire/emulated-prompt.ts'
 import { decode, encode, mark } from '../../sdk/wire/vocabulary.ts'
-import type { TokenizerName } from '../catalog/tokenizer-name.ts'
+import type { TokenizerName } from '../catalog/records.ts'
 import { type Chat, chatTemplate, renderChat } from './template.ts'
 import { Vocabulary } from './vocabulary.ts'
 
@@ -33,7 +33,7 @@ export function loadTokenizer(name: TokenizerName): ModelTokenizer {
 }
 
 const load: Record<TokenizerName, () => ModelTokenizer> = {
-  emulator: () => ({
+  emulated: () => ({
     chatPrompt: renderConversation,
     textPrompt: (text) => [mark.start, ...encode(text)],
     encodeAnswer: encode,

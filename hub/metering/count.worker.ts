@@ -1,5 +1,5 @@
 // Counts large texts on a thread of its own, so that they never hold up a stream. Only meter.ts starts it.
-import type { TokenizerName } from '../catalog/tokenizer-name.ts'
+import type { TokenizerName } from '../catalog/records.ts'
 import { type Answer, countAnswer, countPrompt, type Prompt } from './count.ts'
 import { TemplateError } from './template.ts'
 

@@ -1,0 +1,262 @@
+// The real program, as its owner runs it, against a hub and an engine on real ports.
+import { afterEach, describe, expect, test } from 'bun:test'
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startServer } from '../host/engine/testing.ts'
+import { startHub } from '../host/tunnel/testing.ts'
+import { until } from '../sdk/testing.ts'
+import { closeCode, kind } from '../sdk/wire/frames.ts'
+
+const program = [process.execPath, join(import.meta.dir, 'gpuhost.ts')]
+const TOKEN = 'gpuhost-secret-token'
+const chat = { model: 'Qwen/Qwen3-8B', stream: true, messages: [{ role: 'user', content: 'my secret prompt' }] }
+
+const cleanups: (() => unknown)[] = []
+afterEach(async () => {
+  for (const clean of cleanups.splice(0).reverse()) await clean()
+})
+
+function world(options: Parameters<typeof startHub>[0] = {}) {
+  const home = mkdtempSync(join(tmpdir(), 'gpuhost-'))
+  const hub = startHub(options)
+  const engine = startServer()
+  cleanups.push(
+    () => rmSync(home, { recursive: true, force: true }),
+    () => hub.close(),
+    () => engine.close(),
+  )
+  const flags = ['--hub', hub.url, '--model', 'Qwen/Qwen3-8B', '--engine-url', engine.url]
+  return { home, hub, engine, flags }
+}
+
+function spawn(home: string, args: string[], variables: Record<string, string> = { GPUHOST_TOKEN: TOKEN }) {
+  const child = Bun.spawn([...program, ...args], {
+    env: { PATH: process.env.PATH, HOME: home, GPUHOST_HOME: home, ...variables },
+    stdout: 'pipe',
+    stderr: 'pipe',
+    stdin: 'ignore',
+  })
+  // Only if a test went wrong is it still there.
+  cleanups.push(() => child.kill('SIGKILL'))
+  return child
+}
+
+async function gpuhost(home: string, args: string[], variables?: Record<string, string>) {
+  const child = spawn(home, args, variables)
+  const [stdout, stderr] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()])
+  return { code: await child.exited, stdout, stderr }
+}
+
+async function status(home: string): Promise<{ state: string; pid?: number; requests?: number }> {
+  return JSON.parse((await gpuhost(home, ['status', '--json'])).stdout)
+}
+
+describe('gpuhost start --foreground', () => {
+  test('serves requests over its link, and SIGTERM lets them finish first', async () => {
+    const { home, hub, engine, flags } = world()
+    const child = spawn(home, ['start', '--foreground', ...flags, '--simulate-gpu', 'RTX 4090', '--name', 'attic'])
+    const link = await until('the host is linked', () => hub.links.find((one) => one.hello()))
+    expect(link.token).toBe(TOKEN)
+    expect(link.hello()).toMatchObject({
+      name: 'attic',
+      state: 'ready',
+      hardware: { simulated: true, gpus: [{ name: 'NVIDIA RTX 4090' }] },
+      serving: [{ model: 'Qwen/Qwen3-8B', tokenIds: true, contextTokens: 4_096 }],
+    })
+    link.ask(1, chat)
+    await until('two chunks have come', () => link.on(1).text.includes('two'))
+    expect(await status(home)).toMatchObject({ state: 'serving', pid: child.pid, requests: 1 })
+    child.kill('SIGTERM')
+    await until('the hub knows', () => link.statuses().includes('draining'))
+    link.ask(2, chat)
+    await until('a new request is refused', () => link.on(2).fail)
+    expect(link.on(2).fail).toMatchObject({ class: 'refused', code: 'draining' })
+    expect(link.on(1).end).toBeUndefined()
+    engine.finish()
+    expect(await child.exited).toBe(0)
+    expect(link.on(1)).toMatchObject({ text: 'data: one\n\ndata: two\n\ndata: [DONE]\n\n', end: { attempt: 1 } })
+    expect(link.closedWith?.code).toBe(closeCode.stopping)
+    const log = await new Response(child.stderr).text()
+    expect(log).toContain('"message":"stopped"')
+    expect(log).not.toContain(TOKEN)
+    expect(log).not.toContain('secret')
+  })
+
+  test('a second signal hands running requests back at once', async () => {
+    const { home, hub, engine, flags } = world()
+    const child = spawn(home, ['start', '--foreground', ...flags])
+    const link = await until('the host is linked', () => hub.links.find((one) => one.hello()))
+    link.ask(1, chat)
+    await until('two chunks have come', () => link.on(1).text.includes('two'))
+    child.kill('SIGINT')
+    await until('the hub knows', () => link.statuses().includes('draining'))
+    child.kill('SIGINT')
+    expect(await child.exited).toBe(0)
+    expect(link.on(1).fail).toMatchObject({ class: 'host', code: 'stopping' })
+    await until('the engine was told', () => engine.aborted === 1)
+  })
+
+  test('a cancel from the hub reaches the engine', async () => {
+    const { home, hub, engine, flags } = world()
+    spawn(home, ['start', '--foreground', ...flags])
+    const link = await until('the host is linked', () => hub.links.find((one) => one.hello()))
+    link.ask(1, chat)
+    await until('a chunk has come', () => link.on(1).bytes > 0)
+    link.send(1, kind.cancel)
+    await until('the engine was told', () => engine.aborted === 1)
+  })
+
+  test('an answer nobody takes costs neither memory nor the other streams', async () => {
+    const { home, hub, engine, flags } = world()
+    spawn(home, ['start', '--foreground', ...flags])
+    const link = await until('the host is linked', () => hub.links.find((one) => one.hello()))
+    link.ask(1, { flood: true })
+    await until('the window is used up', () => link.on(1).bytes === 65_536)
+    link.ask(2, chat)
+    await until('the other stream flows', () => link.on(2).text.includes('two'))
+    let before = -1
+    await until('the engine stands still', async () => {
+      const still = engine.written === before
+      before = engine.written
+      await Bun.sleep(150)
+      return still
+    })
+    expect(link.on(1).bytes).toBe(65_536)
+    link.credit(1, 1_000)
+    await until('the credit is used', () => link.on(1).bytes === 66_536)
+  })
+
+  test('more requests run at a time than the runtime allows by default', async () => {
+    const { home, hub, engine, flags } = world()
+    spawn(home, ['start', '--foreground', ...flags])
+    const link = await until('the host is linked', () => hub.links.find((one) => one.hello()))
+    const streams = Array.from({ length: 400 }, (_, at) => at + 1)
+    for (const stream of streams) link.ask(stream, chat)
+    await until('all have begun', () => streams.every((stream) => link.on(stream).bytes > 0))
+    engine.finish()
+    await until('all have ended', () => streams.every((stream) => link.on(stream).end))
+  })
+
+  test('is linked again after its hub was gone', async () => {
+    const { home, hub, engine, flags } = world()
+    spawn(home, ['start', '--foreground', ...flags])
+    const link = await until('the host is linked', () => hub.links.find((one) => one.hello()))
+    link.ask(1, chat)
+    await until('a chunk has come', () => link.on(1).bytes > 0)
+    link.socket.close(1001, 'restart')
+    await until('it is linked again', () => hub.links.length === 2 && hub.last().hello())
+    await until('the lost link’s work was stopped', () => engine.aborted === 1)
+  })
+
+  test.each([
+    ['unknown', { greet: undefined, status: 401 }, 1, 'does not know this token'],
+    [
+      'of a host that only pretends',
+      {
+        greet: (hub: ReturnType<ReturnType<typeof startHub>['last']>) =>
+          hub.say({ type: 'refused', code: 'simulated_not_allowed', message: 'Real cards only.', retry: false }),
+      },
+      3,
+      'Real cards only.',
+    ],
+  ])('a token that is %s ends it with the reason', async (_, options, code, why) => {
+    const { home, flags } = world(options as Parameters<typeof startHub>[0])
+    const ended = await gpuhost(home, ['start', '--foreground', ...flags])
+    expect(ended).toMatchObject({ code, stdout: '' })
+    expect(ended.stderr).toContain(why)
+    expect(ended.stderr).not.toContain(TOKEN)
+  })
+})
+
+describe('gpuhost in the background', () => {
+  test('start, status and stop, as an owner uses them', async () => {
+    const { home, hub, flags } = world()
+    // As an argument here, to see that it goes no further.
+    const started = await gpuhost(home, ['start', '--json', ...flags, '--token', TOKEN], {})
+    expect(started.stderr).toBe('')
+    const { pid, state } = JSON.parse(started.stdout)
+    cleanups.push(() => alive(pid) && process.kill(pid, 'SIGKILL'))
+    expect([started.code, state]).toEqual([0, 'serving'])
+    expect(hub.last().token).toBe(TOKEN)
+    expect(readFileSync(`/proc/${pid}/cmdline`, 'utf8')).not.toContain(TOKEN)
+    expect(statSync(join(home, 'control.sock')).mode & 0o777).toBe(0o600)
+
+    const again = await gpuhost(home, ['start', ...flags])
+    expect(again).toMatchObject({ code: 1, stdout: '' })
+    expect(again.stderr).toContain(`already running (process ${pid}, serving)`)
+    const insisting = await gpuhost(home, ['start', '--foreground', ...flags])
+    expect(insisting).toMatchObject({ code: 1 })
+    expect(insisting.stderr).toContain('already running')
+
+    const shown = await gpuhost(home, ['status'])
+    expect(shown.stdout).toMatch(/^state +serving$/m)
+    expect(shown.stdout).toMatch(/^hub +ws:\/\/127\.0\.0\.1:\d+\/hosts\/link {2}linked as host_1 for \d+ s$/m)
+    expect(shown.stdout).toMatch(/^model +Qwen\/Qwen3-8B {2}vllm, 4096 tokens, 16 requests at a time$/m)
+
+    hub.last().ask(1, chat)
+    await until('a chunk has come', () => hub.last().on(1).bytes > 0)
+    const stopped = await gpuhost(home, ['stop', '--now', '--json'])
+    expect(JSON.parse(stopped.stdout)).toEqual({ state: 'stopped', wasRunning: true })
+    expect(hub.last().on(1).fail).toMatchObject({ class: 'host', code: 'stopping' })
+    await until('the process is gone', () => !alive(pid))
+    expect(await status(home)).toEqual({ state: 'stopped' })
+    expect((await gpuhost(home, ['stop'])).stdout).toBe('gpuhost was not running\n')
+    const log = readFileSync(join(home, 'gpuhost.log'), 'utf8').trim().split('\n')
+    expect(log.map((line) => JSON.parse(line).message)).toContain('stopped')
+    expect(log.join()).not.toMatch(/secret/)
+  })
+
+  test('a stop waits for what runs', async () => {
+    const { home, hub, engine, flags } = world()
+    await gpuhost(home, ['start', ...flags])
+    const link = hub.last()
+    link.ask(1, chat)
+    await until('a chunk has come', () => link.on(1).bytes > 0)
+    const stopping = gpuhost(home, ['stop'])
+    await until('the hub knows', () => link.statuses().includes('draining'))
+    expect(await status(home)).toMatchObject({ state: 'draining', requests: 1 })
+    engine.finish()
+    expect((await stopping).code).toBe(0)
+    expect(link.on(1).end).toBeDefined()
+    expect(await status(home)).toEqual({ state: 'stopped' })
+  })
+
+  test('an agent that was killed leaves nothing in the way of the next', async () => {
+    const { home, hub, flags } = world()
+    await gpuhost(home, ['start', ...flags])
+    const { pid } = await status(home)
+    process.kill(pid ?? 0, 'SIGKILL')
+    await until('the process is gone', () => !alive(pid ?? 0))
+    expect(await status(home)).toEqual({ state: 'stopped' })
+    expect((await gpuhost(home, ['start', ...flags])).code).toBe(0)
+    const [first, second] = hub.links.map((link) => link.hello()?.machine)
+    expect(first).toBe(second ?? 'none')
+    await gpuhost(home, ['stop', '--now'])
+  })
+
+  test('a start that fails says why, with the exit code of its kind', async () => {
+    const { home, hub } = world()
+    const nobody = ['--hub', hub.url, '--model', 'm/x']
+    const wrongCard = await gpuhost(home, ['start', ...nobody, '--simulate-gpu', 'RTX 9999'])
+    expect(wrongCard).toMatchObject({ code: 2, stdout: '' })
+    expect(wrongCard.stderr).toContain('RTX 4090')
+    const vllm = await gpuhost(home, ['start', ...nobody, '--engine', 'vllm'])
+    expect(vllm.code).toBe(3)
+    expect(vllm.stderr).toContain('--engine openai --engine-url')
+    const noEngine = await gpuhost(home, ['start', ...nobody])
+    expect(noEngine).toMatchObject({ code: 2 })
+    expect(noEngine.stderr).toContain('--engine-url')
+    const badModel = await gpuhost(home, ['start', '--hub', hub.url, '--model', 'a model'])
+    expect(badModel).toMatchObject({ code: 2 })
+  })
+})
+
+function alive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,180 @@
+// The commands of `gpuhost`.
+import { startInBackground } from '../host/commands/detach.ts'
+import { check, start } from '../host/commands/start.ts'
+import { describe, status } from '../host/commands/status.ts'
+import { stop } from '../host/commands/stop.ts'
+import { version } from '../host/commands/version.ts'
+import { homeAt } from '../host/config.ts'
+import { Stopping } from '../host/daemon/stopping.ts'
+import { reason } from '../host/errors.ts'
+import { fileWriter, humanLine, jsonLine, logTo } from '../host/log.ts'
+import { dial } from '../host/tunnel/dial.ts'
+import { version as release } from '../package.json'
+import { systemEnv } from '../sdk/env.ts'
+import { command, type Group, type World } from './command.ts'
+import { columns } from './lines.ts'
+import { forBackground, inBackground, makeRoom, withoutToken, withToken } from './restart.ts'
+
+/** `self` is this program as a command, up to where `start` would follow. */
+export function hostProgram(self: readonly string[]): Group {
+  return {
+    name: 'gpuhost',
+    summary: 'Offers this machine’s GPU to a gpuhub and takes it back when you say so.',
+    commands: [startCommand(self), stopCommand, statusCommand, versionCommand],
+  }
+}
+
+const startCommand = (self: readonly string[]) =>
+  command({
+    name: 'start',
+    summary: 'Link to a hub and serve requests.',
+    options: {
+      hub: { type: 'string', value: 'URL', required: true, help: 'The hub, e.g. https://hub.example.' },
+      token: {
+        type: 'string',
+        value: 'TOKEN',
+        required: true,
+        env: 'GPUHOST_TOKEN',
+        help: 'What the hub gave you; other users can read arguments, so better in the environment.',
+      },
+      model: { type: 'string', value: 'ID', required: true, help: 'What to offer, e.g. Qwen/Qwen3-8B.' },
+      engine: { type: 'string', value: 'NAME', choices: ['openai', 'vllm'], default: 'openai', help: 'The engine.' },
+      'engine-url': { type: 'string', value: 'URL', help: 'Where a running OpenAI-compatible server listens.' },
+      'engine-model': { type: 'string', value: 'NAME', help: 'What that server calls the model, if it is not clear.' },
+      slots: {
+        type: 'integer',
+        value: 'N',
+        default: 16,
+        min: 1,
+        max: 4_096,
+        help: 'Requests the engine works on at a time.',
+      },
+      'context-tokens': {
+        type: 'integer',
+        value: 'N',
+        default: 8_192,
+        min: 1,
+        max: 100_000_000,
+        help: 'Longest prompt plus answer, where the engine does not say.',
+      },
+      'simulate-gpu': {
+        type: 'string',
+        value: 'NAME',
+        help: 'Pretend, openly, to have that card, e.g. "RTX 4090"; without --engine-url the engine is emulated, too.',
+      },
+      name: { type: 'string', value: 'NAME', help: 'How the hub shows this machine; its own name otherwise.' },
+      'drain-seconds': {
+        type: 'integer',
+        value: 'N',
+        default: 120,
+        min: 0,
+        max: 3_600,
+        help: 'How long running requests may take to finish on a stop.',
+      },
+      foreground: { type: 'boolean', help: 'Stay here instead of going to the background.' },
+    },
+    async run({ options, world, out }) {
+      const { token, model, hub, name, engine, slots } = options
+      check({ model, token })
+      if (!options.foreground) {
+        const progress = progressOn(world)
+        const begun = await startInBackground({
+          env: systemEnv,
+          home: homeAt(world.env),
+          command: [...self, 'start', '--foreground', ...withoutToken(world.argv)],
+          variables: forBackground(withToken(world.env, token)),
+          progress,
+        }).finally(() => progress(''))
+        return out(begun, columns(describe(begun)))
+      }
+      makeRoom(self, ['start', ...world.argv], world.env, token)
+      const home = homeAt(world.env)
+      const log = logFor(world, home.logPath)
+      const serving = start(
+        {
+          hub,
+          token,
+          model,
+          name,
+          engine: engine === 'vllm' ? 'vllm' : 'openai',
+          engineUrl: options['engine-url'],
+          engineModel: options['engine-model'],
+          simulateGpu: options['simulate-gpu'],
+          slots,
+          contextTokens: options['context-tokens'],
+          drainSeconds: options['drain-seconds'],
+        },
+        {
+          env: systemEnv,
+          home,
+          log,
+          version: release,
+          dial,
+          stopping: stoppedBySignals(),
+          startEmulator: async (wanted) => (await import('../host/testing.ts')).startEmulator(wanted),
+        },
+      )
+      // In the background the log is all there is to say it; here the program's own words are enough.
+      await serving.catch((error: unknown) => {
+        if (inBackground(world.env)) log.error(reason(error))
+        throw error
+      })
+    },
+  })
+
+const stopCommand = command({
+  name: 'stop',
+  summary: 'Finish what runs, then stop and give the GPU back.',
+  options: { now: { type: 'boolean', help: 'At once: running requests move to other hosts.' } },
+  async run({ options, world, out }) {
+    const progress = progressOn(world)
+    const stopped = await stop(systemEnv, homeAt(world.env), options.now, progress).finally(() => progress(''))
+    out(stopped, [stopped.wasRunning ? 'stopped' : 'gpuhost was not running'])
+  },
+})
+
+const statusCommand = command({
+  name: 'status',
+  summary: 'What this machine is doing.',
+  async run({ world, out }) {
+    const shown = await status(systemEnv, homeAt(world.env))
+    out(shown, columns(describe(shown)))
+  },
+})
+
+const versionCommand = command({
+  name: 'version',
+  summary: 'Version of this program and of the protocol it speaks.',
+  run({ out }) {
+    const shown = version(release)
+    out(shown, [`gpuhost ${shown.version} (protocol ${shown.protocol}, Bun ${shown.bun})`])
+  },
+})
+
+/** A terminal gets lines to read, a supervisor JSON, and in the background the log is a file. */
+function logFor(world: World, logPath: string) {
+  if (inBackground(world.env)) {
+    // The file is opened on the first line, when the folder is there.
+    let write: ((line: string) => void) | undefined
+    return logTo(systemEnv, (line) => (write ??= fileWriter(logPath))(line), jsonLine)
+  }
+  return logTo(systemEnv, world.stderr, world.interactive ? humanLine : jsonLine)
+}
+
+/** The first signal is a polite stop, the second means now. */
+function stoppedBySignals(): Stopping {
+  const stopping = new Stopping()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(signal, () => stopping.ask(stopping.soon.aborted ? 'now' : 'soon'))
+  return stopping
+}
+
+/** One line that changes, for a person who waits; empty text wipes it. */
+function progressOn(world: World): (text: string) => void {
+  let shown = ''
+  return (text) => {
+    if (!world.interactive || text === shown) return
+    shown = text
+    world.stderr(`\r\u001b[K${text}`)
+  }
+}

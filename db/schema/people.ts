@@ -1,0 +1,66 @@
+// Who may do what: users, the keys their requests carry, the tokens their machines enrol with.
+import type { Columns } from '../columns.ts'
+
+export type Role = 'client' | 'host' | 'admin'
+
+export function peopleTables({ table, index, text, time, json }: Columns) {
+  const users = table('users', {
+    id: text().primaryKey(),
+    email: text().notNull().unique(),
+    roles: json<Role[]>().notNull(),
+    createdAt: time().notNull(),
+    suspendedAt: time(),
+  })
+
+  const keys = table(
+    'keys',
+    {
+      id: text().primaryKey(),
+      userId: text()
+        .notNull()
+        .references(() => users.id, { onDelete: 'restrict' }),
+      name: text().notNull(),
+      /** SHA-256 of the key, hex. The key itself is shown once and kept nowhere. */
+      hash: text().notNull().unique(),
+      /** Its last four characters, so that a person can tell keys apart. */
+      hint: text().notNull(),
+      createdAt: time().notNull(),
+      revokedAt: time(),
+    },
+    (t) => [index('keys_user').on(t.userId, t.createdAt)],
+  )
+
+  const hostTokens = table(
+    'host_tokens',
+    {
+      id: text().primaryKey(),
+      ownerId: text()
+        .notNull()
+        .references(() => users.id, { onDelete: 'restrict' }),
+      name: text().notNull(),
+      hash: text().notNull().unique(),
+      hint: text().notNull(),
+      createdAt: time().notNull(),
+      revokedAt: time(),
+    },
+    (t) => [index('host_tokens_owner').on(t.ownerId)],
+  )
+
+  const acknowledgements = table(
+    'acknowledgements',
+    {
+      id: text().primaryKey(),
+      userId: text()
+        .notNull()
+        .references(() => users.id, { onDelete: 'restrict' }),
+      model: text().notNull(),
+      /** Names the licence texts that were agreed to; another value asks again. */
+      licence: text().notNull(),
+      statements: json<string[]>().notNull(),
+      at: time().notNull(),
+    },
+    (t) => [index('acknowledgements_user').on(t.userId, t.model)],
+  )
+
+  return { users, keys, hostTokens, acknowledgements }
+}

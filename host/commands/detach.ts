@@ -1,0 +1,91 @@
+// `gpuhost start`: starts the agent in the background and says how that went.
+import { closeSync, openSync, readFileSync, statSync } from 'node:fs'
+import { type Env, sleep } from '../../sdk/env.ts'
+import { type Home, makeHome } from '../config.ts'
+import { askControl } from '../daemon/control.ts'
+import type { Status } from '../daemon/status.ts'
+import { HostError } from '../errors.ts'
+
+export interface Background {
+  env: Env
+  home: Home
+  /** This program with `start --foreground …`; the token is in `variables`, never here. */
+  command: string[]
+  variables: Record<string, string | undefined>
+  /** Called with what is being waited for. */
+  progress: (text: string) => void
+}
+
+/** Once the engine works, the hub is waited for this long; the agent keeps trying after that. */
+const LINK_MS = 30_000
+const LOOK_MS = 150
+
+/** Resolves when the agent serves. @throws HostError when it ended, or is not linked yet */
+export async function startInBackground(background: Background): Promise<Status> {
+  const { env, home, progress } = background
+  makeHome(home)
+  const running = await askControl(env, home.controlPath, '/status')
+  if (running)
+    throw new HostError(
+      `gpuhost is already running (process ${running.pid}, ${running.state}). ` +
+        'See it with gpuhost status, end it with gpuhost stop.',
+    )
+  const logStart = statSync(home.logPath, { throwIfNoEntry: false })?.size ?? 0
+  const child = spawn(background)
+  let linkingSince: number | undefined
+  for (;;) {
+    if (child.exitCode !== null || child.signalCode !== null) throw failure(child.exitCode, home, logStart)
+    const status = await askControl(env, home.controlPath, '/status')
+    if (status?.pid === child.pid) {
+      if (status.state === 'serving' || status.state === 'paused') return status
+      progress(status.state === 'starting' ? 'waiting for the engine' : 'waiting for the hub')
+      if (status.state === 'linking') linkingSince ??= env.mono()
+      if (linkingSince !== undefined && env.mono() - linkingSince > LINK_MS) throw notLinked(status)
+    }
+    await sleep(env, LOOK_MS)
+  }
+}
+
+function spawn({ command, variables, home }: Background) {
+  // Logs go to the file by the agent's own hand; this is for what a crash would say.
+  const errors = openSync(home.logPath, 'a', 0o600)
+  try {
+    const child = Bun.spawn(command, {
+      stdin: 'ignore',
+      stdout: 'ignore',
+      stderr: errors,
+      env: variables,
+      cwd: home.path,
+      detached: true,
+    })
+    child.unref()
+    return child
+  } finally {
+    closeSync(errors)
+  }
+}
+
+function failure(exitCode: number | null, home: Home, logStart: number): HostError {
+  const why = lastError(readFileSync(home.logPath).subarray(logStart).toString('utf8'))
+  return new HostError(
+    why ?? `The agent ended at once. Its log: ${home.logPath}`,
+    exitCode === 2 || exitCode === 3 ? exitCode : 1,
+  )
+}
+
+function lastError(log: string): string | undefined {
+  return log
+    .split('\n')
+    .filter((line) => line.startsWith('{') && line.endsWith('}'))
+    .map((line): { level?: string; message?: string } => JSON.parse(line))
+    .findLast(({ level }) => level === 'error')?.message
+}
+
+function notLinked({ hubs, pid }: Status): HostError {
+  const [hub] = hubs
+  const why = hub && 'why' in hub ? `: ${hub.why}` : ''
+  return new HostError(
+    `The agent runs (process ${pid}) but is not linked to ${hub?.address ?? 'its hub'} yet${why}. ` +
+      'It keeps trying; gpuhost status shows it, gpuhost stop ends it.',
+  )
+}

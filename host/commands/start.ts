@@ -1,0 +1,68 @@
+// `gpuhost start --foreground`: checks what it was told, finds out where it is, and serves until stopped.
+import { hostname } from 'node:os'
+import type { Env } from '../../sdk/env.ts'
+import { type Home, machineId, makeHome } from '../config.ts'
+import { run } from '../daemon/run.ts'
+import type { Stopping } from '../daemon/stopping.ts'
+import { chooseEngine, type EngineSettings, type StartEmulator } from '../engine/choose.ts'
+import { HostError, printable } from '../errors.ts'
+import { probe } from '../hardware/probe.ts'
+import type { Log } from '../log.ts'
+import { linkAddress } from '../tunnel/address.ts'
+import type { Dial } from '../tunnel/dial.ts'
+
+export interface StartSettings extends EngineSettings {
+  hub: string
+  token: string
+  name?: string
+  drainSeconds: number
+}
+
+export interface StartWorld {
+  env: Env
+  log: Log
+  home: Home
+  version: string
+  dial: Dial
+  stopping: Stopping
+  startEmulator: StartEmulator
+}
+
+/** Resolves when the host was stopped. @throws HostError when it cannot start, or cannot go on */
+export async function start(settings: StartSettings, world: StartWorld): Promise<void> {
+  const { env, log, home, version, dial, stopping, startEmulator } = world
+  const hub = linkAddress(settings.hub)
+  check(settings)
+  makeHome(home)
+  const hardware = await probe({ simulate: settings.simulateGpu })
+  const engine = await chooseEngine(env, settings, startEmulator)
+  if (hub.startsWith('ws:') && !isLoopback(hub)) log.warn('the link to the hub is not encrypted: use https', { hub })
+  await run({
+    env,
+    log,
+    home,
+    identity: { agent: version, machine: machineId(home, env), name: nameOf(settings.name), hardware },
+    engine,
+    hub,
+    token: settings.token,
+    dial,
+    drainMs: settings.drainSeconds * 1_000,
+    stopping,
+  })
+}
+
+/** What a hub would refuse is said here, before anything starts. @throws HostError */
+export function check({ model, token }: Pick<StartSettings, 'model' | 'token'>): void {
+  if (!/^[A-Za-z0-9_.:/-]{1,80}$/.test(model))
+    throw new HostError(`"${printable(model.slice(0, 80))}" is not a model id. Write it like Qwen/Qwen3-8B.`, 2)
+  if (!/^[\x21-\x7e]{1,500}$/.test(token))
+    throw new HostError('The token is not one a hub gives out: it has blanks or other signs in it.', 2)
+}
+
+function nameOf(name: string | undefined): string {
+  return printable(name ?? hostname()).slice(0, 60)
+}
+
+function isLoopback(address: string): boolean {
+  return /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(address).hostname)
+}

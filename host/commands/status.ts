@@ -1,0 +1,62 @@
+import type { Env } from '../../sdk/env.ts'
+import type { Home } from '../config.ts'
+import { askControl } from '../daemon/control.ts'
+import type { Status } from '../daemon/status.ts'
+
+export type Shown = Status | { state: 'stopped' }
+
+export async function status(env: Env, home: Home): Promise<Shown> {
+  return (await askControl(env, home.controlPath, '/status')) ?? { state: 'stopped' }
+}
+
+/** One fact per line: what it is, and how it stands. */
+export function describe(shown: Shown): [fact: string, value: string][] {
+  if (shown.state === 'stopped') return [['state', 'stopped']]
+  return [
+    ['state', shown.simulated ? `${shown.state} (simulated GPU)` : shown.state],
+    ...(shown.why ? [['because', shown.why] as [string, string]] : []),
+    ...shown.hubs.map((hub): [string, string] => ['hub', describeHub(hub)]),
+    ...shown.serving.map((serving): [string, string] => ['model', describeServing(serving)]),
+    ['requests', String(shown.requests)],
+    ...(shown.gpus.length > 0
+      ? shown.gpus.map((gpu): [string, string] => ['GPU', `${gpu.name}, ${(gpu.memoryBytes / 2 ** 30).toFixed(1)} GiB`])
+      : [['GPU', 'none found'] as [string, string]]),
+    ['uptime', duration(shown.uptimeSeconds)],
+    ['process', String(shown.pid)],
+  ]
+}
+
+function describeHub(hub: Status['hubs'][number]): string {
+  switch (hub.state) {
+    case 'linked':
+      return `${hub.address}  linked as ${hub.host} for ${duration(hub.linkedSeconds)}`
+    case 'dialing':
+      return `${hub.address}  dialing`
+    case 'waiting':
+      return `${hub.address}  trying again: ${hub.why}`
+    case 'ended':
+      return `${hub.address}  ${hub.why}`
+  }
+}
+
+function describeServing({ model, engine, contextTokens, slots }: Status['serving'][number]): string {
+  const by = engine.version ? `${engine.name} ${engine.version}` : engine.name
+  return `${model}  ${by}, ${contextTokens} tokens, ${slots} requests at a time`
+}
+
+/** `93784` → `1 d 2 h`; two units are enough. */
+export function duration(seconds: number): string {
+  const units: [string, number][] = [
+    ['d', Math.floor(seconds / 86_400)],
+    ['h', Math.floor(seconds / 3_600) % 24],
+    ['min', Math.floor(seconds / 60) % 60],
+    ['s', Math.floor(seconds) % 60],
+  ]
+  const first = units.findIndex(([, amount]) => amount > 0)
+  if (first === -1) return '0 s'
+  return units
+    .slice(first, first + 2)
+    .filter(([, amount]) => amount > 0)
+    .map(([unit, amount]) => `${amount} ${unit}`)
+    .join(' ')
+}

@@ -1,0 +1,81 @@
+// What this machine offers to all hubs together, and whether it takes new requests. The one place that knows.
+import type { Engine } from './engine/engine.ts'
+import type { HostState, Serving } from '../sdk/wire/frames.ts'
+
+/** Requests taken at a time, over all hubs; a hub that sends more is told to go elsewhere. */
+export const MOST_REQUESTS = 1_024
+
+/** Why nothing new is taken. The owner's word stands above all others, and no hub can take it back. */
+interface Reasons {
+  owner?: string
+  engine?: string
+  hub?: string
+}
+
+export class Offer {
+  private count = 0
+  private readonly reasons: Reasons = {}
+  private readonly listeners = new Set<() => void>()
+  private readonly waiting: (() => void)[] = []
+
+  constructor(private readonly engine: Engine) {}
+
+  serving(): Serving[] {
+    return this.engine.serving()
+  }
+
+  state(): HostState {
+    return this.whyIdle() === null ? 'ready' : 'draining'
+  }
+
+  whyIdle(): string | null {
+    return this.reasons.owner ?? this.reasons.engine ?? this.reasons.hub ?? null
+  }
+
+  /** Sets or clears (null) one party's reason. */
+  hold(who: keyof Reasons, why: string | null): void {
+    const before = this.whyIdle()
+    if (why === null) delete this.reasons[who]
+    else this.reasons[who] = why
+    if (this.whyIdle() !== before) for (const listener of this.listeners) listener()
+  }
+
+  engineFor(model: string): Engine | undefined {
+    return this.engine.serving().some((serving) => serving.model === model) ? this.engine : undefined
+  }
+
+  /** Requests here, for all hubs: those in the engine's hands, and those it has not got to yet. */
+  load(): { running: number; waiting: number } {
+    const slots = this.engine.serving().reduce((sum, serving) => sum + serving.slots, 0)
+    const running = Math.min(this.count, slots)
+    return { running, waiting: this.count - running }
+  }
+
+  requests(): number {
+    return this.count
+  }
+
+  full(): boolean {
+    return this.count >= MOST_REQUESTS
+  }
+
+  /** Counts one request in; call what it returns, once, when the request is over. */
+  begin(): () => void {
+    this.count++
+    return () => {
+      this.count--
+      if (this.count === 0) for (const resolve of this.waiting.splice(0)) resolve()
+    }
+  }
+
+  /** Resolves when no request is left. */
+  idle(): Promise<void> {
+    return new Promise((resolve) => (this.count === 0 ? resolve() : void this.waiting.push(resolve)))
+  }
+
+  /** Calls `listener` when new requests are taken again, or no longer, or for another reason. */
+  onChange(listener: () => void): () => void {
+    this.listeners.add(listener)
+    return () => this.listeners.delete(listener)
+  }
+}

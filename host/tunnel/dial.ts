@@ -1,0 +1,54 @@
+// The real socket to a hub: Bun's WebSocket client behind the few words the tunnel needs.
+import { closeCode } from '../../sdk/wire/frames.ts'
+import type { Socket, SocketEvents } from '../../sdk/wire/socket.ts'
+
+export interface DialEvents extends SocketEvents {
+  opened(): void
+}
+
+/** Opens a socket to a hub. `opened` comes before anything else; a dial that fails is `closed`. */
+export type Dial = (address: string, token: string, events: DialEvents) => Socket
+
+// The browser's types, which win here, do not know that Bun's client takes headers.
+const Client = WebSocket as unknown as new (address: string, options: Bun.WebSocketOptions) => Bun.WebSocket
+
+export const dial: Dial = (address, token, events) => {
+  const socket = new Client(address, {
+    headers: { authorization: `Bearer ${token}` },
+    perMessageDeflate: false,
+  })
+  socket.binaryType = 'arraybuffer'
+  let trouble = ''
+  let done = false
+  const closed = (code: number, why: string) => {
+    if (done) return
+    done = true
+    events.closed(code, why)
+  }
+  socket.onopen = () => events.opened()
+  socket.onmessage = ({ data }) => {
+    if (done) return
+    if (data instanceof ArrayBuffer) return events.message(new Uint8Array(data))
+    socket.close(closeCode.malformed, 'text is not spoken here')
+    closed(closeCode.malformed, 'the hub sent text')
+  }
+  socket.onerror = (event) => {
+    trouble = 'message' in event ? String(event.message) : ''
+  }
+  // A refused upgrade shows its HTTP status only in the text of the error before the close.
+  socket.onclose = ({ code, reason }) =>
+    trouble.endsWith(' 401') ? closed(closeCode.badToken, 'the hub does not know this token') : closed(code, reason)
+  return {
+    send(message) {
+      if (socket.readyState !== WebSocket.OPEN) return false
+      socket.send(message)
+      return true
+    },
+    close(code, why) {
+      // A hub that does not read would never take part in a closing handshake.
+      if (code === closeCode.silent) socket.terminate()
+      else socket.close(code, why.slice(0, 100))
+    },
+    buffered: () => socket.bufferedAmount,
+  }
+}

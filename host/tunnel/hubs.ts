@@ -1,0 +1,115 @@
+// The links to every hub of a deployment. One address is given by the owner; the others are what hubs name in their
+// welcome. The given one may be a load balancer in front of the very hubs that are named: then two links lead to one
+// hub, the hub ends the older, and here that link goes quietly.
+import { type Cancel, sleep } from '../../sdk/env.ts'
+import type { Welcome, Wish } from '../../sdk/wire/frames.ts'
+import type { Log } from '../log.ts'
+import { linkAddresses } from './address.ts'
+import { HubLink, type LinkState } from './connect.ts'
+import type { LinkWorld } from './session.ts'
+
+/** How long farewells may take to leave. */
+const FAREWELL_MS = 2_000
+
+export class Hubs {
+  private readonly links = new Map<string, HubLink>()
+  /** Addresses that turned out to be another way to a hub (its id) linked already. */
+  private readonly twins = new Map<string, string>()
+  private readonly unfollow: Cancel
+
+  constructor(
+    private readonly given: string,
+    private readonly world: LinkWorld,
+    private readonly log: Log,
+    /** No link is left: the hub said that trying again will not help. */
+    private readonly ended: (why: string, code: string) => void,
+  ) {
+    this.add(given)
+    this.unfollow = world.offer.onChange(() => {
+      for (const link of this.links.values()) link.announce()
+    })
+  }
+
+  states(): ({ address: string } & LinkState)[] {
+    return [...this.links.values()].map((link) => ({ address: link.address, ...link.state() }))
+  }
+
+  linked(): boolean {
+    return this.states().some(({ state }) => state === 'linked')
+  }
+
+  /** Gives every request on this machine back to its hub. */
+  handBack(): void {
+    for (const link of this.links.values()) link.handBack()
+  }
+
+  /** Lets what was said leave (shortly), then closes every link. */
+  async close(why: string): Promise<void> {
+    const { env } = this.world
+    const until = env.mono() + FAREWELL_MS
+    while (this.backlog() > 0 && env.mono() < until) await sleep(env, 10)
+    this.unfollow()
+    for (const link of this.links.values()) link.close(why)
+    this.links.clear()
+  }
+
+  private backlog(): number {
+    return [...this.links.values()].reduce((sum, link) => sum + link.backlog(), 0)
+  }
+
+  private add(address: string): void {
+    if (this.links.has(address)) return
+    const link: HubLink = new HubLink(address, this.world, {
+      linked: (welcome) => this.welcomed(link, welcome),
+      wish: (wish, why) => this.wish(wish, why),
+      lost: (why, retryMs) => this.lost(address, why, retryMs),
+      ended: (why, code) => this.linkEnded(link, why, code),
+    })
+    this.links.set(address, link)
+  }
+
+  private drop(link: HubLink, why: string): void {
+    this.links.delete(link.address)
+    link.close(why)
+    this.log.info('a link is no longer needed', { hub: link.address, why })
+  }
+
+  private welcomed(link: HubLink, { hub, host, hubs }: Welcome): void {
+    this.log.info('linked', { hub: link.address, id: hub, host })
+    const named = linkAddresses(hubs, this.given)
+    for (const address of this.twins.keys()) if (!named.includes(address)) this.twins.delete(address)
+    for (const address of named) if (!this.hasTwin(address)) this.add(address)
+    if (named.length > 0)
+      for (const other of this.links.values())
+        if (other !== link && other.address !== this.given && !named.includes(other.address))
+          this.drop(other, 'its hub has left the deployment')
+  }
+
+  private hasTwin(address: string): boolean {
+    const hub = this.twins.get(address)
+    return hub !== undefined && [...this.links.values()].some((link) => link.hub() === hub)
+  }
+
+  private lost(address: string, why: string, retryMs: number): void {
+    this.log.warn('not linked', { hub: address, why, retryMs: Math.round(retryMs) })
+    // Should the hubs that were named have gone for good, the given address leads to those that came after them.
+    if (!this.linked()) this.add(this.given)
+  }
+
+  private linkEnded(link: HubLink, why: string, code: string): void {
+    this.links.delete(link.address)
+    const hub = link.hub()
+    if (code === 'superseded' && this.links.size > 0) {
+      if (hub) this.twins.set(link.address, hub)
+      return this.log.info('a second way to a hub is closed', { hub: link.address })
+    }
+    this.log.error(why, { hub: link.address, code })
+    if (this.links.size === 0) this.ended(why, code)
+  }
+
+  private wish(wish: Wish['wish'], why: string): void {
+    this.log.info(`the hub wishes: ${wish}`, { why })
+    if (wish === 'drain') this.world.offer.hold('hub', `the hub asked for a pause (${why})`)
+    if (wish === 'resume') this.world.offer.hold('hub', null)
+  }
+}

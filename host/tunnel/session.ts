@@ -1,0 +1,201 @@
+// One socket to one hub, from the dial to its end: hello and welcome, beats, silence, and the frames in between.
+// It ends once, and says how.
+import type { Cancel, Env } from '../../sdk/env.ts'
+import { decode, encodeJson, type Frame } from '../../sdk/wire/codec.ts'
+import {
+  closeCode,
+  type FromHost,
+  type FromHub,
+  type Hello,
+  kind,
+  OLDEST_PROTOCOL,
+  PROTOCOL,
+  readFromHub,
+  type Refused,
+  SILENCE_MS,
+  type Welcome,
+  type Wish,
+  WireError,
+} from '../../sdk/wire/frames.ts'
+import { Outbox, type Socket } from '../../sdk/wire/socket.ts'
+import { printable, reason } from '../errors.ts'
+import type { Offer } from '../offer.ts'
+import type { Dial } from './dial.ts'
+import { Streams } from './serve.ts'
+
+/** A hub that has not welcomed us by then is not going to. */
+const GREETING_MS = 12_000
+/** A hub that reads nothing while this much waits for it is gone; streams stop reading their engines long before. */
+const OUTBOX_BYTES = 32 * 1024 * 1024
+const MAX_MESSAGE_BYTES = 1024 * 1024
+
+/** Who this host is; what it offers is the `Offer`'s to say. */
+export type Identity = Pick<Hello, 'agent' | 'machine' | 'name' | 'hardware'>
+
+export interface LinkWorld {
+  env: Env
+  dial: Dial
+  token: string
+  identity: Identity
+  offer: Offer
+  engineTrouble(): void
+}
+
+export type Ending =
+  | { kind: 'lost'; why: string }
+  | { kind: 'refused'; refused: Pick<Refused, 'message' | 'retry' | 'code'> }
+
+export interface SessionEvents {
+  welcomed(welcome: Welcome): void
+  wish(wish: Wish['wish'], why: string): void
+  ended(ending: Ending): void
+}
+
+export class Session {
+  private readonly socket: Socket
+  private readonly outbox: Outbox
+  private readonly streams: Streams
+  private welcome: Welcome | undefined
+  private heardAt: number
+  private over = false
+  private timers: { beat?: Cancel; silence?: Cancel } = {}
+
+  constructor(
+    private readonly world: LinkWorld,
+    address: string,
+    private readonly events: SessionEvents,
+  ) {
+    const { env, offer } = world
+    this.heardAt = env.mono()
+    this.socket = world.dial(address, world.token, {
+      opened: () => this.opened(),
+      message: (bytes) => this.message(bytes),
+      closed: (code, why) => this.closed(code, why),
+    })
+    this.outbox = new Outbox(env, this.socket, OUTBOX_BYTES, () => this.quit(closeCode.silent, 'the hub does not read'))
+    this.streams = new Streams(env, offer, this.outbox, () => world.engineTrouble())
+    this.timers.silence = env.timer(GREETING_MS, () => this.quit(closeCode.silent, 'the hub does not answer'))
+  }
+
+  /** Tells the hub what is on offer now. */
+  announce(): void {
+    if (!this.welcome || this.over) return
+    const { offer } = this.world
+    this.control({ type: 'status', epoch: this.welcome.epoch, state: offer.state(), serving: offer.serving() })
+  }
+
+  /** Gives every attempt back to the hub. */
+  handBack(): void {
+    this.streams.handBack()
+  }
+
+  /** Bytes the hub has not been sent yet. */
+  backlog(): number {
+    return this.over ? 0 : this.outbox.backlog()
+  }
+
+  /** Ends from this side; what was said before still goes out. */
+  quit(code: number, why: string): void {
+    if (this.over) return
+    this.outbox.flush()
+    this.socket.close(code, why)
+    this.end({ kind: 'lost', why })
+  }
+
+  private opened(): void {
+    if (this.over) return
+    const { identity, offer } = this.world
+    this.control({
+      type: 'hello',
+      protocol: PROTOCOL,
+      ...identity,
+      serving: offer.serving(),
+      state: offer.state(),
+    })
+  }
+
+  private message(bytes: Uint8Array): void {
+    if (this.over) return
+    this.heardAt = this.world.env.mono()
+    try {
+      if (bytes.length > MAX_MESSAGE_BYTES) throw new WireError('a message is too long')
+      decode(bytes, (frame) => this.frame(frame))
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error
+      this.quit(closeCode.malformed, reason(error))
+    }
+  }
+
+  private frame(frame: Frame): void {
+    if (this.over) return
+    if (frame.kind === kind.control) return this.heard(readFromHub(frame.payload))
+    if (!this.welcome) throw new WireError('a stream before the welcome')
+    this.streams.receive(frame)
+  }
+
+  private heard(said: FromHub): void {
+    switch (said.type) {
+      case 'welcome':
+        return this.welcomed(said)
+      case 'refused':
+        this.socket.close(1000, 'refused')
+        return this.end({ kind: 'refused', refused: { ...said, message: printable(said.message) } })
+      case 'beat':
+        return
+      case 'wish':
+        if (said.epoch === this.welcome?.epoch) this.events.wish(said.wish, printable(said.reason))
+    }
+  }
+
+  private welcomed(welcome: Welcome): void {
+    if (this.welcome) throw new WireError('a second welcome')
+    if (welcome.protocol < OLDEST_PROTOCOL || welcome.protocol > PROTOCOL)
+      throw new WireError(`the hub speaks protocol ${welcome.protocol}, this agent ${PROTOCOL}`)
+    this.welcome = welcome
+    this.beat(welcome)
+    this.listen(Math.max(SILENCE_MS, 2.4 * welcome.beatMs))
+    this.events.welcomed(welcome)
+  }
+
+  private beat({ epoch, beatMs }: Welcome): void {
+    this.timers.beat = this.world.env.timer(beatMs, () => {
+      this.control({ type: 'beat', epoch, ...this.world.offer.load() })
+      if (this.welcome && !this.over) this.beat(this.welcome)
+    })
+  }
+
+  private listen(silenceMs: number): void {
+    this.timers.silence?.()
+    const { env } = this.world
+    this.timers.silence = env.timer(Math.max(1, this.heardAt + silenceMs - env.mono()), () => {
+      if (env.mono() - this.heardAt < silenceMs) return this.listen(silenceMs)
+      this.quit(closeCode.silent, 'the hub fell silent')
+    })
+  }
+
+  private control(said: FromHost): void {
+    this.outbox.send(encodeJson(0, kind.control, said))
+  }
+
+  private closed(code: number, why: string): void {
+    if (code === closeCode.badToken) {
+      const message = 'The hub does not know this token. Get a new one from your hub and start again with it.'
+      return this.end({ kind: 'refused', refused: { code: 'bad_token', message, retry: false } })
+    }
+    if (code === closeCode.superseded) {
+      const message = 'Another agent with the id of this machine has taken over. Only one may run per GPUHOST_HOME.'
+      return this.end({ kind: 'refused', refused: { code: 'superseded', message, retry: false } })
+    }
+    this.end({ kind: 'lost', why: printable(why) || (this.welcome ? 'the link broke' : 'the hub cannot be reached') })
+  }
+
+  private end(ending: Ending): void {
+    if (this.over) return
+    this.over = true
+    this.timers.beat?.()
+    this.timers.silence?.()
+    this.outbox.stop()
+    this.streams.abandon()
+    this.events.ended(ending)
+  }
+}

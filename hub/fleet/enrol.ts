@@ -1,0 +1,121 @@
+// How a machine becomes a host: its token names the owner, and owner and machine together name the host.
+import { and, count, inArray, sql } from 'drizzle-orm'
+import type { Db } from '../../db/open.ts'
+import { transaction } from '../../db/transaction.ts'
+import { type Env, newId } from '../../sdk/env.ts'
+import type { Hardware } from '../../sdk/wire/frames.ts'
+import { HubError } from '../errors.ts'
+import { hashSecret } from '../identity/secret.ts'
+import { Gather } from './gather.ts'
+import { type Bearer, bearersOf, looksLikeHostToken } from './token.ts'
+
+export const MOST_HOSTS_PER_OWNER = 500
+const MOST_AT_ONCE = 200
+
+/** A machine that says hello, as it is stored. */
+export interface Machine extends Bearer {
+  machine: string
+  name: string
+  agent: string
+  hardware: Hardware
+}
+
+export class Enrolment {
+  private readonly bearers: Gather<string, Bearer | 'suspended' | 'unknown'>
+  private readonly machines: Gather<Machine, string | null>
+
+  constructor(env: Env, db: Db) {
+    this.bearers = new Gather(env, MOST_AT_ONCE, (hashes) => bearersOf(db, hashes))
+    this.machines = new Gather(env, MOST_AT_ONCE, (machines) => enrol(env, db, machines))
+  }
+
+  /** Who this token speaks for. @throws HubError */
+  async bearer(token: string): Promise<Bearer> {
+    const bearer = looksLikeHostToken(token) ? await this.bearers.ask(hashSecret(token)) : 'unknown'
+    if (bearer === 'suspended')
+      throw new HubError('account_suspended', "This host's owner is suspended. Write to the hub's team.")
+    if (bearer === 'unknown')
+      throw new HubError(
+        'invalid_api_key',
+        'This host token is not valid. Run `gpuhost login`, or ask for a new token.',
+      )
+    return bearer
+  }
+
+  /** The host's id, the same at every return of the machine; null when its owner has as many hosts as allowed. */
+  host(machine: Machine): Promise<string | null> {
+    return this.machines.ask(machine)
+  }
+}
+
+/** All in three statements, whatever their number. */
+async function enrol(env: Env, db: Db, machines: Machine[]): Promise<(string | null)[]> {
+  // Sorted: two hubs that enrol the same machines lock them in the same order.
+  const latest = [...new Map(machines.map((machine) => [nameOf(machine), machine])).entries()]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, machine]) => machine)
+  const owners = [...new Set(latest.map(({ ownerId }) => ownerId))]
+  const { hosts } = db.tables
+  const ids = await transaction(db, async (tx) => {
+    const known = await tx
+      .select({ ownerId: hosts.ownerId, machine: hosts.machine })
+      .from(hosts)
+      .where(
+        and(
+          inArray(hosts.ownerId, owners),
+          inArray(
+            hosts.machine,
+            latest.map(({ machine }) => machine),
+          ),
+        ),
+      )
+    const counts = await tx
+      .select({ ownerId: hosts.ownerId, hosts: count() })
+      .from(hosts)
+      .where(inArray(hosts.ownerId, owners))
+      .groupBy(hosts.ownerId)
+    const allowed = withinLimit(
+      latest,
+      new Set(known.map(nameOf)),
+      new Map(counts.map((row) => [row.ownerId, Number(row.hosts)])),
+    )
+    if (allowed.length === 0) return new Map<string, string>()
+    const now = env.now()
+    const rows = await tx
+      .insert(hosts)
+      .values(allowed.map((machine) => rowOf(machine, newId(env, 'host'), now)))
+      .onConflictDoUpdate({ target: [hosts.ownerId, hosts.machine], set: fromInsert })
+      .returning({ id: hosts.id, ownerId: hosts.ownerId, machine: hosts.machine })
+    return new Map(rows.map((row) => [nameOf(row), row.id]))
+  })
+  return machines.map((machine) => ids.get(nameOf(machine)) ?? null)
+}
+
+/** Hosts that are known, and new ones as long as their owner may have more. */
+function withinLimit(machines: Machine[], known: Set<string>, counts: Map<string, number>): Machine[] {
+  return machines.filter((machine) => {
+    if (known.has(nameOf(machine))) return true
+    const hosts = counts.get(machine.ownerId) ?? 0
+    counts.set(machine.ownerId, hosts + 1)
+    return hosts < MOST_HOSTS_PER_OWNER
+  })
+}
+
+function rowOf({ ownerId, tokenId, machine, name, agent, hardware }: Machine, id: string, now: number) {
+  const { simulated } = hardware
+  return { id, ownerId, tokenId, machine, name, agent, hardware, simulated, createdAt: now, seenAt: now }
+}
+
+/** What may have changed since the machine was last here. */
+const fromInsert = {
+  tokenId: sql`excluded.token_id`,
+  name: sql`excluded.name`,
+  agent: sql`excluded.agent`,
+  hardware: sql`excluded.hardware`,
+  simulated: sql`excluded.simulated`,
+  seenAt: sql`excluded.seen_at`,
+}
+
+function nameOf({ ownerId, machine }: { ownerId: string; machine: string }): string {
+  return `${ownerId} ${machine}`
+}

@@ -1,0 +1,106 @@
+// Writes down which hosts are linked to this hub, for people and for other processes. Only changes of state are
+// written, never a beat, and only the latest of each host: a thousand hosts that return cost a few statements.
+import { and, eq, inArray, sql } from 'drizzle-orm'
+import type { Db } from '../../db/open.ts'
+import type { LinkState } from '../../db/schema/fleet.ts'
+import { transaction } from '../../db/transaction.ts'
+import type { Cancel, Env } from '../../sdk/env.ts'
+import type { Log } from '../log.ts'
+
+export interface Present {
+  epoch: number
+  state: LinkState
+  /** Variants on offer. */
+  models: string[]
+}
+
+const SOON_MS = 50
+const AFTER_FAILURE_MS = 1_000
+const MOST_AT_ONCE = 200
+
+type Change = (Present & { since: number }) | 'gone'
+
+export class Presence {
+  /** What the database does not know yet. */
+  private readonly changes = new Map<string, Change>()
+  private stopTimer: Cancel | null = null
+  private writing: Promise<void> | null = null
+
+  constructor(
+    private readonly env: Env,
+    private readonly db: Db,
+    private readonly log: Log,
+    private readonly hubId: string,
+  ) {}
+
+  set(hostId: string, present: Present): void {
+    this.changes.set(hostId, { ...present, since: this.env.now() })
+    this.schedule(SOON_MS)
+  }
+
+  gone(hostId: string): void {
+    this.changes.set(hostId, 'gone')
+    this.schedule(SOON_MS)
+  }
+
+  /** Writes what is not yet written; at the end of a hub's life. */
+  async flush(): Promise<void> {
+    this.stopTimer?.()
+    this.stopTimer = null
+    await this.writing
+    while (this.changes.size > 0) await this.write()
+  }
+
+  private schedule(delayMs: number): void {
+    if (this.stopTimer || this.writing) return
+    this.stopTimer = this.env.timer(delayMs, () => {
+      this.stopTimer = null
+      this.writing = this.writeAll()
+    })
+  }
+
+  private async writeAll(): Promise<void> {
+    let failed = false
+    try {
+      while (this.changes.size > 0) await this.write()
+    } catch (error) {
+      failed = true
+      this.log.error('cannot write which hosts are linked', { error: String(error), waiting: this.changes.size })
+    }
+    this.writing = null
+    if (failed) this.schedule(AFTER_FAILURE_MS)
+  }
+
+  /** One batch. What fails is tried again, unless something newer has come meanwhile. */
+  private async write(): Promise<void> {
+    const batch = [...this.changes].slice(0, MOST_AT_ONCE)
+    for (const [hostId] of batch) this.changes.delete(hostId)
+    try {
+      await transaction(this.db, async (tx) => {
+        const { hosts, links } = this.db.tables
+        const rows = batch.flatMap(([hostId, change]) =>
+          change === 'gone' ? [] : [{ hostId, hubId: this.hubId, ...change }],
+        )
+        const gone = batch.flatMap(([hostId, change]) => (change === 'gone' ? [hostId] : []))
+        if (rows.length > 0)
+          await tx
+            .insert(links)
+            .values(rows)
+            .onConflictDoUpdate({ target: [links.hostId, links.hubId], set: fromInsert })
+        if (gone.length === 0) return
+        await tx.delete(links).where(and(eq(links.hubId, this.hubId), inArray(links.hostId, gone)))
+        await tx.update(hosts).set({ seenAt: this.env.now() }).where(inArray(hosts.id, gone))
+      })
+    } catch (error) {
+      for (const [hostId, change] of batch) if (!this.changes.has(hostId)) this.changes.set(hostId, change)
+      throw error
+    }
+  }
+}
+
+const fromInsert = {
+  epoch: sql`excluded.epoch`,
+  state: sql`excluded.state`,
+  models: sql`excluded.models`,
+  since: sql`excluded.since`,
+}

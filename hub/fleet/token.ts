@@ -1,0 +1,79 @@
+// Host tokens: what an owner's machines enrol with.
+import { and, count, eq, inArray, isNull } from 'drizzle-orm'
+import type { Db } from '../../db/open.ts'
+import { transaction } from '../../db/transaction.ts'
+import { type Env, newId } from '../../sdk/env.ts'
+import { HubError } from '../errors.ts'
+import { looksLikeSecret, makeSecret } from '../identity/secret.ts'
+
+const PREFIX = 'gph'
+const MOST_PER_OWNER = 1_000
+
+/** Who a valid token speaks for. */
+export interface Bearer {
+  tokenId: string
+  ownerId: string
+}
+
+/** Makes a token. It is returned once and kept nowhere. @throws HubError when there is no such user */
+export async function addHostToken(
+  env: Env,
+  db: Db,
+  { ownerId, name }: { ownerId: string; name: string },
+): Promise<{ id: string; token: string }> {
+  const { hostTokens, users } = db.tables
+  const { secret, hash, hint } = makeSecret(env, PREFIX)
+  const id = newId(env, 'token')
+  await transaction(db, async (tx) => {
+    const [owner] = await tx.select({ id: users.id }).from(users).where(eq(users.id, ownerId))
+    if (!owner) throw new HubError('not_found', 'There is no such user. Add the user first.')
+    const live = and(eq(hostTokens.ownerId, ownerId), isNull(hostTokens.revokedAt))
+    const [held] = await tx.select({ tokens: count() }).from(hostTokens).where(live)
+    if (Number(held?.tokens ?? 0) >= MOST_PER_OWNER)
+      throw new HubError('invalid_request', `An owner can have ${MOST_PER_OWNER} host tokens. Revoke some first.`)
+    await tx.insert(hostTokens).values({ id, ownerId, name: name.slice(0, 60), hash, hint, createdAt: env.now() })
+  })
+  return { id, token: secret }
+}
+
+/** Whether there was such a live token, of this owner where one is named. Links that use it close within a second. */
+export async function revokeHostToken(
+  env: Env,
+  db: Db,
+  { id, ownerId }: { id: string; ownerId?: string },
+): Promise<boolean> {
+  const { hostTokens } = db.tables
+  const owned = ownerId === undefined ? undefined : eq(hostTokens.ownerId, ownerId)
+  const revoked = await db.query
+    .update(hostTokens)
+    .set({ revokedAt: env.now() })
+    .where(and(eq(hostTokens.id, id), isNull(hostTokens.revokedAt), owned))
+    .returning({ id: hostTokens.id })
+  return revoked.length > 0
+}
+
+/** Whether `text` can be a host token at all; asks nobody. */
+export function looksLikeHostToken(text: string): boolean {
+  return looksLikeSecret(PREFIX, text)
+}
+
+/** For each hash: who its token speaks for, `suspended` where that is nobody for now, `unknown` or revoked. */
+export async function bearersOf(db: Db, hashes: string[]): Promise<(Bearer | 'suspended' | 'unknown')[]> {
+  const { hostTokens, users } = db.tables
+  const rows = await db.query
+    .select({
+      hash: hostTokens.hash,
+      tokenId: hostTokens.id,
+      ownerId: hostTokens.ownerId,
+      suspendedAt: users.suspendedAt,
+    })
+    .from(hostTokens)
+    .innerJoin(users, eq(users.id, hostTokens.ownerId))
+    .where(and(inArray(hostTokens.hash, hashes), isNull(hostTokens.revokedAt)))
+  const found = new Map(rows.map((row) => [row.hash, row]))
+  return hashes.map((hash) => {
+    const row = found.get(hash)
+    if (!row) return 'unknown'
+    return row.suspendedAt === null ? { tokenId: row.tokenId, ownerId: row.ownerId } : 'suspended'
+  })
+}

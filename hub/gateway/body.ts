@@ -1,0 +1,159 @@
+// A client's body, from untrusted bytes to a checked value. Each limit is tested before the work it bounds.
+import type { TSchema, Static } from '@sinclair/typebox'
+import { TypeCompiler } from '@sinclair/typebox/compiler'
+import type { ValueError } from '@sinclair/typebox/errors'
+import type { Env } from '../../sdk/env.ts'
+import { limits } from '../../sdk/openai.ts'
+import { HubError } from '../errors.ts'
+
+/** A body that has not arrived by then is not worth waiting for. */
+const BODY_DEADLINE_MS = 15_000
+
+/** The whole body. @throws HubError 413, 415 or 408 */
+export async function readBytes(env: Env, request: Request): Promise<Uint8Array> {
+  const type = request.headers.get('content-type') ?? 'application/json'
+  if (!/^application\/(.*\+)?json\b/i.test(type)) {
+    throw new HubError('unsupported_media_type', 'The body must be JSON: send "content-type: application/json".')
+  }
+  const encoding = request.headers.get('content-encoding')
+  if (encoding && encoding !== 'identity') {
+    throw new HubError(
+      'unsupported_media_type',
+      'Compressed bodies are not read: send the JSON as it is, without content-encoding.',
+    )
+  }
+  if (Number(request.headers.get('content-length') ?? 0) > limits.bodyBytes) throw tooLarge()
+  return withDeadline(env, request.body ? collect(request.body) : Promise.resolve(new Uint8Array(0)))
+}
+
+/** Parses and checks. The first field at fault is named as OpenAI names it. @throws HubError 400 */
+export function parser<T extends TSchema>(schema: T): (bytes: Uint8Array) => Static<T> {
+  const compiled = TypeCompiler.Compile(schema)
+  const utf8 = new TextDecoder('utf-8', { fatal: true })
+  return (bytes) => {
+    assertShallow(bytes)
+    let value: unknown
+    try {
+      value = JSON.parse(utf8.decode(bytes))
+    } catch {
+      throw new HubError('invalid_json', 'The body is not valid JSON. Check quotes, commas and the encoding (UTF-8).')
+    }
+    if (compiled.Check(value)) return value
+    throw invalid(blame(compiled.Errors(value)))
+  }
+}
+
+async function collect(body: ReadableStream<Uint8Array>): Promise<Uint8Array> {
+  const parts: Uint8Array[] = []
+  let length = 0
+  for await (const part of body) {
+    length += part.length
+    if (length > limits.bodyBytes) throw tooLarge()
+    parts.push(part)
+  }
+  return parts.length === 1 ? parts[0]! : Buffer.concat(parts)
+}
+
+function withDeadline<T>(env: Env, work: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>()
+  const cancel = env.timer(BODY_DEADLINE_MS, () =>
+    late.reject(
+      new HubError('request_body_timeout', 'The body did not arrive within 15 seconds. Send it without pauses.'),
+    ),
+  )
+  return Promise.race([work, late.promise]).finally(cancel)
+}
+
+function tooLarge(): HubError {
+  return new HubError(
+    'request_too_large',
+    `The body is larger than ${limits.bodyBytes / 1024 / 1024} MiB. Send a shorter prompt.`,
+  )
+}
+
+const QUOTE = 34
+const BACKSLASH = 92
+const COMMA = 44
+
+/** Counts brackets and commas outside strings, without building anything: a hostile body is refused before it is parsed. */
+function assertShallow(bytes: Uint8Array): void {
+  let depth = 0
+  let nodes = 0
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at]!
+    if (byte === QUOTE) at = endOfString(bytes, at + 1)
+    else if (byte === 0x7b || byte === 0x5b) {
+      nodes++
+      if (++depth > limits.depth)
+        throw new HubError('schema_too_deep', `The body is nested more than ${limits.depth} levels deep.`)
+    } else if (byte === 0x7d || byte === 0x5d) depth--
+    else if (byte === COMMA && ++nodes > limits.nodes) {
+      throw new HubError('schema_too_deep', `The body has more than ${limits.nodes.toLocaleString('en')} values.`)
+    }
+  }
+}
+
+function endOfString(bytes: Uint8Array, from: number): number {
+  let end = bytes.indexOf(QUOTE, from)
+  while (end !== -1) {
+    let slashes = 0
+    while (bytes[end - 1 - slashes] === BACKSLASH) slashes++
+    if (slashes % 2 === 0) return end
+    end = bytes.indexOf(QUOTE, end + 1)
+  }
+  return bytes.length
+}
+
+const MOST_ERRORS = 50
+
+interface Fault {
+  path: string
+  reason: string
+  /** What would have been right, where that is a short list. */
+  values: string[]
+}
+
+/** The fault a person meant. In a union it is the one of the branch that fits best, unless none fits at all. */
+function blame(errors: Iterable<ValueError>): Fault | null {
+  const [error] = errors
+  if (!error) return null
+  const own = { path: error.path, reason: lower(error.message), values: constants(error.schema) }
+  const branches = error.errors
+    .filter((_, at) => error.schema.anyOf?.[at]?.type !== 'null')
+    .map((branch) => take(branch, MOST_ERRORS))
+    .sort((a, b) => a.length - b.length)
+  const faults = branches.flatMap((branch) => blame(branch) ?? [])
+  const [closest, ...others] = faults
+  if (!closest) return own
+  if (others.length === 0) return closest
+  const values = [...new Set(faults.filter((fault) => fault.path === closest.path).flatMap((fault) => fault.values))]
+  if (closest.path !== error.path) return { ...closest, values }
+  return { ...own, values: values.length > 0 ? values : own.values, reason: forms(error.schema) }
+}
+
+function invalid(fault: Fault | null): HubError {
+  const param = (fault?.path ?? '').slice(1).replaceAll('/', '.')
+  const reason = fault?.values.length
+    ? `it takes one of ${fault.values.join(', ')}`
+    : (fault?.reason ?? 'it has another form')
+  return new HubError('invalid_request', `'${param || 'body'}' is not valid: ${reason}.`, { param: param || undefined })
+}
+
+function constants(schema: TSchema): string[] {
+  return schema.const === undefined ? [] : [JSON.stringify(schema.const)]
+}
+
+function forms(schema: TSchema): string {
+  const names = ((schema.anyOf ?? []) as TSchema[]).flatMap((branch) => branch.type ?? [])
+  return names.length > 0 ? `expected ${[...new Set(names)].join(' or ')}` : 'it has none of the documented forms'
+}
+
+function take<T>(items: Iterable<T>, most: number): T[] {
+  const taken: T[] = []
+  for (const item of items) if (taken.push(item) === most) break
+  return taken
+}
+
+function lower(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1)
+}

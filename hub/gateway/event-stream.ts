@@ -1,0 +1,115 @@
+// Server-sent events to one client: written as they come, never faster than the client reads.
+
+/** The controller of Bun's `type: "direct"` streams: a write is handed to the socket without a queue in between. */
+interface DirectController {
+  write(chunk: string): number | Promise<number>
+  flush(wait?: boolean): unknown
+  end(): unknown
+}
+
+/** Text waiting for a client that does not read. Beyond it the client is taken for gone. */
+const MAX_WAITING_CHARS = 4 * 1024 * 1024
+
+/** `Item` is what an event stood for: those that were never handed to the network are in `unwritten`. */
+export class EventStream<Item> {
+  readonly body: ReadableStream
+  unwritten: Item[] = []
+  private waiting = ''
+  private controller: DirectController | null = null
+  private congested = false
+  private over = false
+  private takers: (() => void)[] = []
+  private readonly pulled = Promise.withResolvers<void>()
+  private readonly closed = Promise.withResolvers<void>()
+
+  /** `gone` is called once if the client leaves, or is given up, before `end`. */
+  constructor(private readonly gone: () => void) {
+    const source = {
+      type: 'direct',
+      pull: (controller: DirectController) => {
+        this.controller = controller
+        this.pulled.resolve()
+        this.flush()
+        return this.closed.promise
+      },
+      cancel: () => this.lose(),
+    }
+    // The type of direct streams is Bun's own; the standard's knows only pull and push.
+    this.body = new ReadableStream(source as unknown as UnderlyingDefaultSource)
+  }
+
+  /** Queues one event; `flush` hands over what was queued. */
+  event(payload: object, item?: Item): void {
+    this.waiting += `data: ${JSON.stringify(payload)}\n\n`
+    if (item !== undefined) this.unwritten.push(item)
+  }
+
+  comment(text: string): void {
+    this.waiting += `: ${text}\n\n`
+    this.flush()
+  }
+
+  flush(): void {
+    if (this.over || this.waiting === '') return
+    if (this.congested || !this.controller) {
+      if (this.waiting.length > MAX_WAITING_CHARS) this.lose()
+      return
+    }
+    const text = this.waiting
+    this.waiting = ''
+    this.unwritten = []
+    const written = this.controller.write(text)
+    this.controller.flush()
+    // Pending or negative: the bytes are accepted, but the client's side is full.
+    if (typeof written !== 'number' || written < 0) void this.drain(written)
+  }
+
+  /** Runs `then` as soon as the client has taken what was written. */
+  whenTaken(then: () => void): void {
+    if (this.congested || this.waiting !== '') this.takers.push(then)
+    else then()
+  }
+
+  /** Sends the end of the stream. True when it was handed to the network, false when the client had gone. */
+  async end(): Promise<boolean> {
+    this.waiting += 'data: [DONE]\n\n'
+    await this.pulled.promise
+    while (!this.over && this.waiting !== '') {
+      this.flush()
+      if (this.congested) await new Promise<void>((resolve) => this.takers.push(resolve))
+    }
+    if (this.over) return false
+    this.over = true
+    await this.controller?.end()
+    this.closed.resolve()
+    return true
+  }
+
+  private lose(): void {
+    if (this.over) return
+    this.over = true
+    this.pulled.resolve()
+    this.closed.resolve()
+    this.release()
+    this.gone()
+  }
+
+  private async drain(written: number | Promise<number>): Promise<void> {
+    this.congested = true
+    try {
+      await written
+      await this.controller?.flush(true)
+    } catch {
+      return this.lose()
+    }
+    this.congested = false
+    this.flush()
+    if (!this.congested) this.release()
+  }
+
+  private release(): void {
+    const takers = this.takers
+    this.takers = []
+    for (const then of takers) then()
+  }
+}

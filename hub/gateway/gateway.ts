@@ -1,0 +1,28 @@
+// What the inference door needs from the rest of the hub, handed in once by hub.ts.
+import type { Env } from '../../sdk/env.ts'
+import type { Offers } from '../catalog/offers.ts'
+import type { Config } from '../config.ts'
+import type { Keyring } from '../identity/keyring.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import type { Log } from '../log.ts'
+import type { PriceBook } from '../market/book.ts'
+import type { Meter } from '../metering/meter.ts'
+import type { Turns } from '../routing/turns.ts'
+import type { Running } from './running.ts'
+
+export interface Gateway {
+  env: Env
+  config: Config
+  log: Log
+  keyring: Keyring
+  offers: Offers
+  prices: PriceBook
+  turns: Turns
+  ledger: Ledger
+  meter: Meter
+  running: Running
+  /** Names a host to one account: stable there, and unlike the name any other account sees. */
+  nameHost(hostId: string, account: string): string
+  /** Keeps the prefix caches of accounts apart on a shared engine. */
+  cacheSalt(account: string): string
+}

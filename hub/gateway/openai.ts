@@ -1,0 +1,71 @@
+// The OpenAI-compatible door: which addresses it answers, and how a refusal looks there.
+import { newId } from '../../sdk/env.ts'
+import { asHubError, errorBody, errorHeaders, HubError } from '../errors.ts'
+import type { Ask } from './ask.ts'
+import { Cancelled } from './attempts.ts'
+import { complete } from './complete.ts'
+import type { Gateway } from './gateway.ts'
+import { apiHeaders, preflight } from './headers.ts'
+import { listModels, retrieveModel } from './models.ts'
+
+type Route = { name: Ask['format'] } | { name: 'models' } | { name: 'model'; id: string }
+
+/** Base addresses people give their clients. `https://HUB/v1` is the documented one. */
+const BASES = ['/v1/v1', '/openai/v1', '/api/v1', '/v1', '']
+
+/** What the door is asked for; null: somebody else's address. Only an exact match counts, never a prefix. */
+export function inferenceRoute(pathname: string): Route | null {
+  for (const base of BASES) {
+    if (!pathname.startsWith(`${base}/`)) continue
+    const rest = pathname.slice(base.length).replace(/(.)\/$/, '$1')
+    if (rest === '/chat/completions') return { name: 'chat' }
+    if (rest === '/completions') return { name: 'completion' }
+    if (rest === '/models') return { name: 'models' }
+    const id = /^\/models\/([^?]+)$/.exec(rest)?.[1]
+    if (id && !id.endsWith('/license/acknowledge')) return { name: 'model', id }
+  }
+  return null
+}
+
+/** Answers one request to the door. Never throws: a refusal is an answer too. */
+export async function answerInference(
+  hub: Gateway,
+  route: Route,
+  request: Request,
+  keepOpen: () => void,
+): Promise<Response> {
+  const requestId = newId(hub.env, 'req')
+  if (request.method === 'OPTIONS') return preflight(request, requestId)
+  try {
+    if (route.name === 'models' || route.name === 'model') {
+      allow(request, 'GET', 'HEAD')
+      const body = route.name === 'models' ? listModels(hub) : retrieveModel(hub, route.id)
+      return Response.json(body, { headers: apiHeaders(request, requestId) })
+    }
+    allow(request, 'POST')
+    return await complete(hub, { request, requestId, format: route.name, keepOpen })
+  } catch (error) {
+    return refusal(hub, request, requestId, error)
+  }
+}
+
+/** Any error as the answer a client gets, here and on every other API route. */
+export function refusal(hub: Pick<Gateway, 'log'>, request: Request, requestId: string, error: unknown): Response {
+  // Nobody is there to read it; the status is for the access log of a proxy.
+  if (error instanceof Cancelled) return new Response(null, { status: 499 })
+  const known = asHubError(error)
+  if (known.code === 'internal') {
+    hub.log.error('a request failed inside the hub', { request: requestId, error: describe(known.cause ?? known) })
+  }
+  const headers = { ...apiHeaders(request, requestId), ...errorHeaders(known) }
+  return Response.json(errorBody(known, requestId), { status: known.status, headers })
+}
+
+function allow(request: Request, ...methods: string[]): void {
+  if (methods.includes(request.method)) return
+  throw new HubError('method_not_allowed', `This address takes ${methods.join(' and ')}, not ${request.method}.`)
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}

@@ -1,0 +1,38 @@
+// Everything derived from the hub's one secret. Each purpose has a key of its own, so that no use can stand in for
+// another; the secret itself is used for nothing.
+import { createPrivateKey, createPublicKey, hkdfSync, type KeyObject, sign } from 'node:crypto'
+
+/** PKCS #8 before the 32 bytes of an Ed25519 seed (RFC 8410). */
+const ED25519_PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex')
+
+export class Seal {
+  private readonly signing: KeyObject
+  /** 32 raw bytes, base64. */
+  readonly publicKey: string
+  readonly keyId: string
+
+  constructor(private readonly secret: string) {
+    this.signing = createPrivateKey({
+      key: Buffer.concat([ED25519_PKCS8, this.key('receipts')]),
+      format: 'der',
+      type: 'pkcs8',
+    })
+    const spki = createPublicKey(this.signing).export({ format: 'der', type: 'spki' })
+    this.publicKey = spki.subarray(-32).toString('base64')
+    this.keyId = `rk_${new Bun.CryptoHasher('sha256').update(this.publicKey).digest('hex').slice(0, 16)}`
+  }
+
+  /** An Ed25519 signature, base64. */
+  sign(text: string): string {
+    return sign(null, Buffer.from(text), this.signing).toString('base64')
+  }
+
+  /** A name nobody without the secret can compute or reverse: 22 characters, safe in addresses. */
+  name(purpose: 'host' | 'cache', text: string): string {
+    return new Bun.CryptoHasher('sha256', this.key(purpose)).update(text).digest('base64url').slice(0, 22)
+  }
+
+  private key(purpose: string): Buffer {
+    return Buffer.from(hkdfSync('sha256', this.secret, 'gpuhub', purpose, 32))
+  }
+}

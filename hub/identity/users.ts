@@ -1,0 +1,93 @@
+// People. Their money, requests and machines live elsewhere and point here by id.
+import { asc, eq, gt } from 'drizzle-orm'
+import { type Db, isUniqueViolation } from '../../db/open.ts'
+import type { Role } from '../../db/schema/people.ts'
+import { type Env, newId } from '../../sdk/env.ts'
+import { HubError } from '../errors.ts'
+
+export interface User {
+  id: string
+  email: string
+  roles: Role[]
+  createdAt: number
+  /** Since when their keys and hosts are refused; null for everybody else. */
+  suspendedAt: number | null
+}
+
+const LONGEST_EMAIL = 254
+
+/** One spelling for each address, so that `Ada@Example.com ` signs in as `ada@example.com`. @throws HubError */
+export function normalEmail(text: string): string {
+  const email = text.normalize('NFKC').trim().toLowerCase()
+  if (email.length > LONGEST_EMAIL || !/^[^\s@"<>]+@[^\s@"<>]+$/.test(email)) {
+    throw new HubError('invalid_request', 'That is not an e-mail address. Write it like ada@example.com.', {
+      param: 'email',
+    })
+  }
+  return email
+}
+
+/** The ledger account that a client's requests are paid from. */
+export function clientAccount(userId: string): string {
+  return `client:${userId}`
+}
+
+/** @throws HubError when the address is taken. */
+export async function addUser(env: Env, db: Db, person: { email: string; roles: Role[] }): Promise<User> {
+  const user: User = {
+    id: newId(env, 'usr'),
+    email: normalEmail(person.email),
+    roles: [...new Set(person.roles)],
+    createdAt: env.now(),
+    suspendedAt: null,
+  }
+  try {
+    await db.query.insert(db.tables.users).values(user)
+  } catch (error) {
+    if (!isUniqueViolation(error)) throw error
+    throw new HubError('invalid_request', `${user.email} is already a user here.`, { param: 'email', cause: error })
+  }
+  return user
+}
+
+export async function findUser(db: Db, email: string): Promise<User | null> {
+  const { users } = db.tables
+  const [user] = await db.query
+    .select()
+    .from(users)
+    .where(eq(users.email, normalEmail(email)))
+  return user ?? null
+}
+
+export async function userById(db: Db, id: string): Promise<User | null> {
+  const { users } = db.tables
+  const [user] = await db.query.select().from(users).where(eq(users.id, id))
+  return user ?? null
+}
+
+/** Oldest first, after the id `after`. */
+export async function listUsers(db: Db, page: { limit: number; after?: string }): Promise<User[]> {
+  const { users } = db.tables
+  const query = db.query.select().from(users).orderBy(asc(users.id)).limit(page.limit)
+  return page.after === undefined ? query : query.where(gt(users.id, page.after))
+}
+
+/** Replaces what a user may be. */
+export async function setRoles(db: Db, userId: string, roles: Role[]): Promise<void> {
+  const { users } = db.tables
+  await db.query
+    .update(users)
+    .set({ roles: [...new Set(roles)] })
+    .where(eq(users.id, userId))
+}
+
+/** From now on (within a second, on every hub) their keys are refused. Nothing of theirs is lost. */
+export async function suspendUser(env: Env, db: Db, userId: string): Promise<void> {
+  const { users } = db.tables
+  await db.query.update(users).set({ suspendedAt: env.now() }).where(eq(users.id, userId))
+}
+
+export async function reinstateUser(db: Db, userId: string): Promise<void> {
+  const { users } = db.tables
+  await db.query.update(users).set({ suspendedAt: null }).where(eq(users.id, userId))
+}

@@ -1,0 +1,24 @@
+// The names of accounts. An account is client:ID (a user's credit), host:ID:… (what one host earned), or the platform's.
+import { assert } from '../errors.ts'
+
+export { clientAccount } from '../identity/users.ts'
+
+export const FEES = 'platform:fees'
+/** Where granted and test credit comes from. */
+export const CREDITS = 'platform:credits'
+/** Pays for what a hub charged and could not deliver. */
+export const RELIABILITY = 'platform:reliability'
+
+/** Earned, and still within the holding period. */
+export function pendingAccount(hostId: string): string {
+  assert(hostId !== '' && !hostId.includes(':'), `"${hostId}" cannot name an account`)
+  return `host:${hostId}:pending`
+}
+
+/**
+ * Whether an account has a row with its balance, which can never fall below zero. The platform's have none: one row
+ * would be every settlement's lock; their balance is the sum of their entries.
+ */
+export function isMaterialised(account: string): boolean {
+  return account.startsWith('client:') || account.startsWith('host:')
+}

@@ -1,0 +1,145 @@
+// Whether the books are right, as of one instant. Reads only; the hubs go on meanwhile.
+//
+// Sums are taken in two parts, whole dollars and the nano-dollars beyond, since SQLite's sum of int64 stops at 2⁶³.
+import type { Db } from '../../db/open.ts'
+import { type Read, snapshot } from '../../db/snapshot.ts'
+import type { Money } from '../../sdk/money.ts'
+import { FEES, RELIABILITY } from './chart.ts'
+
+export interface LedgerReport {
+  ok: boolean
+  /** Of all entries: zero. */
+  sum: Money
+  accounts: number
+  postings: number
+  requests: number
+  /** Accounts of which a hub has something set aside. None when nothing has run for some seconds. */
+  openHolds: number
+  /** What hubs have set aside in all. */
+  granted: Money
+  /** At most `MOST_PROBLEMS` of each kind. */
+  problems: Problem[]
+}
+
+export interface Problem {
+  what: string
+  /** The account, posting or request at fault. */
+  id: string
+}
+
+const MOST_PROBLEMS = 20
+const NANOS = 1_000_000_000
+
+export async function checkLedger(db: Db): Promise<LedgerReport> {
+  return snapshot(db, async (read) => {
+    const sum = await total(read, 'select amount from entries')
+    const granted = await total(read, 'select amount from grants')
+    const problems = (await Promise.all(RULES.map((rule) => violations(read, rule)))).flat()
+    return {
+      ok: sum === 0n && problems.length === 0,
+      sum,
+      accounts: await count(read, 'accounts'),
+      postings: await count(read, 'postings'),
+      requests: await count(read, 'requests'),
+      openHolds: await count(read, 'grants where amount > 0'),
+      granted,
+      problems,
+    }
+  })
+}
+
+interface Rule {
+  what: string
+  /** Selects the ids of what breaks it. */
+  broken: string
+}
+
+const sums = (column: string) =>
+  `coalesce(sum(${column} / ${NANOS}), 0) as whole, coalesce(sum(${column} % ${NANOS}), 0) as rest`
+/** Whether an amount is not the sum whose parts are `whole` and `rest`. */
+const differs = (amount: string) =>
+  `((rest - ${amount} % ${NANOS}) % ${NANOS} <> 0 or whole - ${amount} / ${NANOS} <> -((rest - ${amount} % ${NANOS}) / ${NANOS}))`
+const entry = (posting: string, account: string) =>
+  `coalesce((select amount from entries where posting = ${posting} and account = ${account}), 0)`
+
+const RULES: Rule[] = [
+  {
+    what: 'a posting does not sum to zero',
+    broken: `select posting as id from (select posting, ${sums('amount')} from entries group by posting) s where ${differs('0')}`,
+  },
+  {
+    what: 'a posting has no entries',
+    broken: 'select key as id from postings where not exists (select 1 from entries where posting = key)',
+  },
+  {
+    what: 'a balance is not the sum of its entries',
+    broken: `select id from (
+        select a.id, a.balance, s.whole, s.rest from accounts a
+        join (select a.id, ${sums('coalesce(e.amount, 0)')} from accounts a left join entries e on e.account = a.id group by a.id) s
+        on s.id = a.id
+      ) b where ${differs('balance')}`,
+  },
+  {
+    what: 'an account has entries and no balance',
+    broken: `select distinct account as id from entries
+      where (account like 'client:%' or account like 'host:%') and not exists (select 1 from accounts where id = account)`,
+  },
+  {
+    what: 'what is set aside is not the sum of its grants',
+    broken: `select id from (
+        select a.id, a.granted, s.whole, s.rest from accounts a
+        join (select a.id, ${sums('coalesce(g.amount, 0)')} from accounts a left join grants g on g.account = a.id group by a.id) s
+        on s.id = a.id
+      ) b where ${differs('granted')}`,
+  },
+  {
+    what: 'a grant is of no account',
+    broken: 'select account as id from grants where not exists (select 1 from accounts where id = account)',
+  },
+  {
+    what: 'a grant is held by a hub that is gone',
+    broken: 'select account as id from grants where not exists (select 1 from hubs where hubs.id = grants.hub_id)',
+  },
+  {
+    what: 'a charge does not match its request',
+    broken: `select id from requests r where cost <> 0 and (
+        state = 'failed' or cost <> fee + host_share
+        or not exists (select 1 from postings where key = r.id and kind = 'usage')
+        or ${entry('r.id', `'client:' || r.user_id`)} <> -cost
+        or ${entry('r.id', `'${FEES}'`)} <> fee
+        or ${entry('r.id', `'host:' || r.host_id || ':pending'`)} <> host_share)`,
+  },
+  {
+    what: 'a charge has no request',
+    broken: `select key as id from postings where kind = 'usage' and not exists (select 1 from requests where id = key and cost <> 0)`,
+  },
+  {
+    what: 'a lost request was not refunded',
+    broken: `select id from requests r where state = 'lost' and cost <> 0
+        and ${entry(`'refund:' || r.id`, `'client:' || r.user_id`)} <> cost`,
+  },
+  {
+    what: 'a refund is of no lost request',
+    broken: `select key as id from postings p where kind = 'refund' and not exists (
+        select 1 from requests r where state = 'lost' and 'refund:' || r.id = p.key
+        and ${entry('p.key', `'${RELIABILITY}'`)} = -r.cost)`,
+  },
+]
+
+async function violations(read: Read, { what, broken }: Rule): Promise<Problem[]> {
+  const rows = await read<{ id: string }>(`${broken} limit ${MOST_PROBLEMS}`)
+  return rows.map(({ id }) => ({ what, id }))
+}
+
+/** As the drivers give it: PostgreSQL's sums are decimal strings. */
+type Integer = string | number | bigint
+
+async function total(read: Read, amounts: string): Promise<Money> {
+  const [row] = await read<{ whole: Integer; rest: Integer }>(`select ${sums('amount')} from (${amounts}) a`)
+  return BigInt(row?.whole ?? 0) * BigInt(NANOS) + BigInt(row?.rest ?? 0)
+}
+
+async function count(read: Read, what: string): Promise<number> {
+  const [row] = await read<{ n: Integer }>(`select count(*) as n from ${what}`)
+  return Number(row?.n ?? 0)
+}

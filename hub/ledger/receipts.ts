@@ -1,0 +1,92 @@
+// What ended requests cost, read for the people they concern. Every query is scoped by the user who asks.
+import { and, desc, eq, gte, inArray, lt, type SQL, sql } from 'drizzle-orm'
+import { type Db, sumOf } from '../../db/open.ts'
+import type { Tables } from '../../db/schema.ts'
+import type { Money } from '../../sdk/money.ts'
+
+export type RequestRow = Tables['requests']['$inferSelect']
+
+/** A user's ended requests, newest first; `before` is the id of the last row of the page before. */
+export async function requestsOf(
+  db: Db,
+  userId: string,
+  { limit, before }: { limit: number; before: string | null },
+): Promise<RequestRow[]> {
+  const { requests } = db.tables
+  const older = before === null ? undefined : lt(requests.id, before)
+  const mine = and(eq(requests.userId, userId), older)
+  return db.query.select().from(requests).where(mine).orderBy(desc(requests.id)).limit(limit)
+}
+
+export async function requestOf(db: Db, userId: string, id: string): Promise<RequestRow | null> {
+  const { requests } = db.tables
+  const [row] = await db.query
+    .select()
+    .from(requests)
+    .where(and(eq(requests.id, id), eq(requests.userId, userId)))
+  return row ?? null
+}
+
+export interface UsageSum {
+  /** The UTC day, the variant's id or the key's id. */
+  group: string
+  requests: number
+  promptTokens: number
+  completionTokens: number
+  cost: Money
+}
+
+interface UsageQuestion {
+  /** Milliseconds since 1970; `to` is the first moment not counted. */
+  from: number
+  to: number
+  group: 'day' | 'model' | 'key'
+  limit: number
+  /** The `group` of the last row of the page before. */
+  before: string | null
+}
+
+const DAY_MS = 24 * 60 * 60 * 1_000
+
+/** What was charged in a time, summed: days newest first, variants and keys by id. */
+export async function usageOf(db: Db, userId: string, question: UsageQuestion): Promise<UsageSum[]> {
+  const { requests } = db.tables
+  const { from, to, group, limit, before } = question
+  const by = {
+    day: sql`${requests.at} / ${sql.raw(String(DAY_MS))}`,
+    model: sql`${requests.variant}`,
+    key: sql`${requests.keyId}`,
+  }[group]
+  const next = group === 'day' ? sql`${by} < ${dayNumber(before)}` : sql`${by} > ${before}`
+  const charged = inArray(requests.state, ['completed', 'cancelled'])
+  const rows = await db.query
+    .select({
+      group: by.mapWith(String) as SQL<string>,
+      requests: sql`count(*)`.mapWith(Number),
+      promptTokens: sql`coalesce(sum(${requests.promptTokens}), 0)`.mapWith(Number),
+      completionTokens: sql`coalesce(sum(${requests.completionTokens}), 0)`.mapWith(Number),
+      cost: sumOf(requests.cost),
+    })
+    .from(requests)
+    .where(
+      and(
+        eq(requests.userId, userId),
+        charged,
+        gte(requests.at, from),
+        lt(requests.at, to),
+        before === null ? undefined : next,
+      ),
+    )
+    .groupBy(by)
+    .orderBy(group === 'day' ? desc(by) : by)
+    .limit(limit)
+  return group === 'day' ? rows.map((row) => ({ ...row, group: dayName(row.group) })) : rows
+}
+
+function dayNumber(name: string | null): number {
+  return name === null ? 0 : Math.floor(Date.parse(name) / DAY_MS)
+}
+
+function dayName(number: string): string {
+  return new Date(Number(number) * DAY_MS).toISOString().slice(0, 10)
+}

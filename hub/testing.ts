@@ -1,0 +1,253 @@
+// A whole hub in one process, with clients and hosts that have names. The hub, the wire, the agent and the engine
+// emulator are the real ones; what is missing is the network and, where a test wants it, the passing of time.
+import { eq } from 'drizzle-orm'
+import { type TestDatabase, testDatabase } from '../db/testing.ts'
+import type { Dial } from '../host/tunnel/dial.ts'
+import { HubLink } from '../host/tunnel/connect.ts'
+import { Offer } from '../host/offer.ts'
+import type { Engine as HostEngine } from '../host/engine/engine.ts'
+import { Engine as Emulator, type Conduct, oracle } from '../host/testing.ts'
+import { type Env, newId, systemEnv } from '../sdk/env.ts'
+import { formatUsd, type Money, parseUsd } from '../sdk/money.ts'
+import { socketPair, type VirtualEnv, virtualEnv } from '../sdk/testing.ts'
+import type { Serving } from '../sdk/wire/frames.ts'
+import { type Config, readConfig } from './config.ts'
+import { addHostToken } from './fleet/token.ts'
+import { type Hub, openHub } from './hub.ts'
+import { addKey } from './identity/keys.ts'
+import { addUser } from './identity/users.ts'
+import { clientAccount, pendingAccount } from './ledger/chart.ts'
+import { checkLedger } from './ledger/check.ts'
+import { silentLog } from './log.ts'
+
+export const MODEL = 'gpuhub/emulator'
+
+export interface World {
+  database?: 'sqlite' | 'postgres'
+  /** Names and credit of clients: `{ ada: '$1' }`. */
+  credit?: Record<string, string>
+  /** Names of hosts, and how their engines behave. */
+  hosts?: Record<string, Partial<Conduct>>
+  config?: Partial<Config>
+}
+
+export interface TestHost {
+  name: string
+  id: string
+  engine: Emulator
+  /** The cable is pulled: nothing arrives at either end any more, and nobody is told. */
+  freeze(): void
+  /** The machine is gone. */
+  cut(): void
+}
+
+export interface TestClient {
+  userId: string
+  keyId: string
+  key: string
+  account: string
+  fetch(path: string, init?: RequestInit): Promise<Response>
+  /** A chat request; the whole `Response`. */
+  chat(text: string, more?: object, init?: RequestInit): Promise<Response>
+  /** What the emulated model says to that text, with those parameters. */
+  truth(text: string, more?: object): ReturnType<typeof oracle>
+}
+
+export interface TestHub {
+  env: VirtualEnv
+  hub: Hub
+  world: TestDatabase
+  as(name: string): TestClient
+  host(name: string): TestHost
+  addHost(name: string, conduct?: Partial<Conduct>): Promise<TestHost>
+  /** What every client has left and every host has earned, by name, as people write it. */
+  balances(): Promise<Record<string, string>>
+  fees(): Promise<string>
+  /** The books are right and nothing is held any more. Closes everything. */
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** Timers and clocks stand still until `env.advance`; everything else runs by itself. */
+export function stillEnv(): VirtualEnv {
+  return { ...virtualEnv({ now: Date.UTC(2026, 10, 23) }), soon: systemEnv.soon }
+}
+
+export async function startHub({
+  database = 'sqlite',
+  credit = {},
+  hosts = {},
+  config = {},
+}: World = {}): Promise<TestHub> {
+  const env = stillEnv()
+  const world = await testDatabase(database)
+  const settings = { ...readConfig({ GPUHUB_ALLOW_SIMULATED: '1' }), ...config }
+  const hub = await openHub({
+    env,
+    config: settings,
+    db: world.db,
+    log: silentLog,
+    secret: 'a secret that only tests know, and everybody may',
+    version: 'test',
+    writer: 'inline',
+  })
+  const clients = new Map<string, TestClient>()
+  const machines = new Map<string, TestHost>()
+  for (const [name, amount] of Object.entries(credit))
+    clients.set(name, await client(env, world, hub, name, parseUsd(amount)))
+
+  const addHost = async (name: string, conduct: Partial<Conduct> = {}) => {
+    const host = await link(env, world, hub, name, conduct)
+    machines.set(name, host)
+    return host
+  }
+  for (const [name, conduct] of Object.entries(hosts)) await addHost(name, conduct)
+
+  const balanceOf = async (account: string): Promise<Money> => {
+    const { accounts } = world.db.tables
+    const [row] = await world.db.query.select().from(accounts).where(eq(accounts.id, account))
+    return row?.balance ?? 0n
+  }
+  return {
+    env,
+    hub,
+    world,
+    as: (name) => known(clients, name),
+    host: (name) => known(machines, name),
+    addHost,
+    async balances() {
+      const named: Record<string, string> = {}
+      for (const [name, { account }] of clients) named[name] = formatUsd(await balanceOf(account))
+      for (const [name, { id }] of machines) named[name] = formatUsd(await balanceOf(pendingAccount(id)))
+      return named
+    },
+    async fees() {
+      const { entries } = world.db.tables
+      const rows = await world.db.query
+        .select({ amount: entries.amount })
+        .from(entries)
+        .where(eq(entries.account, 'platform:fees'))
+      return formatUsd(rows.reduce((sum, row) => sum + row.amount, 0n))
+    },
+    async [Symbol.asyncDispose]() {
+      for (const { engine } of machines.values()) engine.release()
+      await hub.close()
+      const report = await checkLedger(world.db)
+      await world.drop()
+      if (!report.ok)
+        throw new Error(
+          `the books are wrong: ${JSON.stringify(report, (_, value) => (typeof value === 'bigint' ? String(value) : value))}`,
+        )
+    },
+  }
+}
+
+async function client(env: Env, world: TestDatabase, hub: Hub, name: string, credit: Money): Promise<TestClient> {
+  const user = await addUser(env, world.db, { email: `${name}@example.com`, roles: ['client'] })
+  const { id: keyId, key } = await addKey(env, world.db, { userId: user.id, name })
+  const account = clientAccount(user.id)
+  if (credit > 0n)
+    await hub.platform.ledger.credit({ account, amount: credit, key: `credit:${user.id}`, note: 'test credit' })
+  const fetch = async (path: string, init: RequestInit = {}) => {
+    const headers = new Headers(init.headers)
+    headers.set('authorization', `Bearer ${key}`)
+    if (init.body) headers.set('content-type', 'application/json')
+    const server = { timeout() {} } as unknown as Parameters<Hub['fetch']>[1]
+    const response = await hub.fetch(new Request(`http://hub.test${path}`, { ...init, headers }), server)
+    if (!response) throw new Error('the hub answered with a WebSocket')
+    return response
+  }
+  const body = (text: string, more: object) => ({ model: MODEL, messages: [{ role: 'user', content: text }], ...more })
+  return {
+    userId: user.id,
+    keyId,
+    key,
+    account,
+    fetch,
+    chat: (text, more = {}, init = {}) =>
+      fetch('/v1/chat/completions', { method: 'POST', body: JSON.stringify(body(text, more)), ...init }),
+    truth: (text, more = {}) => oracle(body(text, more)),
+  }
+}
+
+/** A host whose agent and engine run here, linked over a pair of sockets in memory. */
+async function link(
+  env: Env,
+  world: TestDatabase,
+  hub: Hub,
+  name: string,
+  conduct: Partial<Conduct>,
+): Promise<TestHost> {
+  const owner = await addUser(env, world.db, { email: `${name}@hosts.example.com`, roles: ['host'] })
+  const { token } = await addHostToken(env, world.db, { ownerId: owner.id, name })
+  const engine = new Emulator({ ...conduct, env: systemEnv })
+  const pairs: ReturnType<typeof socketPair>[] = []
+  const dial: Dial = (_address, bearer, events) => {
+    const pair = socketPair(env)
+    pairs.push(pair)
+    void hub.door.receive(bearer, pair.right.socket).then((received) => {
+      pair.right.open(received)
+      pair.left.open(events)
+      events.opened()
+    })
+    return pair.left.socket
+  }
+  const linked = Promise.withResolvers<string>()
+  const identity = { agent: 'test', machine: newId(env, 'machine'), name, hardware: simulatedCard }
+  const offer = new Offer(adapter(engine))
+  new HubLink(
+    'ws://hub.test/hosts/link',
+    { env, dial, token, identity, offer, engineTrouble() {} },
+    {
+      linked: ({ host }) => linked.resolve(host),
+      wish() {},
+      lost() {},
+      ended: (why) => linked.reject(new Error(why)),
+    },
+  )
+  const id = await linked.promise
+  const last = () => pairs[pairs.length - 1]!
+  return { name, id, engine, freeze: () => last().freeze(), cut: () => last().cut() }
+}
+
+/** The agent's view of the emulator, without a port. */
+function adapter(engine: Emulator): HostEngine {
+  const serving: Serving[] = [
+    { model: MODEL, engine: { name: 'emulator', version: null }, contextTokens: 32_768, slots: 64, tokenIds: true },
+  ]
+  return {
+    async start() {},
+    serving: () => serving,
+    async ask({ path, body }, signal) {
+      // As the agent does: the engine has its own name for the model.
+      const asked = { ...JSON.parse(new TextDecoder().decode(body)), model: engine.model }
+      const headers = { 'content-type': 'application/json' }
+      const request = new Request(`http://engine.test${path}`, {
+        method: 'POST',
+        body: JSON.stringify(asked),
+        headers,
+        signal,
+      })
+      const response = await engine.fetch(request)
+      return { status: response.status, bytes: response.body ?? new ReadableStream() }
+    },
+    alive: async () => true,
+    async stop() {},
+  }
+}
+
+const simulatedCard = {
+  gpus: [{ name: 'RTX 4090', memoryBytes: 24 * 2 ** 30, computeCapability: '8.9', uuid: null }],
+  driver: null,
+  cpu: 'test',
+  cores: 1,
+  memoryBytes: 2 ** 34,
+  os: 'test',
+  arch: 'x64',
+  simulated: true,
+}
+
+function known<T>(named: Map<string, T>, name: string): T {
+  const found = named.get(name)
+  if (!found) throw new Error(`nobody in this world is called ${name}`)
+  return found
+}

@@ -1,0 +1,245 @@
+// One connected host: streams of the hub's asks out, engine bytes in. Everything that arrives is untrusted. What breaks
+// a stream's rules costs that stream (attempt.ts); what breaks the wire's costs this link, never another.
+import type { Env } from '../../sdk/env.ts'
+import { decode, encodeJson, type Frame } from '../../sdk/wire/codec.ts'
+import {
+  type Ask,
+  closeCode,
+  type EnginePath,
+  type FromHost,
+  type FromHub,
+  kind,
+  MAX_STREAMS_PER_LINK,
+  readAnswer,
+  readEnd,
+  readFail,
+  readFromHost,
+  type Status,
+  WINDOW_BYTES,
+  WireError,
+  type Wish,
+} from '../../sdk/wire/frames.ts'
+import { Outbox, type Socket, type SocketEvents } from '../../sdk/wire/socket.ts'
+import type { Log } from '../log.ts'
+import { type Attempt, type AttemptEvents, type Failure, type Lane, Stream } from './attempt.ts'
+import { Budget } from './budget.ts'
+import { Uploads } from './uploads.ts'
+
+export type { Attempt, AttemptEvents, Failure } from './attempt.ts'
+
+/** Beyond this the host does not read at all: bodies stop far earlier (uploads.ts), the rest is small. */
+const MOST_BEHIND_BYTES = 1024 * 1024
+const MOST_STRANGERS = 3
+const LAST_STREAM = 2 ** 32 - 1
+/** RFC 6455: a message was larger than the socket takes; the server met something it did not expect. */
+const MESSAGE_TOO_BIG = 1009
+const INTERNAL = 1011
+
+/** Who is at the other end, as the hub established it. */
+export interface Identity {
+  hostId: string
+  ownerId: string
+  tokenId: string
+  simulated: boolean
+  epoch: number
+}
+
+/** What the keeper of links is told. Called synchronously. */
+export interface LinkEvents {
+  status(link: Link, status: Status): void
+  /** Called once, before the attempts that ran here are told: who looks for another host must not find this one. */
+  closed(link: Link): void
+}
+
+export class Link implements Lane, SocketEvents {
+  readonly hostId: string
+  readonly ownerId: string
+  readonly tokenId: string
+  readonly simulated: boolean
+  readonly epoch: number
+  /** Monotonic time of the last message, whatever it was: any sign of life counts. */
+  heardAt: number
+  /** As the host last said: requests running on the machine for all hubs, and waiting in its engine. */
+  running = 0
+  waiting = 0
+  /** Frames for streams that were over: normal after a cancel. */
+  late = 0
+  private strangers = 0
+  private lastStream = 0
+  private open = true
+  private readonly streams = new Map<number, Stream>()
+  private readonly outbox: Outbox
+  private readonly uploads: Uploads
+  private readonly budget: Budget
+
+  constructor(
+    private readonly env: Env,
+    readonly log: Log,
+    private readonly socket: Socket,
+    identity: Identity,
+    private readonly events: LinkEvents,
+  ) {
+    this.hostId = identity.hostId
+    this.ownerId = identity.ownerId
+    this.tokenId = identity.tokenId
+    this.simulated = identity.simulated
+    this.epoch = identity.epoch
+    this.heardAt = env.mono()
+    this.budget = new Budget(env)
+    // Told on a later turn: whoever asks just now has no attempt in hand yet.
+    this.outbox = new Outbox(env, socket, MOST_BEHIND_BYTES, (why) => env.soon(() => this.fallBehind(why)))
+    this.uploads = new Uploads(env, this.outbox)
+  }
+
+  /** Starts one attempt of one request. Its events come later, never during this call. */
+  ask(ask: { path: EnginePath; model: string; attempt: number; body: Uint8Array }, events: AttemptEvents): Attempt {
+    const id = this.lastStream + 1
+    const stream = new Stream(this, id, ask.attempt, events)
+    const refusal = this.cannotAsk()
+    if (refusal) {
+      this.env.soon(() => stream.fail(refusal))
+      return stream
+    }
+    this.lastStream = id
+    this.streams.set(id, stream)
+    const opening: Ask = {
+      request: Buffer.from(this.env.random(16)).toString('hex'),
+      attempt: ask.attempt,
+      path: ask.path,
+      model: ask.model,
+      bodyBytes: ask.body.length,
+      windowBytes: WINDOW_BYTES,
+    }
+    this.send(encodeJson(id, kind.ask, opening))
+    this.uploads.add(id, ask.body)
+    return stream
+  }
+
+  /** Asks the host for something; its owner's own word wins. */
+  wish(wish: Wish['wish'], reason: string): void {
+    this.say({ type: 'wish', epoch: this.epoch, wish, reason: reason.slice(0, 200) })
+  }
+
+  beat(): void {
+    this.say({ type: 'beat', epoch: this.epoch })
+  }
+
+  /** Ends the link: the socket is closed with `code`, and every attempt on it fails with `failure`. */
+  close(code: number, failure: Failure): void {
+    if (!this.open) return
+    this.outbox.flush()
+    this.socket.close(code, failure.message)
+    this.end(failure)
+  }
+
+  /** Attempts under way. */
+  get streamCount(): number {
+    return this.streams.size
+  }
+
+  message(bytes: Uint8Array): void {
+    if (!this.open) return
+    this.heardAt = this.env.mono()
+    let frames = 0
+    try {
+      decode(bytes, (frame) => {
+        frames++
+        if (this.open) this.receive(frame)
+      })
+    } catch (error) {
+      return error instanceof WireError ? this.breach(error.message) : this.hubFailed(error)
+    }
+    if (this.budget.spend({ bytes: bytes.length, frames })) return
+    this.close(closeCode.flooding, { class: 'host', code: 'flooding', message: 'The host sent too much.' })
+  }
+
+  closed(code: number): void {
+    if (code === MESSAGE_TOO_BIG) return this.end(malformed('The host sent an oversized message.'))
+    this.end({ class: 'network', code: 'link_closed', message: 'The connection to the host was lost.' })
+  }
+
+  say(control: FromHub): void {
+    this.send(encodeJson(0, kind.control, control))
+  }
+
+  send(frame: Uint8Array): void {
+    this.outbox.send(frame)
+  }
+
+  over(stream: number): void {
+    this.streams.delete(stream)
+    this.uploads.drop(stream)
+  }
+
+  private cannotAsk(): Failure | null {
+    if (!this.open) return { class: 'network', code: 'link_closed', message: 'The host is not connected any more.' }
+    if (this.streams.size >= MAX_STREAMS_PER_LINK)
+      return { class: 'hub', code: 'link_full', message: 'This host has as many requests as one link carries.' }
+    if (this.lastStream >= LAST_STREAM)
+      return { class: 'hub', code: 'link_worn', message: 'This link has carried as many requests as it can number.' }
+    return null
+  }
+
+  private receive(frame: Frame): void {
+    if (frame.kind === kind.control) return this.control(readFromHost(frame.payload))
+    const stream = this.streams.get(frame.stream)
+    switch (frame.kind) {
+      case kind.answer:
+        return stream ? stream.answered(readAnswer(frame.payload)) : this.unknown(frame.stream)
+      case kind.data:
+        return stream ? stream.arrived(frame.payload) : this.unknown(frame.stream)
+      case kind.end:
+        return stream ? stream.ended(readEnd(frame.payload)) : this.unknown(frame.stream)
+      case kind.fail:
+        return stream ? stream.gaveUp(readFail(frame.payload)) : this.unknown(frame.stream)
+      default:
+        throw new WireError('the host sent a frame that only a hub sends')
+    }
+  }
+
+  /** What speaks of another epoch was meant for another link, and is dropped. */
+  private control(control: FromHost): void {
+    if (control.type === 'hello') throw new WireError('the host said hello twice')
+    if (control.epoch !== this.epoch) return
+    if (control.type === 'status') return this.events.status(this, control)
+    this.running = control.running ?? 0
+    this.waiting = control.waiting ?? 0
+  }
+
+  private unknown(stream: number): void {
+    if (stream <= this.lastStream) return void this.late++
+    if (++this.strangers >= MOST_STRANGERS) this.breach('the host used streams that were never opened')
+  }
+
+  private breach(message: string): void {
+    this.log.warn('link broke the protocol', { host: this.hostId, why: message })
+    this.close(closeCode.malformed, malformed('The host broke the protocol.'))
+  }
+
+  /** A bug of ours must not take the process, and its other links, with it. */
+  private hubFailed(error: unknown): void {
+    this.log.error('link failed inside the hub', { host: this.hostId, error: String(error) })
+    this.close(INTERNAL, { class: 'hub', code: 'internal', message: 'The hub failed while it read from the host.' })
+  }
+
+  private fallBehind(why: string): void {
+    this.log.warn('link fell behind', { host: this.hostId, why })
+    this.close(closeCode.silent, { class: 'network', code: 'not_reading', message: 'The host does not read.' })
+  }
+
+  private end(failure: Failure): void {
+    if (!this.open) return
+    this.open = false
+    this.outbox.stop()
+    this.uploads.stop()
+    try {
+      this.events.closed(this)
+    } finally {
+      for (const stream of this.streams.values()) stream.fail(failure)
+    }
+  }
+}
+
+function malformed(message: string): Failure {
+  return { class: 'host', code: 'malformed', message }
+}

@@ -1,0 +1,196 @@
+// Every link of this hub, one per host. A newer link of a host fences the older; what hosts offer becomes places, which
+// routing seats (this room knows nothing of turns) and presence.ts writes down.
+import type { Env } from '../../sdk/env.ts'
+import { BEAT_MS, closeCode, type HostState, type Status, type Welcome } from '../../sdk/wire/frames.ts'
+import type { Socket } from '../../sdk/wire/socket.ts'
+import type { Presence } from '../fleet/presence.ts'
+import type { Log } from '../log.ts'
+import { Heart } from './heart.ts'
+import { type Introduction, type Knows, type Refusal, type Served, servedBy } from './hello.ts'
+import { type Identity, Link, type LinkEvents } from './link.ts'
+
+/** One variant on offer by one host that is ready for requests. */
+export interface Place extends Served {
+  hostId: string
+  ownerId: string
+  simulated: boolean
+  link: Link
+}
+
+export interface PlaceEvents {
+  joined(place: Place): void
+  changed(place: Place): void
+  left(place: Place): void
+}
+
+interface Options {
+  env: Env
+  log: Log
+  hubId: string
+  knows: Knows
+  presence: Pick<Presence, 'set' | 'gone'>
+  places: PlaceEvents
+  /** Link addresses of every hub of the deployment. */
+  hubs: () => string[]
+}
+
+interface Entry {
+  link: Link
+  state: HostState
+  serving: Served[]
+  places: Map<string, Place>
+  /** When a link of this host fenced another that was still open; monotonic. */
+  flippedAt: number[]
+}
+
+const FLIPS = 3
+const FLIP_WINDOW_MS = 10 * 60_000
+
+export class Links implements LinkEvents {
+  private readonly entries = new Map<string, Entry>()
+  private readonly heart: Heart<Link>
+  private lastEpoch = 0
+
+  constructor(private readonly options: Options) {
+    const { env, log } = options
+    this.heart = new Heart(
+      env,
+      (link) => link.close(closeCode.silent, { class: 'network', code: 'silent', message: 'The host went silent.' }),
+      (ms) => log.warn('hub stood still', { ms: Math.round(ms), links: this.entries.size }),
+    )
+  }
+
+  get size(): number {
+    return this.entries.size
+  }
+
+  get(hostId: string): Link | undefined {
+    return this.entries.get(hostId)?.link
+  }
+
+  /** Welcomes a host that may serve here. Its older link, if one is open, ends first. */
+  admit(socket: Socket, who: Omit<Identity, 'epoch'>, { protocol, hello, serving }: Introduction): Link {
+    const { env, log, hubId, hubs } = this.options
+    const flippedAt = this.fence(who.hostId)
+    const epoch = this.nextEpoch()
+    const link = new Link(env, log, socket, { ...who, epoch }, this)
+    const entry: Entry = { link, state: hello.state, serving, places: new Map(), flippedAt }
+    this.entries.set(who.hostId, entry)
+    const welcome: Welcome = {
+      type: 'welcome',
+      protocol,
+      host: who.hostId,
+      epoch,
+      hub: hubId,
+      hubs: hubs(),
+      beatMs: BEAT_MS,
+    }
+    link.say(welcome)
+    this.heart.add(link)
+    this.publish(entry)
+    return link
+  }
+
+  /** Links whose token was revoked, or whose owner was suspended. */
+  revoke(tokenIds: ReadonlySet<string>): void {
+    for (const { link } of this.entries.values()) {
+      if (!tokenIds.has(link.tokenId)) continue
+      dismiss(link, closeCode.badToken, {
+        code: 'bad_token',
+        message: 'The token of this host was revoked. Run `gpuhost login`.',
+        retry: false,
+      })
+    }
+  }
+
+  /** Ends every link: the hub stops. */
+  stop(): void {
+    for (const { link } of this.entries.values())
+      dismiss(link, closeCode.stopping, { code: 'stopping', message: 'This hub is stopping.', retry: true })
+  }
+
+  status(link: Link, { state, serving }: Status): void {
+    const entry = this.entries.get(link.hostId)
+    if (entry?.link !== link) return
+    const { served, unknown } = servedBy(serving, this.options.knows)
+    if (unknown.length > 0)
+      this.options.log.warn('host offers what this hub does not', { host: link.hostId, models: unknown.length })
+    entry.state = state
+    entry.serving = served
+    this.publish(entry)
+  }
+
+  closed(link: Link): void {
+    this.heart.remove(link)
+    const entry = this.entries.get(link.hostId)
+    if (entry?.link !== link) return
+    this.entries.delete(link.hostId)
+    this.options.presence.gone(link.hostId)
+    for (const place of entry.places.values()) this.options.places.left(place)
+  }
+
+  /** Ends the host's older link, and counts: two machines with one identity would fence each other for ever. */
+  private fence(hostId: string): number[] {
+    const older = this.entries.get(hostId)
+    if (!older) return []
+    const { env, log } = this.options
+    const now = env.mono()
+    const flippedAt = [...older.flippedAt, now].filter((at) => now - at < FLIP_WINDOW_MS).slice(-FLIPS)
+    if (flippedAt.length === FLIPS)
+      log.warn('host links over itself again and again: is it two machines?', { host: hostId })
+    dismiss(older.link, closeCode.superseded, {
+      code: 'superseded',
+      message: 'This host linked again; the newer link serves.',
+      retry: false,
+    })
+    return flippedAt
+  }
+
+  /** Grows with every link, over restarts too. */
+  private nextEpoch(): number {
+    this.lastEpoch = Math.max(this.options.env.now(), this.lastEpoch + 1)
+    return this.lastEpoch
+  }
+
+  private publish(entry: Entry): void {
+    this.seat(entry)
+    const { link, state, serving } = entry
+    this.options.presence.set(link.hostId, {
+      epoch: link.epoch,
+      state: state === 'draining' ? 'draining' : serving.length > 0 ? 'ready' : 'connecting',
+      models: serving.map(({ variant }) => variant),
+    })
+  }
+
+  /** Makes the host's places what it offers now. */
+  private seat({ link, state, serving, places }: Entry): void {
+    const { places: told } = this.options
+    const wanted = new Map((state === 'ready' ? serving : []).map((served) => [served.variant, served]))
+    for (const place of places.values()) {
+      if (wanted.has(place.variant)) continue
+      places.delete(place.variant)
+      told.left(place)
+    }
+    for (const served of wanted.values()) {
+      const before = places.get(served.variant)
+      if (before && same(before, served)) continue
+      const place = { ...served, hostId: link.hostId, ownerId: link.ownerId, simulated: link.simulated, link }
+      places.set(served.variant, place)
+      if (before) told.changed(place)
+      else told.joined(place)
+    }
+  }
+}
+
+/** Says why, then ends the link. */
+function dismiss(link: Link, code: number, refusal: Refusal): void {
+  link.say({ type: 'refused', ...refusal })
+  link.close(code, { class: WHOSE[refusal.code] ?? 'network', code: refusal.code, message: refusal.message })
+}
+
+/** A hub that stops is no fault of the host's, and a revoked token none of the network's. */
+const WHOSE: Partial<Record<Refusal['code'], 'hub' | 'host'>> = { stopping: 'hub', bad_token: 'host' }
+
+function same(a: Served, b: Served): boolean {
+  return a.name === b.name && a.slots === b.slots && a.contextTokens === b.contextTokens && a.tokenIds === b.tokenIds
+}

@@ -1,0 +1,56 @@
+import { describe, expect, test } from 'bun:test'
+import { newId, sleep, systemEnv } from './env.ts'
+import { virtualEnv } from './testing.ts'
+
+describe('identifiers', () => {
+  test('sort by age and never repeat', async () => {
+    const env = virtualEnv()
+    const ids: string[] = []
+    for (let at = 0; at < 200; at++) {
+      ids.push(newId(env, 'req'))
+      await env.advance(1)
+    }
+    expect(ids).toEqual(ids.toSorted())
+    expect(new Set(ids).size).toBe(200)
+    for (const id of ids) expect(id).toMatch(/^req_[0-9a-hjkmnp-tv-z]{26}$/)
+  })
+
+  test('made in the same millisecond still differ', () => {
+    const env = virtualEnv()
+    expect(newId(env, 'a')).not.toBe(newId(env, 'a'))
+  })
+})
+
+describe('sleep', () => {
+  test('ends when its time has come, not before', async () => {
+    const env = virtualEnv()
+    let awake = false
+    void sleep(env, 100).then(() => (awake = true))
+    await env.advance(99)
+    expect(awake).toBe(false)
+    await env.advance(1)
+    expect(awake).toBe(true)
+  })
+
+  test('ends at once when it is called off, and leaves no timer behind', async () => {
+    const env = virtualEnv()
+    const off = new AbortController()
+    const asleep = sleep(env, 100, off.signal)
+    off.abort()
+    await asleep
+    await sleep(env, 100, off.signal)
+    expect(env.timers()).toBe(0)
+  })
+})
+
+test('the system’s world: timers fire or are stopped, clocks move, secrets differ', async () => {
+  const before = systemEnv.mono()
+  const seen: string[] = []
+  systemEnv.timer(1, () => seen.push('stopped'))()
+  systemEnv.soon(() => seen.push('soon'))
+  await new Promise<void>((resolve) => systemEnv.timer(5, resolve))
+  expect(seen).toEqual(['soon'])
+  expect(systemEnv.mono()).toBeGreaterThan(before)
+  expect(Math.abs(systemEnv.now() - Date.now())).toBeLessThan(1_000)
+  expect(systemEnv.random(16)).not.toEqual(systemEnv.random(16))
+})
