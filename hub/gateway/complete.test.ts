@@ -287,3 +287,13 @@ test('what a request holds never exceeds the balance, and comes back', async () 
   expect(fits.status).toBe(200)
   expect(parseUsd((await hub.balances()).poor!)).toBeLessThan(1_000n)
 })
+
+test('a host with little context gets what fits into it, and nothing that does not', async () => {
+  await using hub = await startHub({ credit: { ada: '$1' } })
+  await hub.addHost('small', {}, { contextTokens: 1_000 })
+  const ada = hub.as('ada')
+  expect((await ada.chat('hello')).status).toBe(200)
+  expect((await ada.chat('hello', { max_tokens: 2_000 })).status).toBe(503)
+  await hub.addHost('large')
+  expect((await ada.chat('hello', { max_tokens: 2_000 })).status).toBe(200)
+})

@@ -87,13 +87,13 @@ export class Run {
         log: hub.log,
         requestId: given.id,
         ask: given.ask,
-        body: this.engineBody(),
+        bodyFor: (seat) => this.engineBody(seat),
         limits: {
           attempts: hub.config.attempts,
           firstTokenMs: hub.config.firstTokenSeconds * 1_000,
           lifetimeMs: hub.config.streamMinutes * 60_000,
         },
-        nextSeat: (tried) => hub.turns.next(given.admission.offer.id, tried),
+        nextSeat: (tried) => this.nextSeat(tried),
         signal: this.stop.signal,
         begun: (seat, attempt) => {
           this.seat = seat
@@ -223,13 +223,25 @@ export class Run {
     return false
   }
 
-  private engineBody(): Uint8Array {
+  /** Whose turn it is among the hosts whose context has room for the prompt and what was asked for. */
+  private nextSeat(tried: ReadonlySet<string>): Seat | null {
+    const { admission, ask } = this.given
+    const least = admission.promptTokens + (ask.maxTokens === null ? 1 : admission.maxTokens)
+    const excluded = new Set(tried)
+    for (;;) {
+      const seat = this.hub.turns.next(admission.offer.id, excluded)
+      if (!seat || seat.contextTokens >= least) return seat
+      excluded.add(seat.hostId)
+    }
+  }
+
+  private engineBody(seat: Seat): Uint8Array {
     const { ask, admission, bearer } = this.given
     return new TextEncoder().encode(
       JSON.stringify({
         ...ask.engine,
         model: admission.offer.id,
-        max_tokens: admission.maxTokens,
+        max_tokens: Math.min(admission.maxTokens, seat.contextTokens - admission.promptTokens),
         stream: true,
         stream_options: { include_usage: true, continuous_usage_stats: true },
         return_token_ids: true,
