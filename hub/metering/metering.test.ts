@@ -261,7 +261,8 @@ test('large texts are counted by the worker, and equally', async () => {
   )
   expect(refused).toBeInstanceOf(TemplateError)
   expect(meter.countPrompt('qwen3', { kind: 'text', text: prose })).toMatchObject({ tokens: expect.any(Number) })
-})
+  // The worker loads three vocabularies of its own, which takes long on a busy machine.
+}, 60_000)
 
 test('too many large texts at once are refused before they pile up', async () => {
   const busy = new Meter()
@@ -284,7 +285,7 @@ test('too many large texts at once are refused before they pile up', async () =>
 test('a word without end costs no more than it is long', async () => {
   const text = 'a'.repeat(200_000)
   expect(await meter.countAnswer('qwen3', answer(text))).toMatchObject({ hub: 25_000 })
-})
+}, 60_000)
 
 test('the emulated model is counted by the vocabulary it speaks', () => {
   const { ids } = countPrompt('emulated', { kind: 'chat', chat: { messages: [{ role: 'user', content: 'Hi' }] } })
