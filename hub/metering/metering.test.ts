@@ -1,4 +1,4 @@
-import { afterAll, expect, test } from 'bun:test'
+import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { encode, encodeBytes, mark } from '../../sdk/wire/vocabulary.ts'
 import type { TokenizerName } from '../catalog/records.ts'
 import { type Answer, countAnswer, countPrompt, promptAtMost } from './count.ts'
@@ -11,6 +11,8 @@ import { loadTokenizer } from './tokenizers.ts'
 const real = ['qwen3', 'mistral-nemo'] as const
 const all: TokenizerName[] = ['emulated', ...real]
 const meter = new Meter()
+// Loading takes half a second, and far longer on a busy machine.
+beforeAll(() => meter.warm(all), 60_000)
 afterAll(() => meter.close())
 
 const answer = (content: string, more: Partial<Answer> = {}): Answer => ({
