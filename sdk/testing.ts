@@ -37,7 +37,8 @@ export function virtualEnv(options: { seed?: number; now?: number } = {}): Virtu
   }
 
   return {
-    now: () => wall,
+    // Whole, as the system's is, however fractional the timers that moved it.
+    now: () => Math.floor(wall),
     mono: () => mono,
     timer(delayMs, work): Cancel {
       const timer = { at: mono + Math.max(0, delayMs), work }

@@ -1,7 +1,8 @@
 import { lockFile } from '../../db/lock.ts'
+import { tokenizerOf } from '../../hub/catalog/find.ts'
 import { type Config, settings } from '../../hub/config.ts'
 import { type Hub, openHub } from '../../hub/hub.ts'
-import { createLog } from '../../hub/log.ts'
+import { createLog, type Log } from '../../hub/log.ts'
 import { systemEnv } from '../../sdk/env.ts'
 import { command, type World } from '../command.ts'
 import { Failure } from '../failure.ts'
@@ -49,12 +50,16 @@ export const serveCommand = command({
 
 export interface Serving {
   url: string
+  hub: Hub
   stop(): Promise<void>
 }
 
 /** Opens the hub that `config` describes and listens. @throws Failure */
-export async function startServing(config: Config, world: Pick<World, 'interactive'>): Promise<Serving> {
-  const log = createLog({ json: config.logJson || !world.interactive })
+export async function startServing(
+  config: Config,
+  world: Pick<World, 'interactive'>,
+  log: Log = createLog({ json: config.logJson || !world.interactive }),
+): Promise<Serving> {
   makeDataFolder(config.data)
   const lock = config.databaseUrl ? null : lockFile(`${sqliteFile(config.data)}.lock`)
   if (!config.databaseUrl && !lock) {
@@ -71,6 +76,8 @@ export async function startServing(config: Config, world: Pick<World, 'interacti
     version: release.version,
     writer: 'worker',
   })
+  // Half a second each, and better now than in the first request.
+  hub.platform.meter.warm(hub.platform.offers.all().map(tokenizerOf))
   const server = listen(config, hub)
   const url = config.publicUrl || `http://${server.hostname}:${server.port}`
   log.info('serving', {
@@ -84,6 +91,7 @@ export async function startServing(config: Config, world: Pick<World, 'interacti
   })
   return {
     url,
+    hub,
     async stop() {
       log.info('stopping', { graceSeconds: config.graceSeconds })
       const left = await hub.drain(config.graceSeconds * 1_000)

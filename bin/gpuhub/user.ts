@@ -8,7 +8,7 @@ import { command, type Group } from '../command.ts'
 import { Failure } from '../failure.ts'
 import { table } from '../lines.ts'
 import { onDatabase, place } from './database.ts'
-import { grantCredit } from './credit.ts'
+import { postCredit } from '../../hub/ledger/credit.ts'
 import { moment } from './moment.ts'
 
 const ROLES: readonly Role[] = ['client', 'host', 'admin']
@@ -26,7 +26,7 @@ const add = command({
   run: ({ positionals, options, world, out }) => {
     const roles = rolesFrom(options.role)
     const credit = amountFrom(options.credit)
-    return onDatabase({ world, data: options.data, create: true }, async (db, config) => {
+    return onDatabase({ world, data: options.data, create: true }, async (db) => {
       const user = await addUser(systemEnv, db, { email: positionals.email, roles })
       if (credit > 0n) {
         const gift = {
@@ -35,7 +35,7 @@ const add = command({
           key: `start:${user.id}`,
           note: 'credit to start with',
         }
-        await grantCredit(db, config, gift)
+        await postCredit(systemEnv, db, gift)
       }
       const { id, email } = user
       out({ id, email, roles: user.roles, creditNanos: String(credit) }, [

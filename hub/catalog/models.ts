@@ -60,6 +60,18 @@ export const catalog: readonly ModelRecord[] = [
         args: ['--enable-auto-tool-choice', '--tool-call-parser', 'hermes', '--reasoning-parser', 'qwen3'],
         startPrice: usd(0.02, 0.1),
       },
+      {
+        // What Ollama serves as qwen3:8b.
+        repo: 'Qwen/Qwen3-8B-GGUF',
+        revision: null,
+        precision: 'q4_k_m',
+        minVramGb: 7,
+        minComputeCapability: null,
+        contextTokens: 32_768,
+        maxOutputTokens: 8_192,
+        args: [],
+        startPrice: usd(0.02, 0.1),
+      },
     ],
   },
   {

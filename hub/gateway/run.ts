@@ -133,7 +133,8 @@ export class Run {
   }
 
   private endFree(state: 'failed' | 'cancelled', code: ErrorCode | null): void {
-    this.end()
+    this.over = true
+    this.given.leave()
     this.hub.ledger.release(this.given.hold)
     this.hub.ledger.record({ ...this.ended(state), errorCode: code })
     this.report(state, { prompt: 0, completion: 0 }, 0n, code)
@@ -146,8 +147,8 @@ export class Run {
     const cost = charge(this.price, counted.tokens)
     const ended = { ...this.ended(state), ...counted.record, hostId: seat.hostId }
     // From here on the ledger owns the hold, whatever happens.
-    this.end()
-    await hub.ledger.settle(given.hold, { ...ended, cost })
+    this.over = true
+    await hub.ledger.settle(given.hold, { ...ended, cost }).finally(() => given.leave())
     this.report(state, counted.tokens, cost, null)
     const { prompt, completion } = counted.tokens
     return {
@@ -260,11 +261,6 @@ export class Run {
       finishReason: state === 'completed' ? (this.choices[0]?.finish ?? null) : null,
       errorCode: null,
     }
-  }
-
-  private end(): void {
-    this.over = true
-    this.given.leave()
   }
 
   private report(

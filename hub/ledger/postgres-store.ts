@@ -57,8 +57,8 @@ export class PostgresStore implements Store {
 
 /** Statements that will never succeed: bad data, a constraint, a mistake in the SQL. The rest is weather or a lost race. */
 function asStoreError(error: unknown): unknown {
-  const code = String((error as { code?: unknown }).code ?? '')
-  const fromServer = (error as Error).name === 'PostgresError'
+  const { code = '', name } = error as { code?: string; name?: string }
+  const fromServer = name === 'PostgresError'
   const fromDriver = !fromServer && /^[A-Z_]+$/.test(code)
   const weather = fromDriver || (fromServer && !/^(22|23|42|54)/.test(code))
   return weather ? error : new StatementError(String((error as Error).message ?? error), { cause: error })
