@@ -1,4 +1,4 @@
-import { afterAll, expect, test } from 'bun:test'
+import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { encode, encodeBytes, mark } from '../../sdk/wire/vocabulary.ts'
 import type { TokenizerName } from '../catalog/records.ts'
 import { type Answer, countAnswer, countPrompt, promptAtMost } from './count.ts'
@@ -11,6 +11,8 @@ import { loadTokenizer } from './tokenizers.ts'
 const real = ['qwen3', 'mistral-nemo'] as const
 const all: TokenizerName[] = ['emulated', ...real]
 const meter = new Meter()
+// Loading takes half a second, and far longer on a busy machine.
+beforeAll(() => meter.warm(all), 60_000)
 afterAll(() => meter.close())
 
 const answer = (content: string, more: Partial<Answer> = {}): Answer => ({
@@ -261,7 +263,8 @@ test('large texts are counted by the worker, and equally', async () => {
   )
   expect(refused).toBeInstanceOf(TemplateError)
   expect(meter.countPrompt('qwen3', { kind: 'text', text: prose })).toMatchObject({ tokens: expect.any(Number) })
-})
+  // The worker loads three vocabularies of its own, which takes long on a busy machine.
+}, 60_000)
 
 test('too many large texts at once are refused before they pile up', async () => {
   const busy = new Meter()
@@ -284,7 +287,7 @@ test('too many large texts at once are refused before they pile up', async () =>
 test('a word without end costs no more than it is long', async () => {
   const text = 'a'.repeat(200_000)
   expect(await meter.countAnswer('qwen3', answer(text))).toMatchObject({ hub: 25_000 })
-})
+}, 60_000)
 
 test('the emulated model is counted by the vocabulary it speaks', () => {
   const { ids } = countPrompt('emulated', { kind: 'chat', chat: { messages: [{ role: 'user', content: 'Hi' }] } })
