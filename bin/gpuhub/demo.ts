@@ -7,7 +7,7 @@ import type { Db } from '../../db/open.ts'
 import { type Config, readConfig } from '../../hub/config.ts'
 import { listHosts } from '../../hub/fleet/list.ts'
 import { addHostToken } from '../../hub/fleet/token.ts'
-import { addKey } from '../../hub/identity/keys.ts'
+import { addKey, listKeys, revokeKey } from '../../hub/identity/keys.ts'
 import { addUser, findUser, type User } from '../../hub/identity/users.ts'
 import { clientAccount } from '../../hub/ledger/chart.ts'
 import { checkLedger } from '../../hub/ledger/check.ts'
@@ -93,7 +93,7 @@ async function start(config: Config, engine: DemoEngine, folder: string, interac
       note: 'demo credit',
     }
     await postCredit(systemEnv, db, credit)
-    const { key } = await addKey(systemEnv, db, { userId: client.id, name: 'demo' })
+    const key = await freshKey(db, client)
     const owner = await person(db, 'owner@example.com', ['host'])
     for (const name of HOSTS) {
       const { token } = await addHostToken(systemEnv, db, { ownerId: owner.id, name })
@@ -203,6 +203,12 @@ async function ask<T>({ url, key }: Demo, path: string): Promise<T> {
   const response = await fetch(`${url}${path}`, { headers: { authorization: `Bearer ${key}` } })
   if (!response.ok) throw new Failure(`${path} answered ${response.status}: ${await response.text()}`)
   return (await response.json()) as T
+}
+
+/** Keys are shown once, so every start makes a new one; the old ones end. */
+async function freshKey(db: Db, { id: userId }: User): Promise<string> {
+  for (const old of await listKeys(db, { userId, limit: 1_000 })) await revokeKey(systemEnv, db, { id: old.id, userId })
+  return (await addKey(systemEnv, db, { userId, name: 'demo' })).key
 }
 
 async function person(db: Db, email: string, roles: Role[]): Promise<User> {
