@@ -3,16 +3,21 @@ import { type Group, runProgram, type World } from './command.ts'
 
 /** Runs `program` with this process's arguments, then ends the process with its exit code. */
 export async function main(program: Group, changes: Partial<World> = {}): Promise<never> {
+  const [stdout, stderr] = [Bun.stdout.writer(), Bun.stderr.writer()]
+  const to = (writer: Bun.FileSink) => (text: string) => {
+    writer.write(text)
+    void writer.flush()
+  }
   const code = await runProgram(program, {
     argv: process.argv.slice(2),
     env: process.env,
-    stdout: (text) => void process.stdout.write(text),
-    stderr: (text) => void process.stderr.write(text),
+    stdout: to(stdout),
+    stderr: to(stderr),
     interactive: process.stderr.isTTY === true,
     ...changes,
   })
-  // A pipe may not have taken everything yet.
-  await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write('', done))))
+  // A pipe takes a long list only as fast as it is read.
+  await Promise.all([stdout.end(), stderr.end()])
   process.exit(code)
 }
 
