@@ -6,7 +6,7 @@ import { type VirtualEnv, virtualEnv } from '../../sdk/testing.ts'
 import { silentLog } from '../log.ts'
 import { clientAccount } from './chart.ts'
 import { checkLedger, type LedgerReport } from './check.ts'
-import { type Ended, type Hold, Ledger, type LedgerOptions } from './ledger.ts'
+import { type Ended, Ledger, type LedgerOptions } from './ledger.ts'
 
 export const ADA = clientAccount('ada')
 
@@ -21,12 +21,16 @@ export interface TestBooks {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** Timers and clocks stand still until `env.advance`; input and output go on by themselves. */
+/** Timers and clocks stand still until `advance`; input and output go on by themselves. */
+export function stillEnv(seed = 1): VirtualEnv {
+  return { ...virtualEnv({ seed, now: Date.UTC(2026, 10, 23) }), soon: systemEnv.soon }
+}
+
 export async function testBooks(
   dialect: 'sqlite' | 'postgres',
   credit: Record<string, Money> = {},
 ): Promise<TestBooks> {
-  const env: VirtualEnv = { ...virtualEnv({ now: Date.UTC(2026, 10, 23) }), soon: systemEnv.soon }
+  const env = stillEnv()
   const world = await testDatabase(dialect)
   const audit = async () => {
     const report = await checkLedger(world.db)
@@ -89,10 +93,6 @@ export async function refusalOf(work: () => unknown): Promise<string | null> {
   } catch (error) {
     return (error as { code?: string }).code ?? (error as Error).message
   }
-}
-
-export function isHold(outcome: Hold | string): outcome is Hold {
-  return typeof outcome !== 'string'
 }
 
 function readable(report: LedgerReport): string {
