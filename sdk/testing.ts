@@ -37,7 +37,7 @@ export function virtualEnv(options: { seed?: number; now?: number } = {}): Virtu
   }
 
   return {
-    now: () => wall,
+    now: () => Math.floor(wall),
     mono: () => mono,
     timer(delayMs, work): Cancel {
       const timer = { at: mono + Math.max(0, delayMs), work }

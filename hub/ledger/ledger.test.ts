@@ -150,7 +150,7 @@ describe.each(testDialects)('money on %s', (dialect) => {
     let trips = 0
     const hub = await books.hub({ fault: (point) => void (point === 'begun' && trips++) })
     trips = 0
-    const holds = await Promise.all(Array.from({ length: 500 }, () => hub.hold(ADA, 2n)))
+    const holds = await Promise.all(Array.from({ length: 500 }, async () => hub.hold(ADA, 2n)))
     expect(holds.length).toBe(500)
     expect(trips).toBeLessThan(5)
     await hub.close()

@@ -23,7 +23,7 @@ export interface TestBooks {
 
 /** Timers and clocks stand still until `advance`; input and output go on by themselves. */
 export function stillEnv(seed = 1): VirtualEnv {
-  return { ...virtualEnv({ seed, now: Date.UTC(2026, 10, 23) }), soon: systemEnv.soon }
+  return { ...virtualEnv({ seed, now: Date.UTC(2026, 10, 23) }), soon: (work) => systemEnv.soon(work) }
 }
 
 export async function testBooks(
@@ -63,7 +63,11 @@ export async function testBooks(
 export function openTestLedger(env: Env, world: TestDatabase, options: Partial<LedgerOptions> = {}): Promise<Ledger> {
   const hubId = newId(env, 'hub')
   return Ledger.open(env, world.db, {
-    ...{ hubId, selfUrl: null, feePpm: 150_000, writer: 'inline', log: silentLog },
+    hubId,
+    selfUrl: null,
+    feePpm: 150_000,
+    writer: 'inline',
+    log: silentLog,
     ...options,
   })
 }
@@ -71,10 +75,25 @@ export function openTestLedger(env: Env, world: TestDatabase, options: Partial<L
 /** A completed answer of host `berlin` to ada, or whatever else `more` says. */
 export function ended(id: string, more: Partial<Ended> = {}): Ended {
   return {
-    ...{ id, userId: 'ada', keyId: 'key_ada', variant: 'gpuhub/emulator:emulated', state: 'completed', stream: true },
-    ...{ at: 1_000, endedAt: 2_000, firstTokenMs: 10, promptTokens: 3, completionTokens: 5, claimedTokens: 5 },
-    ...{ countsDiffer: false, promptPicos: 100_000, completionPicos: 200_000, hostId: 'berlin', attempts: 1 },
-    ...{ finishReason: 'stop', errorCode: null },
+    id,
+    userId: 'ada',
+    keyId: 'key_ada',
+    variant: 'gpuhub/emulator:emulated',
+    state: 'completed',
+    stream: true,
+    at: 1_000,
+    endedAt: 2_000,
+    firstTokenMs: 10,
+    promptTokens: 3,
+    completionTokens: 5,
+    claimedTokens: 5,
+    countsDiffer: false,
+    promptPicos: 100_000,
+    completionPicos: 200_000,
+    hostId: 'berlin',
+    attempts: 1,
+    finishReason: 'stop',
+    errorCode: null,
     ...more,
   }
 }
