@@ -33,6 +33,8 @@ export interface Command {
   summary: string
   options: Options
   positionals: readonly Positional[]
+  /** Further lines at the end of its help. */
+  notes: readonly string[]
   run(context: Context): Outcome
 }
 
@@ -49,6 +51,7 @@ export function command<const O extends Options = {}, const P extends readonly P
   summary: string
   options?: O
   positionals?: P
+  notes?: readonly string[]
   run(context: Context<O, P>): Outcome
 }): Command {
   return {
@@ -56,6 +59,7 @@ export function command<const O extends Options = {}, const P extends readonly P
     summary: spec.summary,
     options: spec.options ?? {},
     positionals: spec.positionals ?? [],
+    notes: spec.notes ?? [],
     // The context was read against this very spec, so it has these types.
     run: (context) => spec.run(context as unknown as Context<O, P>),
   }

@@ -6,6 +6,7 @@ interface Command {
   summary: string
   options: Options
   positionals: readonly Positional[]
+  notes: readonly string[]
 }
 interface Group {
   summary: string
@@ -45,6 +46,7 @@ export function helpFor(path: string, command: Command): string[] {
     '',
     ...(arguments_.length > 0 ? [...columns(arguments_).map(indented), ''] : []),
     ...columns(options).map(indented),
+    ...(command.notes.length > 0 ? ['', ...command.notes] : []),
   ]
 }
 

@@ -111,7 +111,6 @@ const startCommand = (self: readonly string[]) =>
           version: release,
           dial,
           stopping: stoppedBySignals(),
-          startEmulator: async (wanted) => (await import('../host/testing.ts')).startEmulator(wanted),
         },
       )
       // In the background the log is all there is to say it; here the program's own words are enough.

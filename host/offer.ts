@@ -40,8 +40,11 @@ export class Offer {
     if (this.whyIdle() !== before) for (const listener of this.listeners) listener()
   }
 
-  engineFor(model: string): Engine | undefined {
-    return this.engine.serving().some((serving) => serving.model === model) ? this.engine : undefined
+  /** Hubs ask by variant (`Qwen/Qwen3-8B:bf16`), also where a bare model id was offered: they know its default. */
+  engineFor(variant: string): Engine | undefined {
+    const [model] = variant.split(':')
+    const offered = this.engine.serving().some((serving) => serving.model === variant || serving.model === model)
+    return offered ? this.engine : undefined
   }
 
   /** Requests here, for all hubs: those in the engine's hands, and those it has not got to yet. */

@@ -59,7 +59,7 @@ export interface TestHub {
   world: TestDatabase
   as(name: string): TestClient
   host(name: string): TestHost
-  addHost(name: string, conduct?: Partial<Conduct>): Promise<TestHost>
+  addHost(name: string, conduct?: Partial<Conduct>, has?: { contextTokens: number }): Promise<TestHost>
   /** What every client has left and every host has earned, by name, as people write it. */
   balances(): Promise<Record<string, string>>
   fees(): Promise<string>
@@ -95,8 +95,12 @@ export async function startHub({
   for (const [name, amount] of Object.entries(credit))
     clients.set(name, await client(env, world, hub, name, parseUsd(amount)))
 
-  const addHost = async (name: string, conduct: Partial<Conduct> = {}) => {
-    const host = await link(env, world, hub, name, conduct)
+  const addHost = async (
+    name: string,
+    conduct: Partial<Conduct> = {},
+    { contextTokens } = { contextTokens: 32_768 },
+  ) => {
+    const host = await link(env, world, hub, name, conduct, contextTokens)
     machines.set(name, host)
     return host
   }
@@ -176,10 +180,11 @@ async function link(
   hub: Hub,
   name: string,
   conduct: Partial<Conduct>,
+  contextTokens: number,
 ): Promise<TestHost> {
   const owner = await addUser(env, world.db, { email: `${name}@hosts.example.com`, roles: ['host'] })
   const { token } = await addHostToken(env, world.db, { ownerId: owner.id, name })
-  const engine = new Emulator({ ...conduct, env: systemEnv })
+  const engine = new Emulator({ ...conduct, contextTokens, env: systemEnv })
   const pairs: ReturnType<typeof socketPair>[] = []
   const dial: Dial = (_address, bearer, events) => {
     const pair = socketPair(env)
@@ -193,7 +198,7 @@ async function link(
   }
   const linked = Promise.withResolvers<string>()
   const identity = { agent: 'test', machine: newId(env, 'machine'), name, hardware: simulatedCard }
-  const offer = new Offer(adapter(engine))
+  const offer = new Offer(adapter(engine, contextTokens))
   new HubLink(
     'ws://hub.test/hosts/link',
     { env, dial, token, identity, offer, engineTrouble() {} },
@@ -210,18 +215,21 @@ async function link(
 }
 
 /** The agent's view of the emulator, without a port. */
-function adapter(engine: Emulator): HostEngine {
+function adapter(engine: Emulator, contextTokens: number): HostEngine {
   const serving: Serving[] = [
-    { model: MODEL, engine: { name: 'emulator', version: null }, contextTokens: 32_768, slots: 64, tokenIds: true },
+    { model: MODEL, engine: { name: 'emulator', version: null }, contextTokens, slots: 64, tokenIds: true },
   ]
   return {
     async start() {},
     serving: () => serving,
     async ask({ path, body }, signal) {
+      // As the agent does: the engine has its own name for the model.
+      const asked = { ...JSON.parse(new TextDecoder().decode(body)), model: engine.model }
+      const headers = { 'content-type': 'application/json' }
       const request = new Request(`http://engine.test${path}`, {
         method: 'POST',
-        body: new Uint8Array(body),
-        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(asked),
+        headers,
         signal,
       })
       const response = await engine.fetch(request)

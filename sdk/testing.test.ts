@@ -22,6 +22,13 @@ describe('virtual time', () => {
     expect([env.mono(), env.now(), env.timers()]).toEqual([19, 1_019, 1])
   })
 
+  test('keeps the wall clock whole while the monotonic one is fractional', async () => {
+    const env = virtualEnv({ now: 1_000 })
+    env.timer(0.7, () => {})
+    await env.advance(0.9)
+    expect([env.now(), env.mono()]).toEqual([1_000, 0.9])
+  })
+
   test('lets async work between two timers finish before the second', async () => {
     const env = virtualEnv()
     const seen: string[] = []

@@ -37,6 +37,7 @@ export function virtualEnv(options: { seed?: number; now?: number } = {}): Virtu
   }
 
   return {
+    // Whole, as the system's is, however fractional the timers that moved it.
     now: () => Math.floor(wall),
     mono: () => mono,
     timer(delayMs, work): Cancel {

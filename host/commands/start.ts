@@ -4,7 +4,7 @@ import type { Env } from '../../sdk/env.ts'
 import { type Home, machineId, makeHome } from '../config.ts'
 import { run } from '../daemon/run.ts'
 import type { Stopping } from '../daemon/stopping.ts'
-import { chooseEngine, type EngineSettings, type StartEmulator } from '../engine/choose.ts'
+import { chooseEngine, type EngineSettings } from '../engine/choose.ts'
 import { HostError, printable } from '../errors.ts'
 import { probe } from '../hardware/probe.ts'
 import type { Log } from '../log.ts'
@@ -25,17 +25,16 @@ export interface StartWorld {
   version: string
   dial: Dial
   stopping: Stopping
-  startEmulator: StartEmulator
 }
 
 /** Resolves when the host was stopped. @throws HostError when it cannot start, or cannot go on */
 export async function start(settings: StartSettings, world: StartWorld): Promise<void> {
-  const { env, log, home, version, dial, stopping, startEmulator } = world
+  const { env, log, home, version, dial, stopping } = world
   const hub = linkAddress(settings.hub)
   check(settings)
   makeHome(home)
   const hardware = await probe({ simulate: settings.simulateGpu })
-  const engine = await chooseEngine(env, settings, startEmulator)
+  const engine = chooseEngine(env, settings)
   if (hub.startsWith('ws:') && !isLoopback(hub)) log.warn('the link to the hub is not encrypted: use https', { hub })
   await run({
     env,

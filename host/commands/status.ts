@@ -29,7 +29,7 @@ export function describe(shown: Shown): [fact: string, value: string][] {
 function describeHub(hub: Status['hubs'][number]): string {
   switch (hub.state) {
     case 'linked':
-      return `${hub.address}  linked as ${hub.host}`
+      return `${hub.address}  linked as ${hub.host} for ${duration(hub.linkedSeconds)}`
     case 'dialing':
       return `${hub.address}  dialing`
     case 'waiting':

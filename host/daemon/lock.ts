@@ -9,7 +9,8 @@ import { HostError } from '../errors.ts'
 export function lockHome(home: Home): () => void {
   const lock = new Database(home.lockPath)
   try {
-    lock.run('PRAGMA busy_timeout = 0')
+    // An agent that is just ending may still have it for a moment.
+    lock.run('PRAGMA busy_timeout = 1000')
     lock.run('BEGIN EXCLUSIVE')
   } catch (error) {
     lock.close()

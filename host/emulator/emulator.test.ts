@@ -2,7 +2,7 @@ import { afterAll, expect, test } from 'bun:test'
 import OpenAI from 'openai'
 import { textOf } from '../../sdk/wire/emulated-prompt.ts'
 import { decode, encode, mark } from '../../sdk/wire/vocabulary.ts'
-import { type Emulator, type EmulatorOptions, oracle, startEmulator } from '../testing.ts'
+import { type Emulator, type EmulatorOptions, Engine, oracle, startEmulator } from '../testing.ts'
 
 const started: Emulator[] = []
 afterAll(() => Promise.all(started.map((emulator) => emulator.close())))
@@ -339,7 +339,7 @@ test('the official client streams, folds and reads usage', async () => {
 })
 
 test('hanging up stops the work at once', async () => {
-  const emulator = await start({ tokensPerSecond: 50 })
+  const emulator = await start({ tokensPerSecond: 10 })
   for (const streaming of [true, false]) {
     const before = emulator.tally.aborted
     const stop = new AbortController()
@@ -464,6 +464,14 @@ test('another process can change its conduct, if allowed', async () => {
   expect(await (await command({ release: true })).json()).toMatchObject({ requests: 1, refused: 1, blocked: false })
   expect((await answer).finish).toBe('stop')
   expect((await (await fetch(`${emulator.url}/_emulator`)).json()).records[0].body.messages[0].content).toBe('Hi')
+})
+
+test('the engine answers without a network too', async () => {
+  const engine = new Engine()
+  const body = JSON.stringify(chat('Hi', { stream: true }))
+  const answer = await engine.fetch(new Request('http://engine/v1/chat/completions', { method: 'POST', body }))
+  expect(await answer.text()).toEndWith('data: [DONE]\n\n')
+  expect(engine.tally.finished).toBe(1)
 })
 
 test('parts of a message are joined by lines', () => {

@@ -32,7 +32,7 @@ const SLICE_MS = 4
 const TICK_MS = 4
 
 export class Engine {
-  readonly tally = new Tally()
+  readonly tally: Tally
   readonly model: string
   private readonly env: Env
   private readonly seed: number
@@ -54,6 +54,7 @@ export class Engine {
     this.contextTokens = contextTokens ?? DEFAULT_CONTEXT_TOKENS
     this.slots = slots ?? 1_024
     this.env = env ?? systemEnv
+    this.tally = new Tally(this.env)
     this.conduct = { ...goodConduct, ...conduct }
   }
 

@@ -1,5 +1,7 @@
 // What the emulated engine has done so far: for `/metrics`, for tests that wait for something to happen.
 
+import type { Env } from '../../sdk/env.ts'
+
 export type RunState = 'waiting' | 'running' | 'finished' | 'aborted' | 'died'
 
 /** One request, as the engine saw it. */
@@ -29,6 +31,8 @@ export class Tally {
   promptTokens = 0
   tokens = 0
   private readonly watchers = new Set<() => void>()
+
+  constructor(private readonly env: Env) {}
 
   begin(record: RunRecord): void {
     this.requests++
@@ -63,7 +67,7 @@ export class Tally {
     if (fact(this)) return Promise.resolve()
     return new Promise((resolve, reject) => {
       const stop = () => {
-        clearTimeout(deadline)
+        cancel()
         this.watchers.delete(look)
       }
       const look = () => {
@@ -71,10 +75,10 @@ export class Tally {
         stop()
         resolve()
       }
-      const deadline = setTimeout(() => {
+      const cancel = this.env.timer(withinMs, () => {
         stop()
         reject(new Error(`the engine did not get there in ${withinMs} ms: ${JSON.stringify(this.summary())}`))
-      }, withinMs)
+      })
       this.watchers.add(look)
     })
   }

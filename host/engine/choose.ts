@@ -1,6 +1,7 @@
 // Which engine a start uses: the owner's own server, or, with a simulated card and no server, the built-in emulator.
 import type { Env } from '../../sdk/env.ts'
 import { HostError } from '../errors.ts'
+import { emulatedEngine } from './emulated.ts'
 import type { Engine } from './engine.ts'
 import { openAiEngine } from './openai.ts'
 
@@ -14,13 +15,8 @@ export interface EngineSettings {
   contextTokens: number
 }
 
-/** Starts an emulated engine that offers `model`. */
-export type StartEmulator = (options: {
-  model: string
-}) => Promise<{ url: string; model: string; close(): Promise<void> }>
-
 /** @throws HostError when these settings name no engine that can be used */
-export async function chooseEngine(env: Env, settings: EngineSettings, startEmulator: StartEmulator): Promise<Engine> {
+export function chooseEngine(env: Env, settings: EngineSettings): Engine {
   const { model, slots, contextTokens, engineModel } = settings
   if (settings.engine === 'vllm')
     throw new HostError(
@@ -32,9 +28,7 @@ export async function chooseEngine(env: Env, settings: EngineSettings, startEmul
     return openAiEngine({ env, url: httpAddress(settings.engineUrl), model, engineModel, slots, contextTokens })
   if (settings.simulateGpu === undefined)
     throw new HostError('Say where your engine listens: --engine-url http://127.0.0.1:8000', 2)
-  const emulator = await startEmulator({ model })
-  const engine = openAiEngine({ env, url: emulator.url, model, engineModel: emulator.model, slots, contextTokens })
-  return { ...engine, stop: () => emulator.close() }
+  return emulatedEngine({ env, model, slots, contextTokens })
 }
 
 function httpAddress(text: string): string {

@@ -25,7 +25,7 @@ const RETRY_MS = 1_000
 const ALIVE_MS = 10_000
 
 /** Engine requests last as long as they last: the hub's watchdogs decide, not the runtime's five minutes. */
-export const patient = { timeout: false, redirect: 'error', headers: { 'content-type': 'application/json' } } as const
+const patient = { timeout: false, redirect: 'error', headers: { 'content-type': 'application/json' } } as const
 
 export function openAiEngine(options: OpenAiOptions): Engine {
   const base = options.url.replace(/\/+$/, '').replace(/\/v1$/, '')

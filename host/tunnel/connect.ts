@@ -9,7 +9,7 @@ const STEADY_MS = 10_000
 
 export type LinkState =
   | { state: 'dialing' }
-  | { state: 'linked'; hub: string; host: string; sinceMs: number }
+  | { state: 'linked'; hub: string; host: string; linkedSeconds: number }
   | { state: 'waiting'; why: string }
   | { state: 'ended'; why: string; code: string }
 
@@ -25,6 +25,7 @@ export interface LinkEvents {
 export class HubLink {
   private session: Session | undefined
   private current: LinkState = { state: 'dialing' }
+  private linkedAt = 0
   private failures = 0
   private redial: Cancel | undefined
   private closed = false
@@ -39,7 +40,8 @@ export class HubLink {
   }
 
   state(): LinkState {
-    return this.current
+    const { current } = this
+    return current.state === 'linked' ? { ...current, linkedSeconds: Math.floor(this.linkedMs() / 1_000) } : current
   }
 
   /** The hub at the other end, as of the last welcome. */
@@ -78,14 +80,18 @@ export class HubLink {
   private linked(welcome: Welcome): void {
     const { hub, host } = welcome
     this.hubId = hub
-    this.current = { state: 'linked', hub, host, sinceMs: this.world.env.mono() }
+    this.linkedAt = this.world.env.mono()
+    this.current = { state: 'linked', hub, host, linkedSeconds: 0 }
     this.events.linked(welcome)
+  }
+
+  private linkedMs(): number {
+    return this.world.env.mono() - this.linkedAt
   }
 
   private ended(ending: Ending): void {
     const { env } = this.world
-    const { current } = this
-    if (current.state === 'linked' && env.mono() - current.sinceMs >= STEADY_MS) this.failures = 0
+    if (this.current.state === 'linked' && this.linkedMs() >= STEADY_MS) this.failures = 0
     this.session = undefined
     if (this.closed) return
     if (ending.kind === 'refused' && !ending.refused.retry) {

@@ -77,6 +77,7 @@ export class Hubs {
   private welcomed(link: HubLink, { hub, host, hubs }: Welcome): void {
     this.log.info('linked', { hub: link.address, id: hub, host })
     const named = linkAddresses(hubs, this.given)
+    for (const address of this.twins.keys()) if (!named.includes(address)) this.twins.delete(address)
     for (const address of named) if (!this.hasTwin(address)) this.add(address)
     if (named.length > 0)
       for (const other of this.links.values())

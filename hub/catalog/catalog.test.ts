@@ -5,7 +5,7 @@ import { catalog } from './models.ts'
 
 /** The cheapest current closed models, USD per million tokens, October 2026, and the share of it a start price may have. */
 const reference = { promptPicos: 100_000, completionPicos: 500_000 }
-const share = 0.8
+const capShare = 0.8
 
 test('a model without a precision means its default variant, and a variant is named by its precision', () => {
   expect(findOffer('Qwen/Qwen3-8B')?.id).toBe('Qwen/Qwen3-8B:bf16')
@@ -19,6 +19,20 @@ test('a derivative inherits the strictest licence of its chain', () => {
   expect(distill.model.licence.name).toBe('MIT')
   expect(effectiveClass(distill.model)).toBe('B')
   expect(distill.terms).not.toBeNull()
+})
+
+test('every model made from Llama or an older Gemma asks for what its base asks for', () => {
+  for (const { id, model, terms } of everyOffer()) {
+    if (!/Llama|gemma-[23]/.test(JSON.stringify([model.id, model.bases]))) continue
+    const owed = model.attribution.length > 0 && model.statements.length > 0
+    expect([id, effectiveClass(model), terms !== null, owed]).toEqual([id, 'B', true, true])
+  }
+})
+
+test('no two variants share a name', () => {
+  const ids = catalog.flatMap((model) => model.variants.map((variant) => `${model.id}:${variant.precision}`))
+  expect(new Set(ids).size).toBe(ids.length)
+  for (const id of ids) expect(findOffer(id)?.id).toBe(id)
 })
 
 test('a licence, or a base, that nobody has read is refused', () => {
@@ -49,11 +63,11 @@ test.each(everyOffer().map((offer) => [offer.id, offer] as const))('%s is comple
   expect(model.licence.url).toStartWith('https://')
   expect(variant.contextTokens).toBeLessThanOrEqual(model.contextTokens)
   expect(variant.maxOutputTokens).toBeLessThan(variant.contextTokens)
-  if (model.weightBytes !== null && variant.precision === 'bf16') {
-    expect(variant.minVramGb * 1e9).toBeGreaterThanOrEqual(model.weightBytes)
-  }
-  expect(variant.startPrice.promptPicos).toBeLessThanOrEqual(reference.promptPicos * share)
-  expect(variant.startPrice.completionPicos).toBeLessThanOrEqual(reference.completionPicos * share)
+  const bytes = model.weightBytes ?? model.parameters.total * 2
+  const share = variant.precision === 'bf16' ? 1 : variant.precision === 'fp8' ? 0.5 : 0.25
+  expect(variant.minVramGb * 1e9).toBeGreaterThanOrEqual(bytes * share)
+  expect(variant.startPrice.promptPicos).toBeLessThanOrEqual(reference.promptPicos * capShare)
+  expect(variant.startPrice.completionPicos).toBeLessThanOrEqual(reference.completionPicos * capShare)
   if (terms !== null) {
     expect(model.attribution.length).toBeGreaterThan(0)
     expect(model.aupUrl).toStartWith('https://')

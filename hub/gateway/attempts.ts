@@ -15,8 +15,8 @@ export interface Attempts {
   log: Log
   requestId: string
   ask: Ask
-  variant: string
-  body: Uint8Array
+  /** What this host's engine is asked. */
+  bodyFor(seat: Seat): Uint8Array
   limits: { attempts: number; firstTokenMs: number; lifetimeMs: number }
   /** The next host whose turn it is, none of those tried. */
   nextSeat(tried: ReadonlySet<string>): Seat | null
@@ -189,7 +189,7 @@ function attemptOn(seat: Seat, number: number, attempts: Attempts): Promise<Outc
   signal.addEventListener('abort', hungUp)
 
   const attempt = seat.link.ask(
-    { path: ask.path, model: attempts.variant, attempt: number, body: attempts.body },
+    { path: ask.path, model: seat.name, attempt: number, body: attempts.bodyFor(seat) },
     {
       status: (code) => void (status = code),
       data(bytes) {

@@ -22,7 +22,7 @@ export interface Gateway {
   meter: Meter
   running: Running
   /** Names a host to one account: stable there, and unlike the name any other account sees. */
-  nameHost(hostId: string, account: string): string
+  nameHost: (hostId: string, account: string) => string
   /** Keeps the prefix caches of accounts apart on a shared engine. */
-  cacheSalt(account: string): string
+  cacheSalt: (account: string) => string
 }

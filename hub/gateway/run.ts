@@ -87,14 +87,13 @@ export class Run {
         log: hub.log,
         requestId: given.id,
         ask: given.ask,
-        variant: given.admission.offer.id,
-        body: this.engineBody(),
+        bodyFor: (seat) => this.engineBody(seat),
         limits: {
           attempts: hub.config.attempts,
           firstTokenMs: hub.config.firstTokenSeconds * 1_000,
           lifetimeMs: hub.config.streamMinutes * 60_000,
         },
-        nextSeat: (tried) => hub.turns.next(given.admission.offer.id, tried),
+        nextSeat: (tried) => this.nextSeat(tried),
         signal: this.stop.signal,
         begun: (seat, attempt) => {
           this.seat = seat
@@ -134,7 +133,8 @@ export class Run {
   }
 
   private endFree(state: 'failed' | 'cancelled', code: ErrorCode | null): void {
-    this.end()
+    this.over = true
+    this.given.leave()
     this.hub.ledger.release(this.given.hold)
     this.hub.ledger.record({ ...this.ended(state), errorCode: code })
     this.report(state, { prompt: 0, completion: 0 }, 0n, code)
@@ -147,8 +147,8 @@ export class Run {
     const cost = charge(this.price, counted.tokens)
     const ended = { ...this.ended(state), ...counted.record, hostId: seat.hostId }
     // From here on the ledger owns the hold, whatever happens.
-    this.end()
-    await hub.ledger.settle(given.hold, { ...ended, cost })
+    this.over = true
+    await hub.ledger.settle(given.hold, { ...ended, cost }).finally(() => given.leave())
     this.report(state, counted.tokens, cost, null)
     const { prompt, completion } = counted.tokens
     return {
@@ -223,13 +223,25 @@ export class Run {
     return false
   }
 
-  private engineBody(): Uint8Array {
+  /** Whose turn it is among the hosts whose context has room for the prompt and what was asked for. */
+  private nextSeat(tried: ReadonlySet<string>): Seat | null {
+    const { admission, ask } = this.given
+    const least = admission.promptTokens + (ask.maxTokens === null ? 1 : admission.maxTokens)
+    const excluded = new Set(tried)
+    for (;;) {
+      const seat = this.hub.turns.next(admission.offer.id, excluded)
+      if (!seat || seat.contextTokens >= least) return seat
+      excluded.add(seat.hostId)
+    }
+  }
+
+  private engineBody(seat: Seat): Uint8Array {
     const { ask, admission, bearer } = this.given
     return new TextEncoder().encode(
       JSON.stringify({
         ...ask.engine,
         model: admission.offer.id,
-        max_tokens: admission.maxTokens,
+        max_tokens: Math.min(admission.maxTokens, seat.contextTokens - admission.promptTokens),
         stream: true,
         stream_options: { include_usage: true, continuous_usage_stats: true },
         return_token_ids: true,
@@ -261,11 +273,6 @@ export class Run {
       finishReason: state === 'completed' ? (this.choices[0]?.finish ?? null) : null,
       errorCode: null,
     }
-  }
-
-  private end(): void {
-    this.over = true
-    this.given.leave()
   }
 
   private report(

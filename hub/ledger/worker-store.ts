@@ -43,7 +43,7 @@ export class WorkerStore implements Store {
   }
 
   private start(): Worker {
-    const worker = new Worker(threadSource())
+    const worker = new Worker(new URL('./writer.worker.ts', import.meta.url))
     worker.onmessage = ({ data }: MessageEvent<Answer>) => this.answered(data)
     // A thread that died took its transaction with it; the next batch starts another.
     const died = (reason: string) => {
@@ -70,13 +70,4 @@ export class WorkerStore implements Store {
     this.waiting = null
     return waiting
   }
-}
-
-/**
- * In a compiled program the thread is an entry point of its own, found by its path from the root of the build; the
- * leading `./` keeps it from being looked up in the working directory.
- */
-function threadSource(): string | URL {
-  const compiled = Bun.main.startsWith('/$bunfs/') || Bun.main.includes('~BUN')
-  return compiled ? './hub/ledger/writer.worker.ts' : new URL('./writer.worker.ts', import.meta.url)
 }

@@ -12,7 +12,7 @@ import {
 } from './count.ts'
 import { TemplateError } from './template.ts'
 import { loadTokenizer } from './tokenizers.ts'
-import type { Done, Job } from './worker.ts'
+import type { Done, Job } from './count.worker.ts'
 
 /** Texts up to this many characters take a few milliseconds at most. */
 const SMALL_CHARS = 16 * 1024
@@ -74,7 +74,7 @@ export class Meter {
 
   private start(): Worker {
     // Not a reason to keep the process alive.
-    const worker = new Worker(workerFile(), { ref: false })
+    const worker = new Worker(new URL('./count.worker.ts', import.meta.url), { ref: false })
     worker.onmessage = ({ data }: MessageEvent<Done>) => this.done(data)
     worker.onerror = (event) => this.lose(new Error(`the metering worker failed: ${event.message}`))
     return worker
@@ -98,10 +98,4 @@ export class Meter {
     this.waitingChars = 0
     for (const job of lost) job.reject(error)
   }
-}
-
-/** In a compiled hub the worker is an entry point of its own, found by its path from the root of the project. */
-function workerFile(): string | URL {
-  const compiled = /\/\$bunfs\/|\/~BUN\//.test(import.meta.url)
-  return compiled ? './hub/metering/worker.ts' : new URL('./worker.ts', import.meta.url)
 }

@@ -44,14 +44,19 @@ export function renderChat({ template, marks, shortCallIds }: ChatTemplate, chat
   }
 }
 
-/** A message as vLLM hands it to templates: content as one text, arguments of calls as values and not as JSON. */
+/**
+ * A message as vLLM hands it to templates: content as one text, arguments of calls as values and not as JSON.
+ * `tool_calls` is there even when undefined, because Jinja's JavaScript `selectattr` passes over keys that are not.
+ */
 function plain(message: ChatMessage, shortCallIds: boolean): object {
   const content = textOf(message.content)
+  const callId = (id: string) => (shortCallIds ? shortId(id) : id)
   if (message.role === 'tool')
-    return { role: 'tool', content, tool_call_id: shortCallIds ? shortId(message.tool_call_id) : message.tool_call_id }
-  if (message.role !== 'assistant') return { role: message.role === 'developer' ? 'system' : message.role, content }
+    return { role: 'tool', content, tool_call_id: callId(message.tool_call_id), tool_calls: undefined }
+  if (message.role !== 'assistant')
+    return { role: message.role === 'developer' ? 'system' : message.role, content, tool_calls: undefined }
   const calls = (message.tool_calls ?? []).map((call) => ({
-    id: shortCallIds ? shortId(call.id) : call.id,
+    id: callId(call.id),
     type: 'function',
     function: { name: call.function.name, arguments: valueOf(call.function.arguments) },
   }))
@@ -59,7 +64,7 @@ function plain(message: ChatMessage, shortCallIds: boolean): object {
     role: 'assistant',
     content,
     ...(message.reasoning_content ? { reasoning_content: message.reasoning_content } : {}),
-    ...(calls.length > 0 ? { tool_calls: calls } : {}),
+    tool_calls: calls.length > 0 ? calls : undefined,
   }
 }
 

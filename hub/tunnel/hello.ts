@@ -25,6 +25,8 @@ export interface Rules {
 /** One variant a host offers, under the catalog's own name. */
 export interface Served {
   variant: string
+  /** What the host calls it: the variant's id, or its model's. */
+  name: string
   slots: number
   contextTokens: number
   tokenIds: boolean
@@ -69,7 +71,7 @@ export function servedBy(serving: Serving[], knows: Knows): { served: Served[]; 
   for (const { model, slots, contextTokens, tokenIds } of serving) {
     const variant = knows(model)
     if (variant === null) unknown.push(model)
-    else if (!served.has(variant)) served.set(variant, { variant, slots, contextTokens, tokenIds })
+    else if (!served.has(variant)) served.set(variant, { variant, name: model, slots, contextTokens, tokenIds })
   }
   return { served: [...served.values()], unknown }
 }

@@ -127,7 +127,7 @@ describe('a host that breaks the rules of a stream loses that attempt and is tol
 
   test('bytes that arrive after that are not passed on', async () => {
     const { ask, env } = await world((call) => {
-      replays(call)
+      void replays(call)
       call.data('more', 1)
       call.end()
     })

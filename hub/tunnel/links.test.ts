@@ -30,6 +30,7 @@ describe('a host that says hello', () => {
       hostId: 'host_berlin',
       ownerId: 'ada',
       variant: 'test/model',
+      name: 'test/model',
       weight: 4,
       contextTokens: 8_192,
       tokenIds: true,

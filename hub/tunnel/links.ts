@@ -192,5 +192,5 @@ function dismiss(link: Link, code: number, refusal: Refusal): void {
 const WHOSE: Partial<Record<Refusal['code'], 'hub' | 'host'>> = { stopping: 'hub', bad_token: 'host' }
 
 function same(a: Served, b: Served): boolean {
-  return a.slots === b.slots && a.contextTokens === b.contextTokens && a.tokenIds === b.tokenIds
+  return a.name === b.name && a.slots === b.slots && a.contextTokens === b.contextTokens && a.tokenIds === b.tokenIds
 }

@@ -175,7 +175,7 @@ export const Ask = Type.Object({
   request: id,
   attempt: Type.Integer({ minimum: 1, maximum: 100 }),
   path: Type.Union(enginePaths.map((path) => Type.Literal(path))),
-  /** Catalog id of the variant. */
+  /** The variant, by the name under which the host offered it. */
   model: id,
   /** Length of the body that follows in `body` frames. */
   bodyBytes: whole(64 * 1024 * 1024),

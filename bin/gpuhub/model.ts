@@ -1,0 +1,82 @@
+import { everyOffer, findOffer, type Offer, whyNot } from '../../hub/catalog/find.ts'
+import { effectiveClass } from '../../hub/catalog/licence.ts'
+import { decide, decisions } from '../../hub/catalog/offers.ts'
+import { systemEnv } from '../../sdk/env.ts'
+import { usdPerMillion } from '../../sdk/money.ts'
+import { command, type Group } from '../command.ts'
+import { Failure } from '../failure.ts'
+import { table } from '../lines.ts'
+import { onDatabase, place } from './database.ts'
+
+const list = command({
+  name: 'list',
+  summary: 'List the catalog: what is on, what can be switched on, and why not the rest.',
+  options: place,
+  run: ({ options, world, out }) =>
+    onDatabase({ world, data: options.data, create: true }, async (db) => {
+      const decided = await decisions(db)
+      const models = everyOffer()
+        .filter((offer) => offer.model.tokenizer !== 'emulated')
+        .map((offer) => described(offer, decided.get(offer.id)))
+      const rows = models.map((model) => [
+        model.id,
+        model.enabled ? 'on' : model.reason === null ? 'off' : 'cannot',
+        model.licence,
+        `$${model.promptUsdPerMillion}`,
+        `$${model.completionUsdPerMillion}`,
+        `${model.minVramGb} GB`,
+      ])
+      const header = ['model', 'state', 'licence', 'prompt /M', 'answer /M', 'memory']
+      out(models, table({ header, rows, right: [3, 4, 5], empty: 'The catalog is empty.' }))
+    }),
+})
+
+function described(offer: Offer, decided: boolean | undefined) {
+  const { model, variant } = offer
+  const reason = whyNot(offer)
+  return {
+    id: offer.id,
+    model: model.id,
+    precision: variant.precision,
+    enabled: reason === null && (decided ?? model.defaultOn),
+    /** Why it cannot be switched on; null: it can. */
+    reason,
+    licence: model.licence.name,
+    licenceClass: effectiveClass(model),
+    contextTokens: variant.contextTokens,
+    minVramGb: variant.minVramGb,
+    promptUsdPerMillion: usdPerMillion(variant.startPrice.promptPicos),
+    completionUsdPerMillion: usdPerMillion(variant.startPrice.completionPicos),
+  }
+}
+
+/** A model's id means all its variants; with a precision, that one. */
+const switching = (name: 'enable' | 'disable', enabled: boolean) =>
+  command({
+    name,
+    summary: enabled ? 'Offer a model, or one variant of it.' : 'Stop offering a model, or one variant of it.',
+    positionals: [{ name: 'model', help: 'E.g. Qwen/Qwen3-14B, or Qwen/Qwen3-14B:awq for one variant.' }],
+    options: place,
+    run: ({ positionals, options, world, out }) =>
+      onDatabase({ world, data: options.data, create: true }, async (db) => {
+        const offer = findOffer(positionals.model)
+        if (!offer) throw new Failure('This model is not in the catalog.', 1, 'See: gpuhub model list')
+        const reason = whyNot(offer)
+        if (enabled && reason !== null) throw new Failure(reason)
+        const chosen = everyOffer().filter(
+          ({ id, model }) => id === positionals.model || model.id === positionals.model,
+        )
+        for (const { id } of chosen) await decide(systemEnv, db, id, enabled)
+        const changed = chosen.map(({ id }) => ({ id, enabled }))
+        out(
+          changed,
+          changed.map(({ id }) => `${id} is ${enabled ? 'on' : 'off'}.`),
+        )
+      }),
+  })
+
+export const modelCommands: Group = {
+  name: 'model',
+  summary: 'What this hub offers',
+  commands: [list, switching('enable', true), switching('disable', false)],
+}
