@@ -62,8 +62,16 @@ describe('a settlement', () => {
     const { fee, share } = split(cost, 150_000)
     const row = chargedRow(ended(id), { cost, fee, hostShare: share, delivered: false })
     return {
-      ...{ kind: 'settle', id, account: ADA, host: 'berlin', holder: 'hub' },
-      ...{ cost, fee, share, giveBack, row },
+      kind: 'settle',
+      id,
+      account: ADA,
+      host: 'berlin',
+      holder: 'hub',
+      cost,
+      fee,
+      share,
+      giveBack,
+      row,
     }
   }
   const world = (balance: bigint, granted: bigint, more: Partial<Found> = {}) =>

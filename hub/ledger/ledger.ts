@@ -118,6 +118,11 @@ export class Ledger {
     const row = chargedRow(ended, { cost, fee, hostShare: share, delivered: ended.state === 'cancelled' })
     const { holder, giveBack } = spending
     const parts = { id: ended.id, account: hold.account, host: ended.hostId, holder, giveBack, cost, fee, share }
+    // Written down as failed; and should the charge have happened all the same, unknown to us, it is refunded.
+    const instead = (error: HubError): Item => {
+      const failed = freeRow({ ...ended, state: 'failed', errorCode: error.code })
+      return { kind: 'lose', id: ended.id, account: hold.account, row: failed }
+    }
     const task: Task = {
       item: { kind: 'settle', ...parts, row },
       done: (outcome) => {
@@ -127,7 +132,7 @@ export class Ledger {
         } else {
           spending.undo()
           const error = refusal(outcome)
-          this.record({ ...ended, state: 'failed', errorCode: error.code })
+          this.push(instead(error), ended.id)
           reject(error)
         }
       },
@@ -135,8 +140,7 @@ export class Ledger {
         task.done = (outcome) => this.takenBack(ended.id, spending, outcome)
         const error = unavailable()
         reject(error)
-        const failed = freeRow({ ...ended, state: 'failed', errorCode: error.code })
-        return { kind: 'lose', id: ended.id, account: hold.account, row: failed }
+        return instead(error)
       },
     }
     try {

@@ -6,7 +6,10 @@ import { post } from './post.ts'
 const nothing: Found = { accounts: [], grants: [], requests: [], postings: [] }
 const books = (accounts: Found['accounts'] = []) => new Books('hub', 1, { ...nothing, accounts })
 const posting = (key: string, lines: Record<string, bigint>) => ({
-  ...{ key, kind: 'credit' as const, note: '', at: 1 },
+  key,
+  kind: 'credit' as const,
+  note: '',
+  at: 1,
   lines: Object.entries(lines).map(([account, amount]) => ({ account, amount })),
 })
 

@@ -11,6 +11,8 @@ import type { Applied, Batch } from './items.ts'
 import { COLUMNS } from './request-row.ts'
 import { type Fault, StatementError, type Store } from './store.ts'
 
+const RACES = 5
+
 export class PostgresStore implements Store {
   private client: Sql | null = null
 
@@ -20,13 +22,15 @@ export class PostgresStore implements Store {
   ) {}
 
   async apply(batch: Batch): Promise<Applied> {
-    this.client ??= connectPostgres(this.url, 1)
-    try {
-      const applied = await this.client.begin((tx) => this.applyIn(tx, batch))
-      this.fault('committed')
-      return applied as Applied
-    } catch (error) {
-      throw asStoreError(error)
+    for (let race = 1; ; race++) {
+      try {
+        this.client ??= connectPostgres(this.url, 1)
+        const applied = await this.client.begin((tx) => this.applyIn(tx, batch))
+        this.fault('committed')
+        return applied as Applied
+      } catch (error) {
+        if (race === RACES || !lostRace(error)) throw asStoreError(error)
+      }
     }
   }
 
@@ -53,6 +57,12 @@ export class PostgresStore implements Store {
     this.fault('written')
     return outcomes
   }
+}
+
+/** Another transaction came first: a deadlock, a serialization failure, or a key that was not there a moment ago. */
+function lostRace(error: unknown): boolean {
+  const { code = '' } = error as { code?: string }
+  return code === '40001' || code === '40P01' || code === '23505'
 }
 
 /** Statements that will never succeed: bad data, a constraint, a mistake in the SQL. The rest is weather or a lost race. */

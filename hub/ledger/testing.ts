@@ -6,7 +6,7 @@ import { type VirtualEnv, virtualEnv } from '../../sdk/testing.ts'
 import { silentLog } from '../log.ts'
 import { clientAccount } from './chart.ts'
 import { checkLedger, type LedgerReport } from './check.ts'
-import { type Ended, type Hold, Ledger, type LedgerOptions } from './ledger.ts'
+import { type Ended, Ledger, type LedgerOptions } from './ledger.ts'
 
 export const ADA = clientAccount('ada')
 
@@ -21,12 +21,16 @@ export interface TestBooks {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** Timers and clocks stand still until `env.advance`; input and output go on by themselves. */
+/** Timers and clocks stand still until `advance`; input and output go on by themselves. */
+export function stillEnv(seed = 1): VirtualEnv {
+  return { ...virtualEnv({ seed, now: Date.UTC(2026, 10, 23) }), soon: (work) => systemEnv.soon(work) }
+}
+
 export async function testBooks(
   dialect: 'sqlite' | 'postgres',
   credit: Record<string, Money> = {},
 ): Promise<TestBooks> {
-  const env: VirtualEnv = { ...virtualEnv({ now: Date.UTC(2026, 10, 23) }), soon: systemEnv.soon }
+  const env = stillEnv()
   const world = await testDatabase(dialect)
   const audit = async () => {
     const report = await checkLedger(world.db)
@@ -59,7 +63,11 @@ export async function testBooks(
 export function openTestLedger(env: Env, world: TestDatabase, options: Partial<LedgerOptions> = {}): Promise<Ledger> {
   const hubId = newId(env, 'hub')
   return Ledger.open(env, world.db, {
-    ...{ hubId, selfUrl: null, feePpm: 150_000, writer: 'inline', log: silentLog },
+    hubId,
+    selfUrl: null,
+    feePpm: 150_000,
+    writer: 'inline',
+    log: silentLog,
     ...options,
   })
 }
@@ -67,10 +75,25 @@ export function openTestLedger(env: Env, world: TestDatabase, options: Partial<L
 /** A completed answer of host `berlin` to ada, or whatever else `more` says. */
 export function ended(id: string, more: Partial<Ended> = {}): Ended {
   return {
-    ...{ id, userId: 'ada', keyId: 'key_ada', variant: 'gpuhub/emulator:emulated', state: 'completed', stream: true },
-    ...{ at: 1_000, endedAt: 2_000, firstTokenMs: 10, promptTokens: 3, completionTokens: 5, claimedTokens: 5 },
-    ...{ countsDiffer: false, promptPicos: 100_000, completionPicos: 200_000, hostId: 'berlin', attempts: 1 },
-    ...{ finishReason: 'stop', errorCode: null },
+    id,
+    userId: 'ada',
+    keyId: 'key_ada',
+    variant: 'gpuhub/emulator:emulated',
+    state: 'completed',
+    stream: true,
+    at: 1_000,
+    endedAt: 2_000,
+    firstTokenMs: 10,
+    promptTokens: 3,
+    completionTokens: 5,
+    claimedTokens: 5,
+    countsDiffer: false,
+    promptPicos: 100_000,
+    completionPicos: 200_000,
+    hostId: 'berlin',
+    attempts: 1,
+    finishReason: 'stop',
+    errorCode: null,
     ...more,
   }
 }
@@ -89,10 +112,6 @@ export async function refusalOf(work: () => unknown): Promise<string | null> {
   } catch (error) {
     return (error as { code?: string }).code ?? (error as Error).message
   }
-}
-
-export function isHold(outcome: Hold | string): outcome is Hold {
-  return typeof outcome !== 'string'
 }
 
 function readable(report: LedgerReport): string {

@@ -140,7 +140,7 @@ export class Writer {
 
   private pause(delayMs: number): Promise<void> {
     const jitter = 1 + (this.env.random(1)[0] ?? 0) / 256
-    return new Promise((resolve) => void this.env.timer(delayMs * jitter, resolve))
+    return new Promise((resolve) => void this.env.timer(Math.round(delayMs * jitter), resolve))
   }
 
   /** While there is work: gives up what waits too long, ends a batch that hangs. */
