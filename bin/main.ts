@@ -5,7 +5,7 @@ import { type Group, runProgram, type World } from './command.ts'
 export async function main(program: Group, changes: Partial<World> = {}): Promise<never> {
   const [stdout, stderr] = [Bun.stdout.writer(), Bun.stderr.writer()]
   const to = (writer: Bun.FileSink) => (text: string) => {
-    writer.write(text)
+    void writer.write(text)
     void writer.flush()
   }
   const code = await runProgram(program, {
