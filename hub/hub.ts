@@ -125,8 +125,9 @@ export async function openHub({ env, config, db, log, secret, version, writer }:
       ready = false
       running.close()
       door.close()
-      const until = env.mono() + graceMs
-      while (running.size > 0 && env.mono() < until) await sleep(env, 50)
+      const waited = new AbortController()
+      await Promise.race([running.empty(), sleep(env, graceMs, waited.signal)])
+      waited.abort()
       return running.size
     },
     async close() {

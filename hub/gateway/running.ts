@@ -13,6 +13,7 @@ export class Running {
   private readonly requests = new Map<string, RunningRequest>()
   private readonly perKey = new Map<string, number>()
   private open = true
+  private left: (() => void)[] = []
 
   constructor(private readonly limits: { total: number; perKey: number }) {}
 
@@ -50,6 +51,11 @@ export class Running {
     return this.requests.size
   }
 
+  /** Resolves when nothing runs. */
+  async empty(): Promise<void> {
+    if (this.size > 0) await new Promise<void>((resolve) => this.left.push(resolve))
+  }
+
   of(userId: string): RunningRequest[] {
     return [...this.requests.values()].filter((request) => request.userId === userId)
   }
@@ -59,5 +65,6 @@ export class Running {
     const ofKey = (this.perKey.get(request.keyId) ?? 1) - 1
     if (ofKey > 0) this.perKey.set(request.keyId, ofKey)
     else this.perKey.delete(request.keyId)
+    if (this.size === 0) for (const resolve of this.left.splice(0)) resolve()
   }
 }
