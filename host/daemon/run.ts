@@ -3,7 +3,7 @@ import { type Env, sleep } from '../../sdk/env.ts'
 import type { Home } from '../config.ts'
 import type { Engine } from '../engine/engine.ts'
 import { EngineWatch } from '../engine/watch.ts'
-import { HostError } from '../errors.ts'
+import { HostError, reason } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { Offer } from '../offer.ts'
 import type { Dial } from '../tunnel/dial.ts'
@@ -12,7 +12,7 @@ import type { Identity } from '../tunnel/session.ts'
 import { type Control, openControl } from './control.ts'
 import { lockHome } from './lock.ts'
 import type { DaemonState, Status } from './status.ts'
-import { aborted, type Stopping } from './stopping.ts'
+import { aborted, type Afterwards, type Stopping } from './stopping.ts'
 
 export interface Host {
   env: Env
@@ -24,16 +24,26 @@ export interface Host {
   hub: string
   token: string
   dial: Dial
-  /** How long running requests may take to finish on a polite stop. */
-  drainMs: number
+  /** How long running requests may take to finish on a stop, where whoever asks for it does not say. */
+  graceMs: number
   stopping: Stopping
+  /** Whether the program on disk is no longer the one that runs. */
+  outdated: () => boolean
 }
+
+/** For every hub to say that it sends nothing new. One that is gone or hangs is not waited for any longer. */
+const UNREGISTER_MS = 2_000
+/** For an engine to end by itself once nothing is asked of it … */
+const ENGINE_STOP_MS = 5_000
+/** … and by force. */
+const ENGINE_KILL_MS = 2_000
 
 /**
  * Starts the engine, links to the hub, serves until asked to stop; then takes nothing new, lets requests finish,
- * says goodbye and stops the engine. @throws HostError when it cannot start, or when the hub will not have it
+ * says goodbye and stops the engine. Resolves to what is to follow.
+ * @throws HostError when it cannot start, or when the hub will not have it
  */
-export async function run(host: Host): Promise<void> {
+export async function run(host: Host): Promise<Afterwards> {
   const { log, home, engine, stopping } = host
   const unlock = lockHome(home)
   const offer = new Offer(engine)
@@ -41,13 +51,15 @@ export async function run(host: Host): Promise<void> {
   const closeControl = openControl(home.controlPath, life)
   try {
     log.info('starting', { machine: host.identity.machine })
-    if (!(await started(engine, stopping.soon))) return
+    if (!(await started(engine, stopping.soon))) return stopping.afterwards
     const refused = life.link()
     await Promise.race([refused, aborted(stopping.soon)])
     await life.drain()
+    return stopping.afterwards
   } finally {
     life.close()
-    await engine.stop()
+    await freeTheGpu(host)
+    stopping.over()
     await closeControl()
     unlock()
     log.info('stopped')
@@ -62,6 +74,21 @@ async function started(engine: Engine, stop: AbortSignal): Promise<boolean> {
     if (!stop.aborted) throw error
   }
   return !stop.aborted
+}
+
+/** An engine that does not end in good time, or that should end now, is ended by force; it is never waited for longer. */
+async function freeTheGpu({ env, log, engine, stopping }: Host): Promise<void> {
+  const late = new AbortController()
+  const over = new AbortController()
+  void sleep(env, ENGINE_STOP_MS, AbortSignal.any([over.signal, stopping.now])).then(() => late.abort())
+  const tooLate = aborted(late.signal).then(() => sleep(env, ENGINE_KILL_MS, over.signal))
+  const stopped = engine.stop(late.signal).then(
+    () => true,
+    (error: unknown) => log.error('the engine did not stop well', { why: reason(error) }),
+  )
+  if ((await Promise.race([stopped, tooLate.then(() => false)])) === false)
+    log.error('the engine does not end; the agent ends without it')
+  over.abort()
 }
 
 /** What there is once the engine works; before and after, only a status. */
@@ -85,22 +112,24 @@ class Life implements Control {
     const world = { env, dial, token, identity, offer: this.offer, engineTrouble: () => watch.doubt() }
     this.watch = watch
     return new Promise((_, reject) => {
-      this.hubs = new Hubs(hub, world, log, (why, code) =>
-        reject(new HostError(why, code === 'simulated_not_allowed' ? 3 : 1)),
-      )
+      this.hubs = new Hubs(hub, world, log, {
+        ended: (why, code) => reject(new HostError(why, code === 'simulated_not_allowed' ? 3 : 1)),
+        update: () => this.update(),
+      })
     })
   }
 
   /** Hubs learn of it first, so that nothing new comes; what runs may finish, then what is left is handed back. */
   async drain(): Promise<void> {
-    const { env, log, drainMs, stopping } = this.host
+    const { env, log, stopping } = this.host
     this.leaving = true
     this.offer.hold('owner', 'its owner is stopping it')
     log.info('draining', { requests: this.offer.requests() })
     const over = new AbortController()
-    const late = sleep(env, drainMs, AbortSignal.any([over.signal, stopping.now]))
-    await Promise.race([this.offer.idle(), late])
+    const shortly = sleep(env, UNREGISTER_MS, AbortSignal.any([over.signal, stopping.now]))
+    await Promise.race([this.hubs?.unregistered(), shortly])
     over.abort()
+    await Promise.race([this.offer.idle(), aborted(stopping.now)])
     this.hubs?.handBack()
     await this.hubs?.close('the host is stopping')
   }
@@ -129,8 +158,16 @@ class Life implements Control {
     }
   }
 
-  stop(how: 'soon' | 'now'): void {
-    this.host.stopping.ask(how)
+  stop(graceMs: number | undefined): void {
+    this.host.stopping.ask({ graceMs: graceMs ?? this.host.graceMs })
+  }
+
+  /** A hub would like this agent to be newer. Only the owner's machine can say whether there is anything newer here. */
+  private update(): void {
+    const { log, stopping, graceMs, outdated } = this.host
+    if (!outdated()) return log.info('this is the newest program here; gpuhost update looks for a newer one')
+    log.info('a newer program is here: draining, then starting it')
+    stopping.ask({ graceMs, afterwards: 'restart' })
   }
 
   private state(): DaemonState {
