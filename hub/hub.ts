@@ -37,6 +37,8 @@ export interface HubOptions {
   version: string
   /** Where settlements are committed: `worker` on a thread of its own, `inline` on this one, for tests and simulation. */
   writer: 'worker' | 'inline'
+  /** No other hub shares this database, so whoever is enrolled is dead. By default so on SQLite. */
+  alone?: boolean
 }
 
 export interface Hub {
@@ -52,13 +54,14 @@ export interface Hub {
   close(): Promise<void>
 }
 
-export async function openHub({ env, config, db, log, secret, version, writer }: HubOptions): Promise<Hub> {
+export async function openHub({ env, config, db, log, secret, version, writer, alone }: HubOptions): Promise<Hub> {
   const hubId = newId(env, 'hub')
   const ledger = await Ledger.open(env, db, {
     hubId,
     selfUrl: config.selfUrl || null,
     feePpm: config.feePpm,
     writer,
+    alone,
     log,
   })
   const offers = await Offers.open(env, db, { simulated: config.allowSimulated })
