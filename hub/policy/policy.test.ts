@@ -72,10 +72,8 @@ describe.each(testDialects)('settings on %s', (dialect) => {
       after: ['US'],
       at: env.now(),
     })
-    expect(first.map(({ subject, by }) => [subject, by]).sort(([a], [b]) => (String(a) < String(b) ? -1 : 1))).toEqual([
-      ['clientCountries', admin],
-      ['hostSignUp', admin],
-    ])
+    expect(first.map(({ subject }) => subject).toSorted()).toEqual(['clientCountries', 'hostSignUp'])
+    for (const { by } of first) expect(by).toEqual(admin)
     expect(await listActs(db, { limit: 1, subject: 'hostSignUp' })).toMatchObject([
       { before: 'invited', after: 'open' },
     ])
