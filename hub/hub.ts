@@ -14,12 +14,15 @@ import { RevokedTokens } from './fleet/revoked.ts'
 import { answerInference, inferenceRoute, refusal } from './gateway/openai.ts'
 import { apiDocument, type Platform, platformApi } from './gateway/platform.ts'
 import { Running } from './gateway/running.ts'
+import { Callers } from './identity/caller.ts'
+import type { Identity } from './identity/identity.ts'
 import { Keyring } from './identity/keyring.ts'
 import { Seal } from './identity/seal.ts'
 import { Ledger } from './ledger/ledger.ts'
 import type { Log } from './log.ts'
 import { startPrices } from './market/book.ts'
 import { Meter } from './metering/meter.ts'
+import { Policy } from './policy/policy.ts'
 import { Health } from './routing/health.ts'
 import { seatFor, Turns } from './routing/turns.ts'
 import { Awake } from './tunnel/awake.ts'
@@ -35,6 +38,8 @@ export interface HubOptions {
   /** At least 32 characters; everything the hub signs or names follows from it. */
   secret: string
   version: string
+  /** Where people reach this deployment, without a slash at the end; links in letters lead there. */
+  url: () => string
   /** Where settlements are committed: `worker` on a thread of its own, `inline` on this one, for tests and simulation. */
   writer: 'worker' | 'inline'
   /** No other hub shares this database, so whoever is enrolled is dead. By default so on SQLite. */
@@ -54,7 +59,8 @@ export interface Hub {
   close(): Promise<void>
 }
 
-export async function openHub({ env, config, db, log, secret, version, writer, alone }: HubOptions): Promise<Hub> {
+export async function openHub(options: HubOptions): Promise<Hub> {
+  const { env, config, db, log, secret, version, url, writer, alone } = options
   const hubId = newId(env, 'hub')
   const ledger = await Ledger.open(env, db, {
     hubId,
@@ -67,6 +73,9 @@ export async function openHub({ env, config, db, log, secret, version, writer, a
   const offers = await Offers.open(env, db, { simulated: config.allowSimulated })
   const seal = new Seal(secret)
   const keyring = new Keyring({ env, db, log })
+  const policy = await Policy.open(env, db)
+  const callers = new Callers(config.trustedProxies, config.countryHeader)
+  const identity: Identity = { env, db, log, seal, policy, callers, url }
   const meter = new Meter()
   const turns = new Turns()
   const awake = new Awake(env, (ms) => log.warn('hub stood still', { ms: Math.round(ms) }))
@@ -102,7 +111,24 @@ export async function openHub({ env, config, db, log, secret, version, writer, a
   })
 
   const platform: Platform = {
-    ...{ env, config, db, log, seal, version, keyring, offers, turns, health, awake, ledger, meter, running },
+    ...{
+      env,
+      config,
+      db,
+      log,
+      seal,
+      version,
+      identity,
+      policy,
+      keyring,
+      offers,
+      turns,
+      health,
+      awake,
+      ledger,
+      meter,
+      running,
+    },
     prices: startPrices,
     nameHost: (hostId, account) => `host_${seal.name('host', `${hostId} ${account}`)}`,
     cacheSalt: (account) => seal.name('cache', account),
@@ -127,6 +153,7 @@ export async function openHub({ env, config, db, log, secret, version, writer, a
       const inference = inferenceRoute(pathname)
       if (inference) return answerInference(platform, inference, request, () => server?.timeout(request, 0))
       if (pathname === '/hosts/link') return door.upgrade(request, server)
+      callers.note(request, server?.requestIP?.(request)?.address)
       return pages.fetch(request)
     },
     async drain(graceMs) {
@@ -143,6 +170,7 @@ export async function openHub({ env, config, db, log, secret, version, writer, a
       hubs.stop()
       links.stop()
       offers.close()
+      policy.close()
       keyring.close()
       meter.close()
       await presence.flush()

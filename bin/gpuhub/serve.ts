@@ -71,15 +71,17 @@ export async function startServing(
   }
   const secret = secretOf(config)
   const db = await openDatabase(config)
+  let url = config.publicUrl.replace(/\/+$/, '') || `http://${config.host}:${config.port}`
   const hub = await openHub({
     ...{ env: systemEnv, config, db, log, secret },
     version: release.version,
+    url: () => url,
     writer: 'worker',
   })
   // Half a second each, and better now than in the first request.
   hub.platform.meter.warm(hub.platform.offers.all().map(tokenizerOf))
   const server = listen(config, hub)
-  const url = config.publicUrl || `http://${server.hostname}:${server.port}`
+  if (!config.publicUrl) url = `http://${server.hostname}:${server.port}`
   log.info('serving', {
     version: release.version,
     commit: release.commit,
