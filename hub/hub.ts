@@ -35,6 +35,8 @@ export interface HubOptions {
   version: string
   /** Where settlements are committed: `worker` on a thread of its own, `inline` on this one, for tests and simulation. */
   writer: 'worker' | 'inline'
+  /** The pages, which this room knows nothing of; null: not a page's address. */
+  pages?: (hub: Platform, request: Request) => Promise<Response | null>
 }
 
 export interface Hub {
@@ -50,7 +52,7 @@ export interface Hub {
   close(): Promise<void>
 }
 
-export async function openHub({ env, config, db, log, secret, version, writer }: HubOptions): Promise<Hub> {
+export async function openHub({ env, config, db, log, secret, version, writer, pages }: HubOptions): Promise<Hub> {
   const hubId = newId(env, 'hub')
   const ledger = await Ledger.open(env, db, {
     hubId,
@@ -100,7 +102,7 @@ export async function openHub({ env, config, db, log, secret, version, writer }:
     cacheSalt: (account) => seal.name('cache', account),
   }
   let ready = true
-  const pages = new Elysia()
+  const api = new Elysia()
     .get('/healthz', () => 'ok')
     .get('/readyz', () => new Response(ready ? 'ready' : 'stopping', { status: ready ? 200 : 503 }))
     .use(apiDocument(platform))
@@ -116,10 +118,10 @@ export async function openHub({ env, config, db, log, secret, version, writer }:
     async fetch(request, server) {
       const { pathname } = new URL(request.url)
       // Ahead of everything else, since these are nearly all of the traffic.
-      const inference = inferenceRoute(pathname)
+      const inference = inferenceRoute(pathname, request)
       if (inference) return answerInference(platform, inference, request, () => server?.timeout(request, 0))
       if (pathname === '/hosts/link') return door.upgrade(request, server)
-      return pages.fetch(request)
+      return (await pages?.(platform, request)) ?? api.fetch(request)
     },
     async drain(graceMs) {
       ready = false
