@@ -54,7 +54,7 @@ function findRoute(method: string, pathname: string): { route: Route; params: Re
 
 function errorPage({ log }: Platform, thrown: unknown): Page {
   const error: HubError = asHubError(thrown)
-  if (error.code === 'internal') log.error('a page failed', { error: String(error.cause ?? error) })
+  if (error.code === 'internal') log.error('a page failed', { error: (thrown as Error).stack ?? String(thrown) })
   return {
     title: error.status === 404 ? 'Not found' : 'Not possible',
     status: error.status,

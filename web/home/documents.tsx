@@ -33,11 +33,10 @@ marked.use({
 /** Rendered once: they do not change while the program runs. */
 const rendered = new Map(documents.map(({ slug, markdown }) => [slug, marked.parse(markdown, { async: false })]))
 
-const anchor = (text: string) =>
-  text
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, '-')
-    .replace(/^-|-$/g, '')
+function anchor(text: string): string {
+  const words = text.toLowerCase().replace(/[^a-z0-9]+/g, '-')
+  return words.replace(/^-|-$/g, '')
+}
 
 /** Links between files become links between pages. */
 function address(href: string): string {
