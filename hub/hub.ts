@@ -20,7 +20,9 @@ import { Ledger } from './ledger/ledger.ts'
 import type { Log } from './log.ts'
 import { startPrices } from './market/book.ts'
 import { Meter } from './metering/meter.ts'
+import { Health } from './routing/health.ts'
 import { seatFor, Turns } from './routing/turns.ts'
+import { Awake } from './tunnel/awake.ts'
 import { Door, type Visitor } from './tunnel/door.ts'
 import { Links } from './tunnel/links.ts'
 
@@ -66,6 +68,8 @@ export async function openHub({ env, config, db, log, secret, version, writer, p
   const keyring = new Keyring({ env, db, log })
   const meter = new Meter()
   const turns = new Turns()
+  const awake = new Awake(env, (ms) => log.warn('hub stood still', { ms: Math.round(ms) }))
+  const health = new Health({ firstTokenMs: (config.firstTokenSeconds * 1_000) / Math.min(2, config.attempts) })
   const running = new Running({ total: config.maxRunning, perKey: config.keyConcurrency })
 
   const hubs = new Hubs(env, db, log)
@@ -73,6 +77,7 @@ export async function openHub({ env, config, db, log, secret, version, writer, p
   const presence = new Presence(env, db, log, hubId)
   const links = new Links({
     env,
+    awake,
     log,
     hubId,
     presence,
@@ -96,7 +101,7 @@ export async function openHub({ env, config, db, log, secret, version, writer, p
   })
 
   const platform: Platform = {
-    ...{ env, config, db, log, seal, version, keyring, offers, turns, ledger, meter, running },
+    ...{ env, config, db, log, seal, version, keyring, offers, turns, health, awake, ledger, meter, running },
     prices: startPrices,
     nameHost: (hostId, account) => `host_${seal.name('host', `${hostId} ${account}`)}`,
     cacheSalt: (account) => seal.name('cache', account),

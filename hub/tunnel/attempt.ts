@@ -7,7 +7,7 @@ import type { Log } from '../log.ts'
 
 /** Why an attempt ended without an answer, and whose trouble it was. A host's refusal has a code `refused:…`. */
 export interface Failure {
-  class: 'host' | 'engine' | 'network' | 'hub'
+  class: 'client' | 'hub' | 'network' | 'host' | 'engine'
   code: string
   message: string
 }

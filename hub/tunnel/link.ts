@@ -21,6 +21,7 @@ import {
 } from '../../sdk/wire/frames.ts'
 import { Outbox, type Socket, type SocketEvents } from '../../sdk/wire/socket.ts'
 import type { Log } from '../log.ts'
+import type { Awake } from './awake.ts'
 import { type Attempt, type AttemptEvents, type Failure, type Lane, Stream } from './attempt.ts'
 import { Budget } from './budget.ts'
 import { Uploads } from './uploads.ts'
@@ -57,13 +58,16 @@ export class Link implements Lane, SocketEvents {
   readonly tokenId: string
   readonly simulated: boolean
   readonly epoch: number
-  /** Monotonic time of the last message, whatever it was: any sign of life counts. */
+  /** When the last message came, by the awake clock; whatever it was: any sign of life counts. */
   heardAt: number
   /** As the host last said: requests running on the machine for all hubs, and waiting in its engine. */
   running = 0
   waiting = 0
   /** Frames for streams that were over: normal after a cancel. */
   late = 0
+  readonly log: Log
+  private readonly env: Env
+  private readonly awake: Awake
   private strangers = 0
   private lastStream = 0
   private open = true
@@ -73,8 +77,7 @@ export class Link implements Lane, SocketEvents {
   private readonly budget: Budget
 
   constructor(
-    private readonly env: Env,
-    readonly log: Log,
+    { env, awake, log }: { env: Env; awake: Awake; log: Log },
     private readonly socket: Socket,
     identity: Identity,
     private readonly events: LinkEvents,
@@ -84,7 +87,10 @@ export class Link implements Lane, SocketEvents {
     this.tokenId = identity.tokenId
     this.simulated = identity.simulated
     this.epoch = identity.epoch
-    this.heardAt = env.mono()
+    this.env = env
+    this.awake = awake
+    this.log = log
+    this.heardAt = awake.mono()
     this.budget = new Budget(env)
     // Told on a later turn: whoever asks just now has no attempt in hand yet.
     this.outbox = new Outbox(env, socket, MOST_BEHIND_BYTES, (why) => env.soon(() => this.fallBehind(why)))
@@ -139,7 +145,7 @@ export class Link implements Lane, SocketEvents {
 
   message(bytes: Uint8Array): void {
     if (!this.open) return
-    this.heardAt = this.env.mono()
+    this.heardAt = this.awake.mono()
     let frames = 0
     try {
       decode(bytes, (frame) => {

@@ -5,6 +5,7 @@ import { BEAT_MS, closeCode, type HostState, type Status, type Welcome } from '.
 import type { Socket } from '../../sdk/wire/socket.ts'
 import type { Presence } from '../fleet/presence.ts'
 import type { Log } from '../log.ts'
+import type { Awake } from './awake.ts'
 import { Heart } from './heart.ts'
 import { type Introduction, type Knows, type Refusal, type Served, servedBy } from './hello.ts'
 import { type Identity, Link, type LinkEvents } from './link.ts'
@@ -25,6 +26,7 @@ export interface PlaceEvents {
 
 interface Options {
   env: Env
+  awake: Awake
   log: Log
   hubId: string
   knows: Knows
@@ -52,11 +54,8 @@ export class Links implements LinkEvents {
   private lastEpoch = 0
 
   constructor(private readonly options: Options) {
-    const { env, log } = options
-    this.heart = new Heart(
-      env,
-      (link) => link.close(closeCode.silent, { class: 'network', code: 'silent', message: 'The host went silent.' }),
-      (ms) => log.warn('hub stood still', { ms: Math.round(ms), links: this.entries.size }),
+    this.heart = new Heart(options.env, options.awake, (link) =>
+      link.close(closeCode.silent, { class: 'network', code: 'silent', message: 'The host went silent.' }),
     )
   }
 
@@ -70,10 +69,10 @@ export class Links implements LinkEvents {
 
   /** Welcomes a host that may serve here. Its older link, if one is open, ends first. */
   admit(socket: Socket, who: Omit<Identity, 'epoch'>, { protocol, hello, serving }: Introduction): Link {
-    const { env, log, hubId, hubs } = this.options
+    const { env, awake, log, hubId, hubs } = this.options
     const flippedAt = this.fence(who.hostId)
     const epoch = this.nextEpoch()
-    const link = new Link(env, log, socket, { ...who, epoch }, this)
+    const link = new Link({ env, awake, log }, socket, { ...who, epoch }, this)
     const entry: Entry = { link, state: hello.state, serving, places: new Map(), flippedAt }
     this.entries.set(who.hostId, entry)
     const welcome: Welcome = {

@@ -22,6 +22,7 @@ import type { LinkState } from '../../db/schema/fleet.ts'
 import { type Log, silentLog } from '../log.ts'
 import { seatFor, Turns } from '../routing/turns.ts'
 import type { AttemptEvents, Failure } from './attempt.ts'
+import { Awake } from './awake.ts'
 import type { Knows } from './hello.ts'
 import { Links } from './links.ts'
 import { Visit } from './visit.ts'
@@ -281,6 +282,7 @@ export function testTunnel(
   const present: TestTunnel['present'] = new Map()
   const links = new Links({
     env,
+    awake: new Awake(env, () => log.warn('hub stood still')),
     log,
     hubId: 'hub_test',
     knows,
