@@ -3,6 +3,7 @@ import { fleetTables } from './schema/fleet.ts'
 import { moneyTables } from './schema/money.ts'
 import { peopleTables } from './schema/people.ts'
 import { requestTables } from './schema/requests.ts'
+import { trafficTables } from './schema/traffic.ts'
 
 /** Every table, in an order in which rows can be copied from one database to another. */
 export function schema(dialect: Dialect) {
@@ -12,6 +13,7 @@ export function schema(dialect: Dialect) {
     ...fleetTables(vocabulary),
     ...moneyTables(vocabulary),
     ...requestTables(vocabulary),
+    ...trafficTables(vocabulary),
   }
 }
 

@@ -15,8 +15,10 @@ import { answerInference, inferenceRoute, refusal } from './gateway/openai.ts'
 import { apiDocument, type Platform, platformApi } from './gateway/platform.ts'
 import { Running } from './gateway/running.ts'
 import { Keyring } from './identity/keyring.ts'
+import { Jobs } from './jobs/jobs.ts'
 import { Seal } from './identity/seal.ts'
 import { Ledger } from './ledger/ledger.ts'
+import { rollUp } from './ledger/roll-up.ts'
 import type { Log } from './log.ts'
 import { startPrices } from './market/book.ts'
 import { Meter } from './metering/meter.ts'
@@ -106,6 +108,8 @@ export async function openHub({ env, config, db, log, secret, version, writer, p
     nameHost: (hostId, account) => `host_${seal.name('host', `${hostId} ${account}`)}`,
     cacheSalt: (account) => seal.name('cache', account),
   }
+  const jobs = new Jobs(env, log, [{ name: 'sum up traffic', everyMs: 60_000, run: () => rollUp(db, env.now()) }])
+  jobs.start()
   let ready = true
   const api = new Elysia()
     .get('/healthz', () => 'ok')
@@ -138,6 +142,7 @@ export async function openHub({ env, config, db, log, secret, version, writer, p
       return running.size
     },
     async close() {
+      await jobs.stop()
       revoked.stop()
       hubs.stop()
       links.stop()

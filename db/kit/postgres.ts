@@ -15,4 +15,7 @@ export const {
   entries,
   grants,
   requests,
+  clientTraffic,
+  hostTraffic,
+  trafficUntil,
 } = schema('postgres')
