@@ -1,12 +1,12 @@
 import type { Snippet } from '../parts/sample.tsx'
 
-/** A first request, in three languages, that works as it stands once a key is put into the environment. */
+/** A first request, in three languages, that works as it stands once YOUR_KEY is a key. */
 export function firstRequest(url: string, model: string): Snippet[] {
   return [
     {
       language: 'curl',
       code: `curl ${url}/v1/chat/completions \\
-  -H "Authorization: Bearer $GPUHUB_API_KEY" \\
+  -H "Authorization: Bearer YOUR_KEY" \\
   -H "Content-Type: application/json" \\
   -d '{
     "model": "${model}",
@@ -15,12 +15,11 @@ export function firstRequest(url: string, model: string): Snippet[] {
     },
     {
       language: 'Python',
-      code: `import os
-from openai import OpenAI
+      code: `from openai import OpenAI
 
 client = OpenAI(
     base_url="${url}/v1",
-    api_key=os.environ["GPUHUB_API_KEY"],
+    api_key="YOUR_KEY",
 )
 stream = client.chat.completions.create(
     model="${model}",
@@ -37,7 +36,7 @@ for chunk in stream:
 
 const client = new OpenAI({
   baseURL: '${url}/v1',
-  apiKey: process.env.GPUHUB_API_KEY,
+  apiKey: 'YOUR_KEY',
 })
 const stream = await client.chat.completions.create({
   model: '${model}',
