@@ -6,6 +6,7 @@ import { peopleTables } from './schema/people.ts'
 import { policyTables } from './schema/policy.ts'
 import { requestTables } from './schema/requests.ts'
 import { signInTables } from './schema/sign-in.ts'
+import { trafficTables } from './schema/traffic.ts'
 
 /** Every table, in an order in which rows can be copied from one database to another. */
 export function schema(dialect: Dialect) {
@@ -19,6 +20,7 @@ export function schema(dialect: Dialect) {
     ...fleetTables(vocabulary),
     ...moneyTables(vocabulary),
     ...requestTables(vocabulary),
+    ...trafficTables(vocabulary),
   }
 }
 

@@ -17,8 +17,10 @@ import { Running } from './gateway/running.ts'
 import { Callers } from './identity/caller.ts'
 import type { Identity } from './identity/identity.ts'
 import { Keyring } from './identity/keyring.ts'
+import { Jobs } from './jobs/jobs.ts'
 import { Seal } from './identity/seal.ts'
 import { Ledger } from './ledger/ledger.ts'
+import { rollUp } from './ledger/roll-up.ts'
 import type { Log } from './log.ts'
 import { startPrices } from './market/book.ts'
 import { Meter } from './metering/meter.ts'
@@ -44,6 +46,8 @@ export interface HubOptions {
   writer: 'worker' | 'inline'
   /** No other hub shares this database, so whoever is enrolled is dead. By default so on SQLite. */
   alone?: boolean
+  /** The pages, which this room knows nothing of; null: not a page's address. */
+  pages?: (hub: Platform, request: Request) => Promise<Response | null>
 }
 
 export interface Hub {
@@ -60,7 +64,7 @@ export interface Hub {
 }
 
 export async function openHub(options: HubOptions): Promise<Hub> {
-  const { env, config, db, log, secret, version, url, writer, alone } = options
+  const { env, config, db, log, secret, version, url, writer, alone, pages } = options
   const hubId = newId(env, 'hub')
   const ledger = await Ledger.open(env, db, {
     hubId,
@@ -133,8 +137,10 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     nameHost: (hostId, account) => `host_${seal.name('host', `${hostId} ${account}`)}`,
     cacheSalt: (account) => seal.name('cache', account),
   }
+  const jobs = new Jobs(env, log, [{ name: 'sum up traffic', everyMs: 60_000, run: () => rollUp(db, env.now()) }])
+  jobs.start()
   let ready = true
-  const pages = new Elysia()
+  const api = new Elysia()
     .get('/healthz', () => 'ok')
     .get('/readyz', () => new Response(ready ? 'ready' : 'stopping', { status: ready ? 200 : 503 }))
     .use(apiDocument(platform))
@@ -150,11 +156,11 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     async fetch(request, server) {
       const { pathname } = new URL(request.url)
       // Ahead of everything else, since these are nearly all of the traffic.
-      const inference = inferenceRoute(pathname)
+      const inference = inferenceRoute(pathname, request)
       if (inference) return answerInference(platform, inference, request, () => server?.timeout(request, 0))
       if (pathname === '/hosts/link') return door.upgrade(request, server)
       callers.note(request, server?.requestIP?.(request)?.address)
-      return pages.fetch(request)
+      return (await pages?.(platform, request)) ?? api.fetch(request)
     },
     async drain(graceMs) {
       ready = false
@@ -166,6 +172,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
       return running.size
     },
     async close() {
+      await jobs.stop()
       revoked.stop()
       hubs.stop()
       links.stop()

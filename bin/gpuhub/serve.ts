@@ -4,6 +4,7 @@ import { type Config, settings } from '../../hub/config.ts'
 import { type Hub, openHub } from '../../hub/hub.ts'
 import { createLog, type Log } from '../../hub/log.ts'
 import { systemEnv } from '../../sdk/env.ts'
+import { answerPage } from '../../web/web.tsx'
 import { command, type World } from '../command.ts'
 import { Failure } from '../failure.ts'
 import { columns } from '../lines.ts'
@@ -77,6 +78,7 @@ export async function startServing(
     version: release.version,
     url: () => url,
     writer: 'worker',
+    pages: answerPage,
   })
   // Half a second each, and better now than in the first request.
   hub.platform.meter.warm(hub.platform.offers.all().map(tokenizerOf))

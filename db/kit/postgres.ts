@@ -27,4 +27,7 @@ export const {
   entries,
   grants,
   requests,
+  clientTraffic,
+  hostTraffic,
+  trafficUntil,
 } = schema('postgres')
