@@ -100,6 +100,7 @@ export async function startServing(
       log.info('stopping', { graceSeconds: config.graceSeconds })
       const left = await hub.drain(config.graceSeconds * 1_000)
       if (left > 0) log.warn('stopping with requests still running', { requests: left })
+      hub.farewell()
       await server.stop(true)
       await hub.close()
       await db.close()
