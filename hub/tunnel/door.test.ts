@@ -29,8 +29,8 @@ function world() {
     upgrade(_request: Request, { data }: { data: Visitor }) {
       // It says hello elsewhere, or leaves: what matters here is that it does not stay in the doorway.
       const ws = { data, send: () => 1, close() {}, getBufferedAmount: () => 0 }
-      door.websocket.open?.(ws as never)
-      door.websocket.close?.(ws as never, 1000, '')
+      void door.websocket.open?.(ws as never)
+      void door.websocket.close?.(ws as never, 1000, '')
       return true
     },
   } as unknown as Server<Visitor>
