@@ -223,7 +223,7 @@ test('an engine that says nothing in time is left, and the client told when nobo
   await hub.host('silent').engine.tally.until((seen) => seen.requests === 1)
   await hub.env.advance(60_000)
   const response = await asked
-  expect([response.status, response.headers.get('retry-after')]).toEqual([502, '1'])
+  expect([response.status, response.headers.get('retry-after')]).toEqual([504, '1'])
   expect(await hub.balances()).toEqual({ ada: '$1.00', silent: '$0.00' })
 })
 

@@ -83,6 +83,11 @@ export class Turns {
     return seat
   }
 
+  /** Whether `next` would find one; no turn is taken. */
+  any(variant: string, exclude: { has(hostId: string): boolean }): boolean {
+    return this.rotas.get(variant)?.ranks.some(({ queue }) => queue.first(exclude) !== null) ?? false
+  }
+
   /** Seats that can take a request for `variant` now. */
   count(variant: string): number {
     return this.rotas.get(variant)?.seats.size ?? 0
