@@ -24,8 +24,8 @@ export interface Attempts {
   /** Aborted when the client is gone; with a `HubError` as its reason when the hub must stop. */
   signal: AbortSignal
   /** Who is answering: a seat from its first piece on, nobody between two. */
-  answering(seat: Seat | null, attempt: number): void
-  whenTaken(then: () => void): void
+  answering: (seat: Seat | null, attempt: number) => void
+  whenTaken: (then: () => void) => void
 }
 
 export interface Finisher {

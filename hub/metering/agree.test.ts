@@ -36,7 +36,7 @@ describe.each(names)('what %s goes on from', (name) => {
     ['other words', (honest: number[]) => honest.map((id) => id + 1)],
     [
       'the same text, byte by byte',
-      () => (name === 'emulated' ? encodeBytes(text) : [...text].flatMap((c) => encodeAnswer(c))),
+      () => (name === 'emulated' ? encodeBytes(text) : Array.from(text).flatMap((c) => encodeAnswer(c))),
     ],
     [
       'a mark that ends the answer, in the middle',
