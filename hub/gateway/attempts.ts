@@ -43,8 +43,8 @@ export class Cancelled extends Error {
 
 /** Hosts that may vanish under one request, on top of engines that fail it: no request asks more than this. */
 const MOST_ATTEMPTS = 8
-/** A host that lost its link is usually back within a second. */
-const RETURN_MS = 5_000
+/** A host that lost its link is usually back within a second, one whose engine broke asked again after a few. */
+const RETURN_MS = 8_000
 const LOOK_MS = 100
 
 /** Resolves when the answer is complete. @throws HubError, or Cancelled. */

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'bun:test'
 import { eq } from 'drizzle-orm'
 import { charge } from '../../sdk/money.ts'
 import { SseParser } from '../../sdk/stream.ts'
-import { MODEL, startHub, type Tamper, type TestClient, type TestHub } from '../testing.ts'
+import { startHub, type Tamper, type TestClient, type TestHub } from '../testing.ts'
 
 const price = { prompt: 20_000, completion: 100_000 }
 const QUESTION = 'Why is the sky blue?'
