@@ -49,17 +49,17 @@ export class Life implements Control {
   }
 
   /**
-   * From the engine's start to its stop. Resolves when the wish to stop is done, to what is to follow.
+   * Starts the engine, links to the hub, serves until asked to stop; then takes nothing new, lets requests finish,
+   * says goodbye and stops the engine. Resolves to what is to follow.
    * @throws HostError when the engine cannot start, or when no hub will have this host
    */
   async live(): Promise<Afterwards> {
     const { log, identity, engine, stopping } = this.machine
     try {
       log.info('starting', { machine: identity.machine })
-      if (await started(engine, stopping.soon)) {
-        await Promise.race([this.link(), aborted(stopping.soon)])
-        await this.drain()
-      }
+      if (!(await started(engine, stopping.soon))) return stopping.afterwards
+      await Promise.race([this.link(), aborted(stopping.soon)])
+      await this.drain()
       return stopping.afterwards
     } finally {
       this.watch?.stop()

@@ -10,11 +10,7 @@ export interface Host extends Machine {
   home: Home
 }
 
-/**
- * Starts the engine, links to the hub, serves until asked to stop; then takes nothing new, lets requests finish,
- * says goodbye and stops the engine. Resolves to what is to follow.
- * @throws HostError when it cannot start, or when the hub will not have it
- */
+/** Lives until asked to stop; resolves to what is to follow. @throws HostError as `Life.live` */
 export async function run(host: Host): Promise<Afterwards> {
   const unlock = lockHome(host.home)
   const life = new Life(host)
