@@ -99,9 +99,10 @@ async function clientOf({ url, command }: Awaited<ReturnType<typeof world>>) {
   const { key } = await command<{ key: string }>('key', 'add', 'ada@example.com')
   const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
   const messages = [{ role: 'user', content: 'count to a hundred' }]
-  return (more: object = {}) =>
+  return (more: object = {}, signal?: AbortSignal) =>
     fetch(`${url}/v1/chat/completions`, {
       method: 'POST',
+      ...(signal ? { signal } : {}),
       headers,
       body: JSON.stringify({ model: MODEL, messages, stream: true, max_tokens: 60, ...more }),
     })
@@ -157,6 +158,35 @@ test('a hub that is killed gets its hosts back, too', async () => {
     60_000,
   )
   await it.allReady()
+})
+
+test('a hub that was stopped for longer than its hosts wait blames none of them (F-pause)', async () => {
+  const it = await world({ tokensPerSecond: 2 }, 30)
+  const hub = await it.startHub()
+  await it.startHost('berlin')
+  await it.startHost('oslo')
+  await it.allReady()
+  const chat = await clientOf(it)
+  const gone = new AbortController()
+  const answer = await chat({}, gone.signal)
+  await answer.body!.getReader().read()
+  hub.kill('SIGSTOP')
+  await until(
+    'the hosts give it up',
+    () => ['berlin', 'oslo'].every((name) => it.log(name).includes('not linked')),
+    30_000,
+  )
+  hub.kill('SIGCONT')
+  const linked = (name: string) => it.log(name).match(/"message":"linked"/g)?.length === 2
+  await until('they are linked again', () => linked('berlin') && linked('oslo'), 60_000)
+  expect(it.log('hub')).toContain('hub stood still')
+  gone.abort()
+  hub.kill('SIGTERM')
+  expect(await hub.exited).toBe(0)
+  for (const host of await it.hosts()) {
+    expect(host.tripped).toEqual([])
+    expect(host.failures).toMatchObject({ network: 0, host: 0, engine: 0 })
+  }
 })
 
 function freePort(): Promise<number> {
