@@ -1,6 +1,6 @@
-// A hub that is stopped and started again, as a service manager does it: real programs, real sockets.
+// A hub and its hosts as their owners run them: stopped, killed, started again, copied. Real programs, real sockets.
 import { afterEach, expect, setDefaultTimeout, test } from 'bun:test'
-import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -23,6 +23,7 @@ interface Listed {
   state: string
   failures: Record<string, number>
   tripped: string[]
+  notices: { message: string }[]
 }
 
 async function world(engineOptions: EmulatorOptions, graceSeconds: number) {
@@ -65,11 +66,16 @@ async function world(engineOptions: EmulatorOptions, graceSeconds: number) {
   }
   const engine = await startEmulator(engineOptions)
   cleanups.push(() => engine.close())
+  const tokenOf = async (name: string) =>
+    (await command<{ id: string; token: string }>('host-token', 'add', `${name}@hosts.example.com`)).token
   const startHost = async (name: string) => {
     await command('user', 'add', `${name}@hosts.example.com`, '--role', 'host')
-    const { token } = await command<{ token: string }>('host-token', 'add', `${name}@hosts.example.com`)
+    return startAgent(name, await tokenOf(name))
+  }
+  /** The agent of one machine. */
+  const startAgent = (name: string, token: string) => {
     const home = join(folder, name)
-    mkdirSync(home)
+    mkdirSync(home, { recursive: true })
     const flags = [
       '--hub',
       url,
@@ -91,7 +97,7 @@ async function world(engineOptions: EmulatorOptions, graceSeconds: number) {
   const allReady = () =>
     until('all hosts are ready', async () => (await hosts()).every(({ state }) => state === 'ready'), 60_000)
   const log = (name: string) => readFileSync(join(folder, `${name}.log`), 'utf8')
-  return { url, command, startHub, startHost, hosts, allReady, log }
+  return { folder, url, command, startHub, startHost, startAgent, tokenOf, hosts, allReady, log }
 }
 
 async function clientOf({ url, command }: Awaited<ReturnType<typeof world>>) {
@@ -187,6 +193,37 @@ test('a hub that was stopped for longer than its hosts wait blames none of them 
     expect(host.tripped).toEqual([])
     expect(host.failures).toMatchObject({ network: 0, host: 0, engine: 0 })
   }
+})
+
+test('a machine and its copy are both refused at the third takeover; a new token brings one of them back (F-split)', async () => {
+  const it = await world({}, 30)
+  await it.startHub()
+  await it.command('user', 'add', 'attic@hosts.example.com', '--role', 'host')
+  const token = await it.tokenOf('attic')
+  let one = it.startAgent('attic', token)
+  await until('the machine is linked', () => it.log('attic').includes('"message":"linked"'))
+  mkdirSync(join(it.folder, 'copy'))
+  copyFileSync(join(it.folder, 'attic', 'machine'), join(it.folder, 'copy', 'machine'))
+  // Two takeovers, each by a program that a service manager started again.
+  let other = it.startAgent('copy', token)
+  expect(await one.exited).toBe(1)
+  one = it.startAgent('attic', token)
+  expect(await other.exited).toBe(1)
+  expect((await it.hosts())[0]).toMatchObject({ state: 'ready', notices: [] })
+  // The third.
+  other = it.startAgent('copy', token)
+  expect([await one.exited, await other.exited]).toEqual([1, 1])
+  expect(it.log('copy')).toContain('Two machines use this identity')
+  const told = await until('the owner is told', async () =>
+    (await it.hosts()).find(({ notices }) => notices.length > 0),
+  )
+  expect(told.notices[0]?.message).toContain('new token')
+  expect(await it.startAgent('attic', token).exited).toBe(1)
+
+  it.startAgent('attic', await it.tokenOf('attic'))
+  await it.allReady()
+  expect((await it.hosts())[0]?.notices).toEqual([])
+  expect(await it.startAgent('copy', token).exited).toBe(1)
 })
 
 function freePort(): Promise<number> {
