@@ -16,6 +16,8 @@ import { Presence } from './fleet/presence.ts'
 import { RevokedTokens } from './fleet/revoked.ts'
 import { answerInference, inferenceRoute, refusal } from './gateway/openai.ts'
 import { apiDocument, type Platform, platformApi } from './gateway/platform.ts'
+import { Live } from './gateway/live.ts'
+import type { Run } from './gateway/run.ts'
 import { Running } from './gateway/running.ts'
 import { Callers } from './identity/caller.ts'
 import type { Identity } from './identity/identity.ts'
@@ -61,7 +63,10 @@ export interface Hub {
   /** Lets hosts be linked without a network, in tests and the simulator. */
   door: Door
   platform: Platform
-  /** Takes nothing new, and waits for what runs, `graceMs` at most. @returns how many requests were still running. */
+  /**
+   * Takes nothing new, and waits for what runs, `graceMs` at most; then ends what is left with a word to its client.
+   * @returns how many requests that were.
+   */
   drain(graceMs: number): Promise<number>
   /** Writes what is to be written and leaves. */
   close(): Promise<void>
@@ -88,6 +93,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
   const turns = new Turns()
   const awake = new Awake(env, (ms) => log.warn('hub stood still', { ms: Math.round(ms) }))
   const running = new Running({ total: config.maxRunning, perKey: config.keyConcurrency })
+  const live = new Live<Run>()
 
   const hubs = new Hubs(env, db, log)
   await hubs.start()
@@ -144,6 +150,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
       ledger,
       meter,
       running,
+      live,
     },
     prices: startPrices,
     nameHost: (hostId, account) => `host_${seal.name('host', `${hostId} ${account}`)}`,
@@ -178,10 +185,15 @@ export async function openHub(options: HubOptions): Promise<Hub> {
       ready = false
       running.close()
       door.close()
-      const waited = new AbortController()
-      await Promise.race([running.empty(), sleep(env, graceMs, waited.signal)])
-      waited.abort()
-      return running.size
+      await within(
+        env,
+        graceMs,
+        running.empty().then(() => live.empty()),
+      )
+      const left = running.size
+      live.end()
+      await within(env, LAST_WORDS_MS, live.empty())
+      return left
     },
     async close() {
       await jobs.stop()
@@ -204,6 +216,15 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     const offer = findOffer(model)
     return offer && offers.find(offer.id) ? offer.id : null
   }
+}
+
+/** How long clients may take to hear that this hub could not finish. */
+const LAST_WORDS_MS = 2_000
+
+async function within(env: Env, ms: number, event: Promise<void>): Promise<void> {
+  const waited = new AbortController()
+  await Promise.race([event, sleep(env, ms, waited.signal)])
+  waited.abort()
 }
 
 function nothingHere(): HubError {

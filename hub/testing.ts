@@ -6,7 +6,7 @@ import type { Dial } from '../host/tunnel/dial.ts'
 import { HubLink } from '../host/tunnel/connect.ts'
 import { Offer } from '../host/offer.ts'
 import type { Engine as HostEngine } from '../host/engine/engine.ts'
-import { Engine as Emulator, type Conduct, oracle } from '../host/testing.ts'
+import { Engine as Emulator, type Conduct, oracle, type OracleOptions, type Truth } from '../host/testing.ts'
 import { type Env, newId, systemEnv } from '../sdk/env.ts'
 import { formatUsd, type Money, parseUsd } from '../sdk/money.ts'
 import { socketPair, type VirtualEnv, virtualEnv } from '../sdk/testing.ts'
@@ -68,7 +68,7 @@ export interface TestClient {
   /** A chat request; the whole `Response`. */
   chat(text: string, more?: object, init?: RequestInit): Promise<Response>
   /** What the emulated model says to that text, with those parameters. */
-  truth(text: string, more?: object): ReturnType<typeof oracle>
+  truth(text: string, more?: object, options?: OracleOptions): Truth
 }
 
 export interface TestHub {
@@ -184,7 +184,7 @@ async function client(env: Env, world: TestDatabase, hub: Hub, name: string, cre
     fetch,
     chat: (text, more = {}, init = {}) =>
       fetch('/v1/chat/completions', { method: 'POST', body: JSON.stringify(body(text, more)), ...init }),
-    truth: (text, more = {}) => oracle(body(text, more)),
+    truth: (text, more = {}, options = {}) => oracle(body(text, more), options),
   }
 }
 

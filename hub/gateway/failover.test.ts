@@ -76,6 +76,11 @@ async function rowOf({ world }: TestHub, id: string) {
   return row!
 }
 
+/** Hosts that fail keep their turns, so that one world serves for many failures. */
+function forgive({ hub }: TestHub): void {
+  hub.platform.health.failed = () => {}
+}
+
 /** Ends after so many tokens, as a killed process does; every later request is answered well. */
 const dying = (afterTokens: number, how: 'cut' | 'eof' | 'error' = 'cut') => ({ death: { afterTokens, how } })
 
@@ -117,5 +122,24 @@ describe.each([
     })
     expect((await hub.balances()).failing).toBe('$0.00')
     expect(hub.hub.platform.ledger.openHolds()).toBe(0)
+  })
+})
+
+describe('an answer that thinks first', () => {
+  const thoughts = (client: TestClient) => client.truth(QUESTION, {}, { reasons: true })
+
+  test('goes on in the middle of its thoughts, and after them (F-kill)', async () => {
+    await using hub = await startHub({ credit: { ada: '$1' } })
+    const failing = await hub.addHost('failing', { reasons: true })
+    await hub.addHost('good', { reasons: true })
+    const ada = hub.as('ada')
+    const truth = thoughts(ada)
+    forgive(hub)
+    for (let at = 0; at <= truth.ids.length; at += 3) {
+      failing.engine.set(dying(at))
+      const heard = await listen(await ada.chat(QUESTION, stream()))
+      expect([at, heard.thought, heard.text, heard.error]).toEqual([at, truth.reasoning, truth.text, null])
+      expect([at, heard.finishes, heard.facts?.attempts]).toEqual([at, [truth.finish], 2])
+    }
   })
 })
