@@ -222,6 +222,7 @@ async function link(
     {
       linked: ({ host }) => linked.resolve(host),
       wish() {},
+      unregistered() {},
       lost() {},
       ended: (why) => linked.reject(new Error(why)),
     },
