@@ -78,6 +78,8 @@ export interface TestHub {
   as(name: string): TestClient
   host(name: string): TestHost
   addHost(name: string, conduct?: Partial<Conduct>, has?: Machine): Promise<TestHost>
+  /** The process is stopped for so long: clocks go on, and timers that are due meanwhile run late. */
+  stall(ms: number): void
   /** What every client has left and every host has earned, by name, as people write it. */
   balances(): Promise<Record<string, string>>
   fees(): Promise<string>
@@ -86,8 +88,15 @@ export interface TestHub {
 }
 
 /** Timers and clocks stand still until `env.advance`; everything else runs by itself. */
-export function stillEnv(): VirtualEnv {
-  return { ...virtualEnv({ now: Date.UTC(2026, 10, 23) }), soon: systemEnv.soon }
+export function stillEnv(): VirtualEnv & Pick<TestHub, 'stall'> {
+  const env = virtualEnv({ now: Date.UTC(2026, 10, 23) })
+  let stalledMs = 0
+  return {
+    ...env,
+    soon: systemEnv.soon,
+    mono: () => env.mono() + stalledMs,
+    stall: (ms) => void (stalledMs += ms),
+  }
 }
 
 export async function startHub({
@@ -130,6 +139,7 @@ export async function startHub({
     env,
     hub,
     world,
+    stall: env.stall,
     as: (name) => known(clients, name),
     host: (name) => known(machines, name),
     addHost,
@@ -291,10 +301,11 @@ function tampered(bytes: ReadableStream<Uint8Array>, tamper: Tamper): ReadableSt
           if (words === null) continue
           if (typeof words === 'string') controller.enqueue(new TextEncoder().encode(`${words}\n\n`))
           else {
+            if (words.then === 'hang') return
             void source.cancel()
-            if (words.then === 'cut') return controller.error(new Error('cut'))
-            if (words.then === 'eof') return controller.close()
-            return
+            // What was sent before arrives before.
+            while (controller.desiredSize !== 1) await new Promise((resolve) => setImmediate(resolve))
+            return words.then === 'cut' ? controller.error(new Error('cut')) : controller.close()
           }
         }
       }
