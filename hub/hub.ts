@@ -64,8 +64,8 @@ export interface Hub {
   door: Door
   platform: Platform
   /**
-   * Takes nothing new, and waits for what runs, `graceMs` at most; then ends what is left with a word to its client.
-   * @returns how many requests that were.
+   * Takes nothing new, and waits for what runs, `graceMs` at most; then ends what is left with a word to its client,
+   * and lets the hosts go. @returns how many requests were left.
    */
   drain(graceMs: number): Promise<number>
   /** Writes what is to be written and leaves. */
@@ -193,6 +193,8 @@ export async function openHub(options: HubOptions): Promise<Hub> {
       const left = running.size
       live.end()
       await within(env, LAST_WORDS_MS, live.empty())
+      // Hosts are told why.
+      links.stop()
       return left
     },
     async close() {
