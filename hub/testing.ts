@@ -36,7 +36,7 @@ export interface World {
  * What a host does to each event of its engine's streams (`data: …`, without the blank line, numbered from 0): passes
  * it on, changed or not, or ends there. Null: it leaves the event out.
  */
-export type Tamper = (event: string, place: number) => string | null | { then: 'cut' | 'eof' | 'hang' }
+export type Tamper = (event: string, place: number) => string | null | { ends: 'cut' | 'eof' | 'hang' }
 
 export interface Machine {
   contextTokens?: number
@@ -301,11 +301,11 @@ function tampered(bytes: ReadableStream<Uint8Array>, tamper: Tamper): ReadableSt
           if (words === null) continue
           if (typeof words === 'string') controller.enqueue(new TextEncoder().encode(`${words}\n\n`))
           else {
-            if (words.then === 'hang') return
+            if (words.ends === 'hang') return
             void source.cancel()
             // What was sent before arrives before.
             while (controller.desiredSize !== 1) await new Promise((resolve) => setImmediate(resolve))
-            return words.then === 'cut' ? controller.error(new Error('cut')) : controller.close()
+            return words.ends === 'cut' ? controller.error(new Error('cut')) : controller.close()
           }
         }
       }

@@ -6,7 +6,9 @@ import type { Traits } from './traits.ts'
 
 const plain: Traits = { chat: true, several: false, logprobs: false, structured: false, tools: false, stops: [] }
 
-function world(options: { maxTokens?: number; traits?: Partial<Traits>; whole?: boolean; readsThoughts?: boolean } = {}) {
+function world(
+  options: { maxTokens?: number; traits?: Partial<Traits>; whole?: boolean; readsThoughts?: boolean } = {},
+) {
   const passed: Piece[] = []
   let counted = 0
   let large = 0
@@ -26,7 +28,16 @@ function world(options: { maxTokens?: number; traits?: Partial<Traits>; whole?: 
     tooLarge: () => void large++,
   })
   const say = (more: Partial<Piece>) =>
-    answer.take({ index: 0, content: '', reasoning: '', toolCalls: null, logprobs: null, ids: null, finish: null, ...more })
+    answer.take({
+      index: 0,
+      content: '',
+      reasoning: '',
+      toolCalls: null,
+      logprobs: null,
+      ids: null,
+      finish: null,
+      ...more,
+    })
   return {
     answer,
     say,
@@ -97,7 +108,11 @@ describe('what is held back', () => {
     expect(passed).toHaveLength(1)
     say({ finish: 'tool_calls' })
     expect(passed.slice(1)).toMatchObject([
-      { content: '', toolCalls: [{ index: 0, id: 'a', function: { name: 'f', arguments: '{"a":1}' } }], finish: 'tool_calls' },
+      {
+        content: '',
+        toolCalls: [{ index: 0, id: 'a', function: { name: 'f', arguments: '{"a":1}' } }],
+        finish: 'tool_calls',
+      },
     ])
   })
 

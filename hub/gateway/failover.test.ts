@@ -300,7 +300,7 @@ test('an answer that had all its tokens when its host died needs nobody else', a
 /** The last token comes without the finish, and then nothing more. */
 function splitFinish(seen: string[]) {
   return (event: string) => {
-    if (seen.length > 0) return { then: 'cut' as const }
+    if (seen.length > 0) return { ends: 'cut' as const }
     if (!event.includes('"finish_reason":"length"')) return event
     seen.push(event)
     return event.replace('"finish_reason":"length"', '"finish_reason":null')

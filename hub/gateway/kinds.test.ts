@@ -118,7 +118,7 @@ describe('calls of tools', () => {
       {},
       {
         tamper: (event, place) => {
-          if (place >= raw.length) return event.includes('"finish_reason":"') ? { then: 'eof' } : null
+          if (place >= raw.length) return event.includes('"finish_reason":"') ? { ends: 'eof' } : null
           const finish = place === raw.length - 1 ? '"stop"' : 'null'
           return `data: {"choices":[{"index":0,"text":${JSON.stringify(raw[place])},"finish_reason":${finish}}]}`
         },

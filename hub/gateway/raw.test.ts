@@ -19,7 +19,12 @@ interface Start {
 }
 
 /** Reads `raw` in parts of `size` characters. */
-function read(raw: string, size: number, { begun = '', thinking = false, tools = true }: Start = {}, finish: Piece['finish'] = 'stop') {
+function read(
+  raw: string,
+  size: number,
+  { begun = '', thinking = false, tools = true }: Start = {},
+  finish: Piece['finish'] = 'stop',
+) {
   const reader = new RawReader(form, { begun, thinking, tools, nameCall: (index) => `call_${index}` })
   const heard = { reasoning: '', content: '', calls: [] as unknown[], finish: null as Piece['finish'] }
   for (let at = 0; at < raw.length || at === 0; at += size) {
@@ -33,12 +38,22 @@ function read(raw: string, size: number, { begun = '', thinking = false, tools =
   return heard
 }
 
-const call = (index: number, name: string, json: string) => ({ index, id: `call_${index}`, type: 'function', function: { name, arguments: json } })
+const call = (index: number, name: string, json: string) => ({
+  index,
+  id: `call_${index}`,
+  type: 'function',
+  function: { name, arguments: json },
+})
 
 describe.each([1, 2, 3, 7, 1_000])('raw output in parts of %d characters', (size) => {
   test.each<[string, string, Start, object]>([
     ['an answer', 'It is 5 < 6, and <b>so</b> on.', {}, { content: 'It is 5 < 6, and <b>so</b> on.' }],
-    ['the end of a thought', ' and so on.\n</think>\n\nYes.', { thinking: true }, { reasoning: ' and so on.', content: 'Yes.' }],
+    [
+      'the end of a thought',
+      ' and so on.\n</think>\n\nYes.',
+      { thinking: true },
+      { reasoning: ' and so on.', content: 'Yes.' },
+    ],
     ['a thought that never ends', ' and < so', { thinking: true }, { reasoning: ' and < so' }],
     ['white space between thought and answer', '\n\nYes.', { begun: '<think>\nx\n</think>\n\n' }, { content: 'Yes.' }],
     ['white space in an answer', '\n\nYes.', { begun: '<think>\nx\n</think>\n\nWell.' }, { content: '\n\nYes.' }],

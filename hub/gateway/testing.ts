@@ -92,8 +92,8 @@ export function forgive({ hub }: TestHub): void {
 export const dying = (afterTokens: number, how: 'cut' | 'eof' | 'error' = 'cut') => ({ death: { afterTokens, how } })
 
 /** Leaves out everything from the first event on of which `fact` holds. */
-export function until(fact: (event: string) => boolean, then: 'cut' | 'eof' | 'hang'): Tamper {
-  return (event) => (fact(event) ? { then } : event)
+export function until(fact: (event: string) => boolean, ends: 'cut' | 'eof' | 'hang'): Tamper {
+  return (event) => (fact(event) ? { ends } : event)
 }
 
 /** Lets time pass, step by step, until `event` has happened; real work goes on in between. */
