@@ -43,6 +43,8 @@ export interface Machine {
   /** Its engine reports token ids, and takes them for a prompt. */
   tokenIds?: boolean
   tamper?: Tamper
+  /** Conduct of one request alone, judged by the token ids of its prompt. */
+  except?: (prompt: readonly number[]) => Partial<Conduct>
 }
 
 export interface TestHost {
@@ -209,7 +211,7 @@ async function link(
 ): Promise<TestHost> {
   const owner = await addUser(env, world.db, { email: `${name}@hosts.example.com`, roles: ['host'] })
   const { token } = await addHostToken(env, world.db, { ownerId: owner.id, name })
-  const engine = new Emulator({ ...conduct, contextTokens: machine.contextTokens, env: systemEnv })
+  const engine = new Emulator({ ...conduct, contextTokens: machine.contextTokens, except: machine.except, env: systemEnv })
   const pairs: ReturnType<typeof socketPair>[] = []
   let dead = false
   const dial: Dial = (_address, bearer, events) => {
