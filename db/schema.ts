@@ -1,5 +1,6 @@
 import { columns, type Dialect } from './columns.ts'
 import { fleetTables } from './schema/fleet.ts'
+import { limitTables } from './schema/limits.ts'
 import { moneyTables } from './schema/money.ts'
 import { peopleTables } from './schema/people.ts'
 import { requestTables } from './schema/requests.ts'
@@ -12,6 +13,7 @@ export function schema(dialect: Dialect) {
     ...fleetTables(vocabulary),
     ...moneyTables(vocabulary),
     ...requestTables(vocabulary),
+    ...limitTables(vocabulary),
   }
 }
 

@@ -15,4 +15,6 @@ export const {
   entries,
   grants,
   requests,
+  limits,
+  onces,
 } = schema('postgres')
