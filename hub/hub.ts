@@ -11,9 +11,16 @@ import { Enrolment } from './fleet/enrol.ts'
 import { Hubs } from './fleet/hubs.ts'
 import { Presence } from './fleet/presence.ts'
 import { RevokedTokens } from './fleet/revoked.ts'
+import { networks } from './gateway/address.ts'
+import { Bodies } from './gateway/body.ts'
+import { Budgets } from './gateway/budgets.ts'
+import { Connection } from './gateway/connection.ts'
+import { Limits } from './gateway/limits.ts'
+import { wrongMethodOf } from './gateway/methods.ts'
 import { answerInference, inferenceRoute, refusal } from './gateway/openai.ts'
 import { apiDocument, type Platform, platformApi } from './gateway/platform.ts'
 import { Running } from './gateway/running.ts'
+import { Strangers } from './gateway/strangers.ts'
 import { Keyring } from './identity/keyring.ts'
 import { Seal } from './identity/seal.ts'
 import { Ledger } from './ledger/ledger.ts'
@@ -63,8 +70,17 @@ export async function openHub({ env, config, db, log, secret, version, writer }:
   const seal = new Seal(secret)
   const keyring = new Keyring({ env, db, log })
   const meter = new Meter()
-  const turns = new Turns()
-  const running = new Running({ total: config.maxRunning, perKey: config.keyConcurrency })
+  const turns = new Turns((variant) => running.grown(variant))
+  const proxies = networks(config.trustedProxies)
+  const allowedHosts = config.allowedHosts === '' ? null : new Set(config.allowedHosts.toLowerCase().split(/[\s,]+/))
+  const strangers = new Strangers(env, { requests: config.strangerRpm, wrongKeys: config.wrongKeysPerMinute })
+  const running = new Running(env, {
+    total: config.maxRunning,
+    loadFactor: config.loadFactor,
+    queueFactor: config.queueFactor,
+    queueMs: config.queueSeconds * 1_000,
+    slots: (variant) => turns.slots(variant),
+  })
 
   const hubs = new Hubs(env, db, log)
   await hubs.start()
@@ -94,7 +110,11 @@ export async function openHub({ env, config, db, log, secret, version, writer }:
   })
 
   const platform: Platform = {
-    ...{ env, config, db, log, seal, version, keyring, offers, turns, ledger, meter, running },
+    ...{ env, config, db, log, seal, version, keyring, offers, turns, ledger, meter, running, strangers },
+    limits: new Limits(env, config),
+    budgets: new Budgets(env),
+    bodies: new Bodies(env),
+    connections: new WeakMap(),
     prices: startPrices,
     nameHost: (hostId, account) => `host_${seal.name('host', `${hostId} ${account}`)}`,
     cacheSalt: (account) => seal.name('cache', account),
@@ -106,8 +126,9 @@ export async function openHub({ env, config, db, log, secret, version, writer }:
     .use(apiDocument(platform))
     .use(platformApi(platform))
     .onError(({ code, error, request }) =>
-      refusal(platform, request, newId(env, 'req'), code === 'NOT_FOUND' ? nothingHere() : error),
+      refusal(platform, request, newId(env, 'req'), code === 'NOT_FOUND' ? notFound(request) : error),
     )
+  const notFound = (request: Request) => wrongMethodOf(pages.routes, request) ?? nothingHere()
 
   return {
     door,
@@ -115,10 +136,14 @@ export async function openHub({ env, config, db, log, secret, version, writer }:
     websocket: door.websocket,
     async fetch(request, server) {
       const { pathname } = new URL(request.url)
+      const connection = new Connection(request, server, proxies)
+      if (allowedHosts && !allowedHosts.has(nameOf(request)) && !isProbe(pathname))
+        return refusal(platform, request, newId(env, 'req'), otherHost())
       // Ahead of everything else, since these are nearly all of the traffic.
       const inference = inferenceRoute(pathname)
-      if (inference) return answerInference(platform, inference, request, () => server?.timeout(request, 0))
-      if (pathname === '/hosts/link') return door.upgrade(request, server)
+      if (inference) return answerInference(platform, inference, request, connection)
+      if (pathname === '/hosts/link') return linkHost(request, server, connection)
+      platform.connections.set(request, connection)
       return pages.fetch(request)
     },
     async drain(graceMs) {
@@ -142,10 +167,35 @@ export async function openHub({ env, config, db, log, secret, version, writer }:
     },
   }
 
+  /** Hosts with wrong tokens are strangers, too. */
+  async function linkHost(request: Request, server: Server<Visitor>, connection: Connection) {
+    const response = await door.upgrade(request, server)
+    try {
+      if (response?.status === 401) strangers.count('wrongKeys', connection.address())
+      return response
+    } catch (error) {
+      return refusal(platform, request, newId(env, 'req'), error)
+    }
+  }
+
   function knows(model: string): string | null {
     const offer = findOffer(model)
     return offer && offers.find(offer.id) ? offer.id : null
   }
+}
+
+/** The name a client used for this hub, without a port. */
+function nameOf(request: Request): string {
+  return (request.headers.get('host') ?? '').toLowerCase().replace(/:\d+$/, '')
+}
+
+/** What load balancers ask, by address. */
+function isProbe(pathname: string): boolean {
+  return pathname === '/healthz' || pathname === '/readyz'
+}
+
+function otherHost(): HubError {
+  return new HubError('misdirected_request', 'This hub does not answer by that name. Check the base address you use.')
 }
 
 function nothingHere(): HubError {

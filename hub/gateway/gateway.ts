@@ -8,7 +8,11 @@ import type { Log } from '../log.ts'
 import type { PriceBook } from '../market/book.ts'
 import type { Meter } from '../metering/meter.ts'
 import type { Turns } from '../routing/turns.ts'
+import type { Bodies } from './body.ts'
+import type { Budgets } from './budgets.ts'
+import type { Limits } from './limits.ts'
 import type { Running } from './running.ts'
+import type { Strangers } from './strangers.ts'
 
 export interface Gateway {
   env: Env
@@ -21,6 +25,10 @@ export interface Gateway {
   ledger: Ledger
   meter: Meter
   running: Running
+  bodies: Bodies
+  limits: Limits
+  budgets: Budgets
+  strangers: Strangers
   /** Names a host to one account: stable there, and unlike the name any other account sees. */
   nameHost: (hostId: string, account: string) => string
   /** Keeps the prefix caches of accounts apart on a shared engine. */

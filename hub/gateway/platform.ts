@@ -39,15 +39,18 @@ import {
   receipts,
   usage,
 } from './account.ts'
-import { whoAsks } from './admit.ts'
+import type { Connection } from './connection.ts'
 import type { Gateway } from './gateway.ts'
 import { apiHeaders, preflight } from './headers.ts'
 import { refusal } from './openai.ts'
+import { anybody, type Caller, whoAsks } from './who.ts'
 
 export interface Platform extends Gateway {
   db: Db
   seal: Seal
   version: string
+  /** Elysia hands on the request alone. */
+  connections: WeakMap<Request, Connection>
 }
 
 export function platformApi(hub: Platform) {
@@ -62,24 +65,27 @@ export function platformApi(hub: Platform) {
       return refusal(hub, request, requestId, known(code, error))
     })
     .options('/*', ({ request, requestId }) => preflight(request, requestId))
-    .get('/prices', ({ query }) => prices(hub, query), {
-      query: PageQuery,
-      response: { 200: PricePage },
-      detail: { summary: 'Prices in force', security: [] },
-    })
-    .get('/receipts/keys', () => receiptKeys(hub), {
-      response: { 200: ReceiptKeyPage },
-      detail: { summary: 'Keys that receipts are signed with', security: [] },
-    })
+    .guard({}, (app) =>
+      app
+        .onBeforeHandle({ as: 'scoped' }, ({ request }) => anybody(hub, caller(hub, request)))
+        .get('/prices', ({ query }) => prices(hub, query), {
+          query: PageQuery,
+          response: { 200: PricePage },
+          detail: { summary: 'Prices in force', security: [] },
+        })
+        .get('/receipts/keys', () => receiptKeys(hub), {
+          response: { 200: ReceiptKeyPage },
+          detail: { summary: 'Keys that receipts are signed with', security: [] },
+        }),
+    )
     .guard({}, (app) =>
       app
         // Before validation, so that a stranger learns nothing about what is valid.
-        .derive(
-          { as: 'scoped' },
-          async ({ request }): Promise<{ account: Account }> => ({
-            account: { ...hub, bearer: await whoAsks(hub, request) },
-          }),
-        )
+        .derive({ as: 'scoped' }, async ({ request }): Promise<{ account: Account }> => {
+          const bearer = await whoAsks(hub, caller(hub, request))
+          hub.limits.beginPlatform(bearer)
+          return { account: { ...hub, bearer } }
+        })
         .get('/me', ({ account }) => me(account), {
           response: { 200: Me },
           detail: { summary: 'Who the key speaks for' },
@@ -148,6 +154,12 @@ export function apiDocument(hub: Platform) {
       security: [{ key: [] }],
     },
   })
+}
+
+function caller({ connections }: Platform, request: Request): Caller {
+  const connection = connections.get(request)
+  if (!connection) throw new Error('a request came on no connection')
+  return { request, connection }
 }
 
 /** Elysia's own failures as ours. */
