@@ -17,6 +17,7 @@ import { Budgets } from './gateway/budgets.ts'
 import { Connection } from './gateway/connection.ts'
 import { Limits } from './gateway/limits.ts'
 import { wrongMethodOf } from './gateway/methods.ts'
+import { Onces } from './gateway/onces.ts'
 import { answerInference, inferenceRoute, refusal } from './gateway/openai.ts'
 import { apiDocument, type Platform, platformApi } from './gateway/platform.ts'
 import { Running } from './gateway/running.ts'
@@ -109,8 +110,11 @@ export async function openHub({ env, config, db, log, secret, version, writer }:
     allowSimulated: config.allowSimulated,
   })
 
+  const onces = new Onces(env, db, ledger, log)
+  onces.start()
+
   const platform: Platform = {
-    ...{ env, config, db, log, seal, version, keyring, offers, turns, ledger, meter, running, strangers },
+    ...{ env, config, db, log, seal, version, keyring, offers, turns, ledger, meter, running, strangers, onces },
     limits: new Limits(env, config),
     budgets: new Budgets(env),
     bodies: new Bodies(env),
@@ -157,6 +161,7 @@ export async function openHub({ env, config, db, log, secret, version, writer }:
     },
     async close() {
       revoked.stop()
+      onces.stop()
       hubs.stop()
       links.stop()
       offers.close()

@@ -5,6 +5,8 @@ import { enter } from './enter.ts'
 import type { Bearer } from '../identity/keyring.ts'
 import type { Gateway } from './gateway.ts'
 import type { Quota } from './limits.ts'
+import { once } from './once.ts'
+import type { First } from './onces.ts'
 import { Run } from './run.ts'
 import { streamed } from './streamed.ts'
 import { type Caller, whoAsks } from './who.ts'
@@ -15,6 +17,8 @@ export interface Call extends Caller {
   format: Format
   /** What it counts against; null: nothing. */
   quota: Quota | null
+  /** It came with an idempotency key, and is the first with it. */
+  first: First | null
 }
 
 /**
@@ -25,12 +29,15 @@ export interface Call extends Caller {
 export async function complete(hub: Gateway, call: Call): Promise<Response> {
   const bearer = await whoAsks(hub, call)
   call.quota = hub.limits.begin(bearer)
-  const ask = readAsk(call.format, await hub.bodies.read(call.request))
+  const body = await hub.bodies.read(call.request)
+  const ask = readAsk(call.format, body)
   // The body is read: from here on the connection may be quiet for as long as an engine needs.
   call.connection.quietFor(0)
-  const admission = await admit(hub, bearer, ask, call.request.headers)
-  const run = await begin(hub, call, bearer, ask, admission)
-  return ask.stream ? streamed(hub, call, run) : whole(hub, call, run)
+  return once(hub, call, { bearer, ask, body }, async () => {
+    const admission = await admit(hub, bearer, ask, call.request.headers)
+    const run = await begin(hub, call, bearer, ask, admission)
+    return ask.stream ? streamed(hub, call, run) : whole(hub, call, run)
+  })
 }
 
 /** Takes a place and a hold. From here on the run owns both, and gives both back exactly once. */

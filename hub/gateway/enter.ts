@@ -6,8 +6,15 @@ import type { Call } from './complete.ts'
 import type { Gateway } from './gateway.ts'
 import { presentedKey } from './who.ts'
 
-/** Gives everything back; calling it again does nothing. `completion`: tokens of an answer that was charged. */
-export type Leave = (completion?: number) => void
+/** What was charged for, when anything was. */
+export interface Paid {
+  state: 'completed' | 'cancelled'
+  /** Tokens of the answer. */
+  completion: number
+}
+
+/** Gives everything back; calling it again does nothing. */
+export type Leave = (paid?: Paid) => void
 
 /** Waits, if need be, until it is this request's turn. @throws HubError 402, 429 or 503; Cancelled */
 export function enter(
@@ -30,20 +37,27 @@ export function enter(
       },
       call.request,
     )
-  return call.quota || bearer.budget ? limited(hub, call, bearer, admission, place) : place()
+  return call.quota || call.first || bearer.budget ? limited(hub, call, bearer, admission, place) : place()
 }
 
 async function limited(
   hub: Gateway,
-  { quota, request }: Call,
+  { quota, first, request }: Call,
   bearer: Bearer,
   { promptTokens, most }: Admission,
   place: () => Leave | Promise<Leave>,
 ): Promise<Leave> {
   quota?.take('tokens', promptTokens)
-  const undo: Leave[] = [(completion) => quota?.use('tokens', completion ?? -promptTokens)]
-  const leave: Leave = (completion) => {
-    for (const each of undo.splice(0)) each(completion)
+  const undo: Leave[] = [
+    // What was not charged was not used.
+    (paid) => quota?.use('tokens', paid?.completion ?? -promptTokens),
+    // A stream that was cut short is not what its key stands for.
+    (paid) => {
+      if (paid?.state !== 'completed') first?.forget()
+    },
+  ]
+  const leave: Leave = (paid) => {
+    for (const each of undo.splice(0)) each(paid)
   }
   try {
     const readAgain = () => hub.keyring.findFresh(presentedKey(request) ?? '')

@@ -11,6 +11,7 @@ import type { Turns } from '../routing/turns.ts'
 import type { Bodies } from './body.ts'
 import type { Budgets } from './budgets.ts'
 import type { Limits } from './limits.ts'
+import type { Onces } from './onces.ts'
 import type { Running } from './running.ts'
 import type { Strangers } from './strangers.ts'
 
@@ -26,6 +27,7 @@ export interface Gateway {
   meter: Meter
   running: Running
   bodies: Bodies
+  onces: Onces
   limits: Limits
   budgets: Budgets
   strangers: Strangers

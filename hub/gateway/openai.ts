@@ -48,7 +48,7 @@ export async function answerInference(
       return Response.json(body, { headers: apiHeaders(request, requestId) })
     }
     allow(request, 'POST')
-    const call: Call = { request, requestId, format: route.name, connection, quota: null }
+    const call: Call = { request, requestId, format: route.name, connection, quota: null, first: null }
     const response = await complete(hub, call)
     // A stream watches its reader itself; a whole answer is Bun's to send, and so to cut.
     if (!isStream(response)) connection.quietFor(hub.config.stallSeconds)

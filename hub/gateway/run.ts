@@ -11,7 +11,7 @@ import type { Admission } from './admit.ts'
 import type { Ask } from './ask.ts'
 import { answer, Cancelled, type Finisher } from './attempts.ts'
 import { type Claim, EngineError, type Piece } from './engine.ts'
-import type { Leave } from './enter.ts'
+import type { Leave, Paid } from './enter.ts'
 import type { Gateway } from './gateway.ts'
 import { type AnswerHead, emptyChoice, type Folded, fold, type Shape, shapes, unfold } from './shape.ts'
 
@@ -149,7 +149,13 @@ export class Run {
     const ended = { ...this.ended(state), ...counted.record, hostId: seat.hostId }
     // From here on the ledger owns the hold, whatever happens.
     this.over = true
-    await hub.ledger.settle(given.hold, { ...ended, cost }).finally(() => given.leave(counted.tokens.completion))
+    let paid: Paid | undefined
+    try {
+      await hub.ledger.settle(given.hold, { ...ended, cost })
+      paid = { state, completion: counted.tokens.completion }
+    } finally {
+      given.leave(paid)
+    }
     this.report(state, counted.tokens, cost, null)
     const { prompt, completion } = counted.tokens
     return {

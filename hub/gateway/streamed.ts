@@ -47,6 +47,7 @@ async function settleAnswer(hub: Gateway, call: Call, run: Run, writer: Writer):
   try {
     const finisher = await run.answer(writer)
     const bill = await run.complete(finisher)
+    await call.first?.keep(null)
     void writer.end(bill).then(() => hub.ledger.delivered(call.requestId))
     return null
   } catch (error) {

@@ -190,6 +190,13 @@ export class Ledger {
     this.push({ kind: 'forget', once }, once.requestId)
   }
 
+  /** The encrypted answer of a request that is done once; null when there is none. */
+  async keptAnswer(onceId: string): Promise<string | null> {
+    const { onces } = this.db.tables
+    const [row] = await this.db.query.select({ answer: onces.answer }).from(onces).where(eq(onces.id, onceId))
+    return row?.answer ?? null
+  }
+
   /** Adds credit from the platform. False: this key was credited before, nothing happened. */
   async credit(credit: Credit): Promise<boolean> {
     return credited(await this.writer.ask({ kind: 'post', posting: creditPosting(credit, this.env.now()) }))
