@@ -43,6 +43,16 @@ export const Config = Type.Object({
     description: 'At least 32 characters; made and kept in the data folder when empty. Required with PostgreSQL.',
     ...setting('GPUHUB_SECRET'),
   }),
+  trustedProxies: Type.String({
+    default: '127.0.0.0/8, ::1',
+    description: 'Addresses and networks of proxies whose X-Forwarded-For is believed.',
+    ...setting('GPUHUB_TRUSTED_PROXIES'),
+  }),
+  countryHeader: Type.String({
+    default: '',
+    description: 'Header in which such a proxy says the caller’s country (two letters); empty: none does.',
+    ...setting('GPUHUB_COUNTRY_HEADER'),
+  }),
   allowSimulated: Type.Boolean({
     default: false,
     description: 'Accept hosts that say openly that their GPU is simulated.',
@@ -112,13 +122,6 @@ export const Config = Type.Object({
     'GPUHUB_WRONG_KEYS_PER_MINUTE',
     10,
   ),
-  trustedProxies: Type.String({
-    default: '',
-    pattern: '^[0-9a-fA-F:./, ]*$',
-    description:
-      'Proxies whose X-Forwarded-For is believed: addresses and networks, with commas, e.g. 127.0.0.1, 10.0.0.0/8.',
-    ...setting('GPUHUB_TRUSTED_PROXIES'),
-  }),
   allowedHosts: Type.String({
     default: '',
     description: 'Names clients may reach this hub by (the Host header), with commas; empty: any.',

@@ -1,10 +1,12 @@
+import type { Server } from 'bun'
 import { lockFile } from '../../db/lock.ts'
 import { tokenizerOf } from '../../hub/catalog/find.ts'
 import { type Config, settings } from '../../hub/config.ts'
 import { IDLE_SECONDS } from '../../hub/gateway/connection.ts'
 import { type Hub, openHub } from '../../hub/hub.ts'
 import { createLog, type Log } from '../../hub/log.ts'
-import { systemEnv } from '../../sdk/env.ts'
+import { sleep, systemEnv } from '../../sdk/env.ts'
+import { answerPage } from '../../web/web.tsx'
 import { command, type World } from '../command.ts'
 import { Failure } from '../failure.ts'
 import { columns } from '../lines.ts'
@@ -25,6 +27,7 @@ import { release } from './version.ts'
  * handler runs, so it stands far above and only keeps a body nobody reads from filling the memory.
  */
 const BODY_GUARD_BYTES = 16 * 2 ** 20
+const LAST_BYTES_MS = 5_000
 
 export const serveCommand = command({
   name: 'serve',
@@ -70,15 +73,18 @@ export async function startServing(
   }
   const secret = secretOf(config)
   const db = await openDatabase(config)
+  let url = config.publicUrl.replace(/\/+$/, '') || `http://${config.host}:${config.port}`
   const hub = await openHub({
     ...{ env: systemEnv, config, db, log, secret },
     version: release.version,
+    url: () => url,
     writer: 'worker',
+    pages: answerPage,
   })
   // Half a second each, and better now than in the first request.
   hub.platform.meter.warm(hub.platform.offers.all().map(tokenizerOf))
   const server = listen(config, hub)
-  const url = config.publicUrl || `http://${server.hostname}:${server.port}`
+  if (!config.publicUrl) url = `http://${server.hostname}:${server.port}`
   log.info('serving', {
     version: release.version,
     commit: release.commit,
@@ -95,6 +101,7 @@ export async function startServing(
       log.info('stopping', { graceSeconds: config.graceSeconds })
       const left = await hub.drain(config.graceSeconds * 1_000)
       if (left > 0) log.warn('stopping with requests still running', { requests: left })
+      await deliver(server)
       await server.stop(true)
       await hub.close()
       await db.close()
@@ -102,6 +109,13 @@ export async function startServing(
       log.info('stopped')
     },
   }
+}
+
+/** Lets the ends of answers reach their clients, who were billed for them. One that does not read is not waited for. */
+async function deliver(server: Server<unknown>): Promise<void> {
+  const until = systemEnv.mono() + LAST_BYTES_MS
+  void server.stop(false)
+  while (server.pendingRequests > 0 && systemEnv.mono() < until) await sleep(systemEnv, 10)
 }
 
 function listen(config: Config, hub: Hub) {

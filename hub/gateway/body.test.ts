@@ -3,6 +3,7 @@ import { ChatRequest, limits } from '../../sdk/openai.ts'
 import { systemEnv } from '../../sdk/env.ts'
 import { type VirtualEnv, virtualEnv } from '../../sdk/testing.ts'
 import { HubError } from '../errors.ts'
+import { Cancelled } from './attempts.ts'
 import { Bodies, parser } from './body.ts'
 
 const parse = parser(ChatRequest)
@@ -126,4 +127,16 @@ test.each([
 ])('%p is refused', async (headers, code) => {
   const error = await read(post('{}', headers as Record<string, string>)).catch(thrown)
   expect((error as HubError).code as string).toBe(code)
+})
+
+test('a client that hangs up in the middle of its body has left; nothing failed', async () => {
+  const left = new AbortController()
+  const body = new ReadableStream({
+    pull(controller) {
+      left.abort()
+      controller.error(new DOMException('The connection was closed.', 'AbortError'))
+    },
+  })
+  const init = { method: 'POST', body, signal: left.signal, duplex: 'half' }
+  await expect(read(new Request('http://hub/v1/chat/completions', init))).rejects.toBeInstanceOf(Cancelled)
 })

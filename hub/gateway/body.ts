@@ -5,6 +5,7 @@ import type { ValueError } from '@sinclair/typebox/errors'
 import type { Cancel, Env } from '../../sdk/env.ts'
 import { limits } from '../../sdk/openai.ts'
 import { HubError } from '../errors.ts'
+import { Cancelled } from './attempts.ts'
 
 /** How often a body is looked at while it comes: it has to keep moving, and to be there after the last look. */
 const LOOK_MS = 3_000
@@ -23,7 +24,7 @@ export class Bodies {
 
   constructor(private readonly env: Env) {}
 
-  /** The whole body. @throws HubError 413, 415, 408 or 503 */
+  /** The whole body. @throws HubError 413, 415, 408 or 503; Cancelled */
   async read(request: Request): Promise<Uint8Array> {
     assertPlainJson(request.headers)
     if (Number(request.headers.get('content-length') ?? 0) > limits.bodyBytes) throw tooLarge()
@@ -32,6 +33,10 @@ export class Bodies {
     const late = this.lateness(arrival)
     try {
       return await Promise.race([this.collect(request.body, arrival), late.promise])
+    } catch (error) {
+      // What the runtime throws when a client hangs up in the middle of its body.
+      if (request.signal.aborted) throw new Cancelled()
+      throw error
     } finally {
       late.cancel()
       arrival.over = true

@@ -4,9 +4,9 @@ import { type Ask, type Format, readAsk } from './ask.ts'
 import { enter } from './enter.ts'
 import type { Bearer } from '../identity/keyring.ts'
 import type { Gateway } from './gateway.ts'
-import type { Quota } from './limits.ts'
 import { once } from './once.ts'
 import type { First } from './onces.ts'
+import type { Quota } from './quotas.ts'
 import { Run } from './run.ts'
 import { streamed } from './streamed.ts'
 import { type Caller, whoAsks } from './who.ts'
@@ -28,7 +28,7 @@ export interface Call extends Caller {
  */
 export async function complete(hub: Gateway, call: Call): Promise<Response> {
   const bearer = await whoAsks(hub, call)
-  call.quota = hub.limits.begin(bearer)
+  call.quota = hub.quotas.begin(bearer)
   const body = await hub.bodies.read(call.request)
   const ask = readAsk(call.format, body)
   // The body is read: from here on the connection may be quiet for as long as an engine needs.
@@ -46,7 +46,7 @@ async function begin(hub: Gateway, call: Call, bearer: Bearer, ask: Ask, admissi
   const leave = await enter(hub, call, bearer, ask, admission)
   try {
     const hold = await hub.ledger.hold(bearer.account, admission.most)
-    const run = new Run(hub, { id, bearer, ask, admission, hold, leave })
+    const run = new Run(hub, { id, bearer, ask, admission, hold, leave, failover: wantsFailover(call.request.headers) })
     call.request.signal.addEventListener('abort', () => run.abort())
     if (call.request.signal.aborted) run.abort()
     return run
@@ -54,4 +54,10 @@ async function begin(hub: Gateway, call: Call, bearer: Bearer, ask: Ask, admissi
     leave()
     throw error
   }
+}
+
+/** A client may want the words of one host or none: then nothing that was begun goes on elsewhere. */
+function wantsFailover(headers: Headers): boolean {
+  const word = headers.get('x-gpuhub-no-failover')
+  return word === null || /^(0|false|no|)$/i.test(word.trim())
 }

@@ -1,7 +1,6 @@
 // The connection a request came on: whose it is, and how long it may be quiet.
-import type { BlockList } from 'node:net'
 import type { Server } from 'bun'
-import { clientAddress } from './address.ts'
+import type { Callers } from '../identity/caller.ts'
 
 /** How long a connection may be quiet while nothing is owed on it. */
 export const IDLE_SECONDS = 30
@@ -11,14 +10,14 @@ export class Connection {
     private readonly request: Request,
     /** Has none of this where there is no network. */
     private readonly server: Partial<Pick<Server<unknown>, 'requestIP' | 'timeout'>> | undefined,
-    private readonly trustedProxies: BlockList,
+    private readonly callers: Callers,
   ) {}
 
-  /** The client's address; null: one that all clients would share. */
+  /** The client's address; null: one that all clients would share, since they come through this machine unnamed. */
   address(): string | null {
-    const peer = this.server?.requestIP?.(this.request)?.address
-    if (peer === undefined) return null
-    return clientAddress(peer, this.request.headers.get('x-forwarded-for'), this.trustedProxies)
+    this.callers.note(this.request, this.server?.requestIP?.(this.request)?.address)
+    const { address } = this.callers.of(this.request)
+    return address === '' || address === '::1' || address.startsWith('127.') ? null : address
   }
 
   /** From now on the connection is closed when nothing moved on it for `seconds`, at most 255; 0: never. */

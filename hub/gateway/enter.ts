@@ -33,7 +33,7 @@ export function enter(
         keyId: bearer.keyId,
         variant: admission.offer.id,
         bytes: ask.bytes,
-        concurrency: hub.limits.concurrency(bearer),
+        concurrency: hub.quotas.concurrency(bearer),
       },
       call.request,
     )

@@ -7,11 +7,13 @@ import type { Ledger } from '../ledger/ledger.ts'
 import type { Log } from '../log.ts'
 import type { PriceBook } from '../market/book.ts'
 import type { Meter } from '../metering/meter.ts'
+import type { Health } from '../routing/health.ts'
 import type { Turns } from '../routing/turns.ts'
+import type { Awake } from '../tunnel/awake.ts'
 import type { Bodies } from './body.ts'
 import type { Budgets } from './budgets.ts'
-import type { Limits } from './limits.ts'
 import type { Onces } from './onces.ts'
+import type { Quotas } from './quotas.ts'
 import type { Running } from './running.ts'
 import type { Strangers } from './strangers.ts'
 
@@ -23,12 +25,16 @@ export interface Gateway {
   offers: Offers
   prices: PriceBook
   turns: Turns
+  /** How long to wait for a seat; hears how each attempt ended. */
+  health: Health
+  /** The clock for watchdogs: it does not count time in which this hub stood still. */
+  awake: Awake
   ledger: Ledger
   meter: Meter
   running: Running
   bodies: Bodies
   onces: Onces
-  limits: Limits
+  quotas: Quotas
   budgets: Budgets
   strangers: Strangers
   /** Names a host to one account: stable there, and unlike the name any other account sees. */

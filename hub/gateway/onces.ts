@@ -3,7 +3,7 @@
 // wait; afterwards they get the same bytes, and pay nothing more. What failed is forgotten, so that trying again helps.
 import { and, eq, inArray, lte, ne, not } from 'drizzle-orm'
 import type { Db } from '../../db/open.ts'
-import type { Cancel, Env } from '../../sdk/env.ts'
+import type { Env } from '../../sdk/env.ts'
 import { formatUsd } from '../../sdk/money.ts'
 import { HubError } from '../errors.ts'
 import type { Bearer } from '../identity/keyring.ts'
@@ -16,7 +16,8 @@ import { type KeptAnswer, seal, unseal } from './sealed.ts'
 const KEPT_MS = 24 * 60 * 60_000
 /** A larger body is not kept. */
 const MOST_KEPT_BYTES = 1024 * 1024
-const TIDY_MS = 60_000
+/** A request that runs was begun by this hub before that, or is none of its. */
+const LEFT_MS = 60_000
 /** Rows looked at in one round. */
 const ROUND_ROWS = 200
 
@@ -36,7 +37,6 @@ export interface Wish {
 export class Onces {
   /** Ids of requests that are the first with their key and have not ended. */
   private readonly running = new Set<string>()
-  private round: Cancel | null = null
 
   constructor(
     private readonly env: Env,
@@ -64,23 +64,8 @@ export class Onces {
     return new First(this.env, this.ledger, this.log, once, wish.apiKey, () => this.running.delete(requestId))
   }
 
-  start(): void {
-    this.round = this.env.timer(TIDY_MS, () => {
-      this.tidy()
-        .catch((error) => this.log.warn('onces.tidy', { error: String(error) }))
-        .finally(() => {
-          if (this.round) this.start()
-        })
-    })
-  }
-
-  stop(): void {
-    this.round?.()
-    this.round = null
-  }
-
-  /** Forgets what is a day old, and gives back the money for answers that nobody ever got. */
-  async tidy(): Promise<void> {
+  /** Forgets what is a day old, and gives back the money for answers that nobody ever got. @returns how many it forgot */
+  async tidy(): Promise<number> {
     const { onces, requests } = this.db.tables
     const now = this.env.now()
     const { query } = this.db
@@ -105,15 +90,17 @@ export class Onces {
     // They stay until the books have it; then they are forgotten, too.
     const refunded = new Set(undelivered.map(({ id }) => id))
     for (const id of refunded) this.ledger.refund(id)
-    await this.forget(old.filter(({ requestId }) => !refunded.has(requestId)))
+    const forgotten = old.filter(({ requestId }) => !refunded.has(requestId))
 
     // Left behind by a request whose end the books could not take.
     const left = await query
       .select({ id: onces.id, requestId: onces.requestId })
       .from(onces)
-      .where(and(eq(onces.hubId, this.ledger.hubId), eq(onces.state, 'running'), lte(onces.at, now - TIDY_MS)))
+      .where(and(eq(onces.hubId, this.ledger.hubId), eq(onces.state, 'running'), lte(onces.at, now - LEFT_MS)))
       .limit(ROUND_ROWS)
-    await this.forget(left.filter(({ requestId }) => !this.running.has(requestId)))
+    forgotten.push(...left.filter(({ requestId }) => !this.running.has(requestId)))
+    await this.forget(forgotten)
+    return forgotten.length
   }
 
   private async forget(rows: { id: string; requestId: string }[]): Promise<void> {

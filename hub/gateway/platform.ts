@@ -23,7 +23,9 @@ import {
 } from '../../sdk/api.ts'
 import { newId } from '../../sdk/env.ts'
 import { HubError } from '../errors.ts'
+import type { Identity } from '../identity/identity.ts'
 import type { Seal } from '../identity/seal.ts'
+import type { Policy } from '../policy/policy.ts'
 import {
   type Account,
   acknowledgeLicence,
@@ -39,7 +41,7 @@ import {
   receipts,
   usage,
 } from './account.ts'
-import type { Connection } from './connection.ts'
+import { Connection } from './connection.ts'
 import type { Gateway } from './gateway.ts'
 import { apiHeaders, preflight } from './headers.ts'
 import { refusal } from './openai.ts'
@@ -48,9 +50,9 @@ import { anybody, type Caller, whoAsks } from './who.ts'
 export interface Platform extends Gateway {
   db: Db
   seal: Seal
+  identity: Identity
+  policy: Policy
   version: string
-  /** Elysia hands on the request alone. */
-  connections: WeakMap<Request, Connection>
 }
 
 export function platformApi(hub: Platform) {
@@ -83,7 +85,7 @@ export function platformApi(hub: Platform) {
         // Before validation, so that a stranger learns nothing about what is valid.
         .derive({ as: 'scoped' }, async ({ request }): Promise<{ account: Account }> => {
           const bearer = await whoAsks(hub, caller(hub, request))
-          hub.limits.beginPlatform(bearer)
+          hub.quotas.beginPlatform(bearer)
           return { account: { ...hub, bearer } }
         })
         .get('/me', ({ account }) => me(account), {
@@ -156,10 +158,9 @@ export function apiDocument(hub: Platform) {
   })
 }
 
-function caller({ connections }: Platform, request: Request): Caller {
-  const connection = connections.get(request)
-  if (!connection) throw new Error('a request came on no connection')
-  return { request, connection }
+/** Elysia hands on the request alone; its address was noted before. */
+function caller({ identity }: Platform, request: Request): Caller {
+  return { request, connection: new Connection(request, undefined, identity.callers) }
 }
 
 /** Elysia's own failures as ours. */

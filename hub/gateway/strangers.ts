@@ -2,7 +2,7 @@
 // which costs the hub less than answering. A valid key is never refused for what others at its address do.
 import type { Env } from '../../sdk/env.ts'
 import { HubError } from '../errors.ts'
-import { networkOf } from './address.ts'
+import { limitKey } from '../identity/caller.ts'
 import { type Bucket, fullBucket, msUntil, used } from './bucket.ts'
 
 interface Rates {
@@ -33,7 +33,7 @@ export class Strangers {
     const rate = this.rates[what]
     if (address === null || rate === 0) return
     const now = this.env.mono()
-    const stranger = this.meet(networkOf(address), now)
+    const stranger = this.meet(limitKey(address), now)
     const waitMs = msUntil(stranger[what], rate, 1, now)
     if (waitMs > 0) {
       const chance = (this.env.random(1)[0] ?? 0) / 256

@@ -9,7 +9,7 @@ const JSON_TYPE = { 'content-type': 'application/json;charset=utf-8' }
 
 export async function whole(hub: Gateway, call: Call, run: Run): Promise<Response> {
   try {
-    const finisher = await run.answer({ piece() {}, whenTaken: (then) => then() })
+    const finisher = await run.run({ piece() {}, whenTaken: (then) => then() })
     const { usage, facts, cost } = await run.complete(finisher)
     const body = JSON.stringify(run.shape.whole(run.head, run.choices, usage, facts))
     const headers = { ...answerHeaders(call, run), ...JSON_TYPE, 'x-gpuhub-cost': usdDecimal(cost) }

@@ -30,7 +30,7 @@ interface Meter {
 /** Whoever used nothing for the longest is forgotten, and so begins anew. */
 const MOST_METERS = 200_000
 
-export class Limits {
+export class Quotas {
   private readonly meters = new Map<string, Meter>()
 
   constructor(

@@ -1,0 +1,163 @@
+// A host's life on its machine's terms: the engine works, hubs are linked, requests served, and at the end everything
+// is given back in order. What the operating system adds (one agent per home, a control socket) is in run.ts.
+import { type Env, sleep } from '../../sdk/env.ts'
+import type { Engine } from '../engine/engine.ts'
+import { EngineWatch } from '../engine/watch.ts'
+import { HostError, reason } from '../errors.ts'
+import type { Log } from '../log.ts'
+import { Offer } from '../offer.ts'
+import type { Dial } from '../tunnel/dial.ts'
+import { Hubs } from '../tunnel/hubs.ts'
+import type { Identity } from '../tunnel/session.ts'
+import type { Control } from './control.ts'
+import type { DaemonState, Status } from './status.ts'
+import { aborted, type Afterwards, type Stopping } from './stopping.ts'
+
+export interface Machine {
+  env: Env
+  log: Log
+  identity: Identity
+  engine: Engine
+  /** The hub's link address. */
+  hub: string
+  token: string
+  dial: Dial
+  /** How long running requests may take to finish on a stop, where whoever asks for it does not say. */
+  graceMs: number
+  stopping: Stopping
+  /** Whether the program on disk is no longer the one that runs. */
+  outdated: () => boolean
+}
+
+/** For every hub to say that it sends nothing new. One that is gone or hangs is not waited for any longer. */
+const UNREGISTER_MS = 2_000
+/** For an engine to end by itself once nothing is asked of it … */
+const ENGINE_STOP_MS = 5_000
+/** … and by force. */
+const ENGINE_KILL_MS = 2_000
+
+export class Life implements Control {
+  readonly offer: Offer
+  private readonly startedAt: number
+  private hubs: Hubs | undefined
+  private watch: EngineWatch | undefined
+  private leaving = false
+
+  constructor(private readonly machine: Machine) {
+    this.startedAt = machine.env.mono()
+    this.offer = new Offer(machine.engine)
+  }
+
+  /**
+   * Starts the engine, links to the hub, serves until asked to stop; then takes nothing new, lets requests finish,
+   * says goodbye and stops the engine. Resolves to what is to follow.
+   * @throws HostError when the engine cannot start, or when no hub will have this host
+   */
+  async live(): Promise<Afterwards> {
+    const { log, identity, engine, stopping } = this.machine
+    try {
+      log.info('starting', { machine: identity.machine })
+      if (!(await started(engine, stopping.soon))) return stopping.afterwards
+      await Promise.race([this.link(), aborted(stopping.soon)])
+      await this.drain()
+      return stopping.afterwards
+    } finally {
+      this.watch?.stop()
+      void this.hubs?.close('the host has failed')
+      await freeTheGpu(this.machine)
+      stopping.over()
+    }
+  }
+
+  status(): Status {
+    const { identity, env } = this.machine
+    const { agent, machine, name, hardware } = identity
+    return {
+      state: this.state(),
+      why: this.offer.whyIdle(),
+      pid: process.pid,
+      version: agent,
+      name,
+      machine,
+      uptimeSeconds: Math.floor((env.mono() - this.startedAt) / 1_000),
+      hubs: this.hubs?.states() ?? [],
+      serving: this.offer.serving(),
+      requests: this.offer.requests(),
+      gpus: hardware.gpus,
+      simulated: hardware.simulated,
+    }
+  }
+
+  stop(graceMs: number | undefined): void {
+    this.machine.stopping.ask({ graceMs: graceMs ?? this.machine.graceMs })
+  }
+
+  /** Links to every hub; the promise only ever rejects, when no hub will have this host. */
+  private link(): Promise<never> {
+    const { env, log, engine, hub, dial, token, identity } = this.machine
+    const watch = new EngineWatch(env, log, engine, this.offer)
+    const world = { env, dial, token, identity, offer: this.offer, engineTrouble: () => watch.doubt() }
+    this.watch = watch
+    return new Promise((_, reject) => {
+      this.hubs = new Hubs(hub, world, log, {
+        ended: (why, code) => reject(new HostError(why, code === 'simulated_not_allowed' ? 3 : 1)),
+        update: () => this.update(),
+      })
+    })
+  }
+
+  /** Hubs learn of it first, so that nothing new comes; what runs may finish, then what is left is handed back. */
+  private async drain(): Promise<void> {
+    const { env, log, stopping } = this.machine
+    this.leaving = true
+    this.offer.hold('owner', 'its owner is stopping it')
+    log.info('draining', { requests: this.offer.requests() })
+    const over = new AbortController()
+    const shortly = sleep(env, UNREGISTER_MS, AbortSignal.any([over.signal, stopping.now]))
+    await Promise.race([this.hubs?.unregistered(), shortly])
+    over.abort()
+    await Promise.race([this.offer.idle(), aborted(stopping.now)])
+    this.hubs?.handBack()
+    await this.hubs?.close('the host is stopping')
+  }
+
+  /** A hub would like this agent to be newer. Only the owner's machine can say whether there is anything newer here. */
+  private update(): void {
+    const { log, stopping, graceMs, outdated } = this.machine
+    if (!outdated()) return log.info('this is the newest program here; gpuhost update looks for a newer one')
+    log.info('a newer program is here: draining, then starting it')
+    stopping.ask({ graceMs, afterwards: 'restart' })
+  }
+
+  private state(): DaemonState {
+    if (this.leaving) return 'draining'
+    if (!this.hubs) return 'starting'
+    if (!this.hubs.linked()) return 'linking'
+    return this.offer.whyIdle() === null ? 'serving' : 'paused'
+  }
+}
+
+/** False: the owner wanted to stop before it was ready. */
+async function started(engine: Engine, stop: AbortSignal): Promise<boolean> {
+  try {
+    await engine.start(stop)
+  } catch (error) {
+    if (!stop.aborted) throw error
+  }
+  return !stop.aborted
+}
+
+/** An engine that does not end in good time, or that should end now, is ended by force; it is never waited for longer. */
+async function freeTheGpu({ env, log, engine, stopping }: Machine): Promise<void> {
+  const late = new AbortController()
+  const over = new AbortController()
+  void sleep(env, ENGINE_STOP_MS, AbortSignal.any([over.signal, stopping.now])).then(() => late.abort())
+  const tooLate = aborted(late.signal).then(() => sleep(env, ENGINE_KILL_MS, over.signal))
+  const stopped = engine.stop(late.signal).then(
+    () => true,
+    (error: unknown) => log.error('the engine did not stop well', { why: reason(error) }),
+  )
+  if ((await Promise.race([stopped, tooLate.then(() => false)])) === false)
+    log.error('the engine does not end; the agent ends without it')
+  over.abort()
+}
