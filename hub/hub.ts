@@ -7,8 +7,11 @@ import { findOffer } from './catalog/find.ts'
 import { Offers } from './catalog/offers.ts'
 import type { Config } from './config.ts'
 import { HubError } from './errors.ts'
+import { Doubles } from './fleet/doubles.ts'
 import { Enrolment } from './fleet/enrol.ts'
+import { FailureBook } from './fleet/failures.ts'
 import { Hubs } from './fleet/hubs.ts'
+import { lockHost } from './fleet/locks.ts'
 import { Presence } from './fleet/presence.ts'
 import { RevokedTokens } from './fleet/revoked.ts'
 import { sweepDevices } from './fleet/sign-in.ts'
@@ -27,7 +30,8 @@ import { startPrices } from './market/book.ts'
 import { Meter } from './metering/meter.ts'
 import { Policy } from './policy/policy.ts'
 import { Health } from './routing/health.ts'
-import { seatFor, Turns } from './routing/turns.ts'
+import { Standing } from './routing/standing.ts'
+import { Turns } from './routing/turns.ts'
 import { Awake } from './tunnel/awake.ts'
 import { Door, type Visitor } from './tunnel/door.ts'
 import { Links } from './tunnel/links.ts'
@@ -58,7 +62,10 @@ export interface Hub {
   /** Lets hosts be linked without a network, in tests and the simulator. */
   door: Door
   platform: Platform
-  /** Takes nothing new, and waits for what runs, `graceMs` at most. @returns how many requests were still running. */
+  /**
+   * Takes nothing new, waits for what runs, `graceMs` at most, then lets the hosts go; what still runs fails.
+   * @returns how many requests those were.
+   */
   drain(graceMs: number): Promise<number>
   /** Writes what is to be written and leaves. */
   close(): Promise<void>
@@ -84,12 +91,18 @@ export async function openHub(options: HubOptions): Promise<Hub> {
   const meter = new Meter()
   const turns = new Turns()
   const awake = new Awake(env, (ms) => log.warn('hub stood still', { ms: Math.round(ms) }))
-  const health = new Health({ firstTokenMs: (config.firstTokenSeconds * 1_000) / Math.min(2, config.attempts) })
   const running = new Running({ total: config.maxRunning, perKey: config.keyConcurrency })
 
   const hubs = new Hubs(env, db, log)
   await hubs.start()
   const presence = new Presence(env, db, log, hubId)
+  const standing = new Standing({ env, turns, tripped: (hostId, variants) => presence.tripped(hostId, variants) })
+  const failures = new FailureBook(env, db, log)
+  const health = new Health({
+    standing,
+    mostFirstTokenMs: (config.firstTokenSeconds * 1_000) / Math.min(2, config.attempts),
+    note: (failure) => failures.note(failure),
+  })
   const links = new Links({
     env,
     awake,
@@ -98,14 +111,16 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     presence,
     knows,
     hubs: () => hubs.links(),
-    places: {
-      joined: (place) => turns.join(seatFor(place)),
-      changed: (place) => turns.change(seatFor(place)),
-      left: ({ hostId, variant }) => turns.leave(hostId, variant),
-    },
+    lock: (host) =>
+      void lockHost(env, db, host).catch((error) =>
+        log.error('a host could not be locked', { host: host.hostId, error: String(error) }),
+      ),
+    places: standing,
   })
-  const revoked = new RevokedTokens(env, db, log, (tokenIds) => links.revoke(tokenIds))
+  const revoked = new RevokedTokens(env, db, log, links)
   revoked.start()
+  const doubles = new Doubles(env, db, log, () => hubs.alone())
+  doubles.start()
   const door = new Door({
     env,
     log,
@@ -175,20 +190,30 @@ export async function openHub(options: HubOptions): Promise<Hub> {
       const waited = new AbortController()
       await Promise.race([running.empty(), sleep(env, graceMs, waited.signal)])
       waited.abort()
-      return running.size
+      const left = running.size
+      // Hosts are told why, and what still runs ends with an error rather than in silence.
+      links.stop()
+      return left
     },
     async close() {
-      await jobs.stop()
-      await people.close()
       revoked.stop()
+      doubles.stop()
       hubs.stop()
       links.stop()
+      standing.stop()
       offers.close()
       policy.close()
       keyring.close()
       meter.close()
-      await presence.flush()
-      await ledger.close()
+      // Whatever becomes of one, the others are tried: the ledger's grants and its place among the hubs come last.
+      for (const leave of [
+        () => jobs.stop(),
+        () => people.close(),
+        () => presence.flush(),
+        () => failures.flush(),
+        () => ledger.close(),
+      ])
+        await leave().catch((error) => log.error('not everything was left in order', { error: String(error) }))
     },
   }
 
