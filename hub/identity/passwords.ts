@@ -53,8 +53,7 @@ export function checkPassword(password: string, email: string): void {
   const refuse = (why: string) => {
     throw new HubError('invalid_request', why, { param: 'password' })
   }
-  if (text.length < SHORTEST)
-    refuse(`A password has at least ${SHORTEST} characters. A few words in a row are good.`)
+  if (text.length < SHORTEST) refuse(`A password has at least ${SHORTEST} characters. A few words in a row are good.`)
   if (text.length > LONGEST) refuse(`A password has at most ${LONGEST} characters.`)
   if (isGuessable(text.toLowerCase(), email)) {
     refuse('This password is among the first that somebody would guess. Take another; a few words in a row are good.')
