@@ -7,8 +7,11 @@ import { findOffer } from './catalog/find.ts'
 import { Offers } from './catalog/offers.ts'
 import type { Config } from './config.ts'
 import { HubError } from './errors.ts'
+import { Doubles } from './fleet/doubles.ts'
 import { Enrolment } from './fleet/enrol.ts'
+import { FailureBook } from './fleet/failures.ts'
 import { Hubs } from './fleet/hubs.ts'
+import { lockHost } from './fleet/locks.ts'
 import { Presence } from './fleet/presence.ts'
 import { RevokedTokens } from './fleet/revoked.ts'
 import { answerInference, inferenceRoute, refusal } from './gateway/openai.ts'
@@ -26,7 +29,8 @@ import { startPrices } from './market/book.ts'
 import { Meter } from './metering/meter.ts'
 import { Policy } from './policy/policy.ts'
 import { Health } from './routing/health.ts'
-import { seatFor, Turns } from './routing/turns.ts'
+import { Standing } from './routing/standing.ts'
+import { Turns } from './routing/turns.ts'
 import { Awake } from './tunnel/awake.ts'
 import { Door, type Visitor } from './tunnel/door.ts'
 import { Links } from './tunnel/links.ts'
@@ -83,12 +87,18 @@ export async function openHub(options: HubOptions): Promise<Hub> {
   const meter = new Meter()
   const turns = new Turns()
   const awake = new Awake(env, (ms) => log.warn('hub stood still', { ms: Math.round(ms) }))
-  const health = new Health({ firstTokenMs: (config.firstTokenSeconds * 1_000) / Math.min(2, config.attempts) })
   const running = new Running({ total: config.maxRunning, perKey: config.keyConcurrency })
 
   const hubs = new Hubs(env, db, log)
   await hubs.start()
   const presence = new Presence(env, db, log, hubId)
+  const standing = new Standing({ env, turns, tripped: (hostId, variants) => presence.tripped(hostId, variants) })
+  const failures = new FailureBook(env, db, log)
+  const health = new Health({
+    standing,
+    mostFirstTokenMs: (config.firstTokenSeconds * 1_000) / Math.min(2, config.attempts),
+    note: (failure) => failures.note(failure),
+  })
   const links = new Links({
     env,
     awake,
@@ -97,14 +107,16 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     presence,
     knows,
     hubs: () => hubs.links(),
-    places: {
-      joined: (place) => turns.join(seatFor(place)),
-      changed: (place) => turns.change(seatFor(place)),
-      left: ({ hostId, variant }) => turns.leave(hostId, variant),
-    },
+    lock: (host) =>
+      void lockHost(env, db, host).catch((error) =>
+        log.error('a host could not be locked', { host: host.hostId, error: String(error) }),
+      ),
+    places: standing,
   })
-  const revoked = new RevokedTokens(env, db, log, (tokenIds) => links.revoke(tokenIds))
+  const revoked = new RevokedTokens(env, db, log, links)
   revoked.start()
+  const doubles = new Doubles(env, db, log, () => hubs.alone())
+  doubles.start()
   const door = new Door({
     env,
     log,
@@ -174,13 +186,16 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     async close() {
       await jobs.stop()
       revoked.stop()
+      doubles.stop()
       hubs.stop()
       links.stop()
+      standing.stop()
       offers.close()
       policy.close()
       keyring.close()
       meter.close()
       await presence.flush()
+      await failures.flush()
       await ledger.close()
     },
   }

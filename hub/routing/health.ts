@@ -1,6 +1,9 @@
 // How well each seat serves: how long to wait for it, and what its failures mean for its next turns.
+import type { HostFailure } from '../fleet/failures.ts'
 import type { Failure } from '../tunnel/link.ts'
+import { blameFor } from './blame.ts'
 import { Sketch } from './sketch.ts'
+import type { Standing } from './standing.ts'
 import type { Seat } from './turns.ts'
 
 /** How long a stream may keep its client waiting. Measure it by the awake clock (tunnel/awake.ts), not by the wall. */
@@ -35,6 +38,13 @@ const ENOUGH_ANSWERS = 20
 const MOST_GAPS = 64
 const MOST_SEATS = 20_000
 
+interface Options {
+  standing: Standing
+  /** The longest that one attempt may take to its first token. */
+  mostFirstTokenMs: number
+  note: (failure: HostFailure) => void
+}
+
 interface Measured {
   firstToken: Sketch
   gaps: Sketch
@@ -44,14 +54,13 @@ export class Health {
   /** By seat, and by variant for seats that are new. The least recently answered is forgotten first. */
   private readonly measured = new Map<string, Measured>()
 
-  /** `firstTokenMs`: the longest that one attempt may take to its first token. */
-  constructor(private readonly limits: { firstTokenMs: number }) {}
+  constructor(private readonly options: Options) {}
 
   /** How long to wait for this seat before the request moves on. */
   patience(seat: Seat): Patience {
     const { firstToken, gaps } = this.known(seat)
     return {
-      firstTokenMs: Math.min(this.limits.firstTokenMs, Math.max(FIRST_TOKEN_LEAST_MS, firstToken)),
+      firstTokenMs: Math.min(this.options.mostFirstTokenMs, Math.max(FIRST_TOKEN_LEAST_MS, firstToken)),
       gapMs: clamp(gaps, GAP_LEAST_MS, GAP_MOST_MS),
     }
   }
@@ -63,6 +72,7 @@ export class Health {
       firstToken.add(firstTokenMs)
       for (let at = 0; at < gapsMs.length; at += step) gaps.add(gapsMs[at]!)
     }
+    this.options.standing.answered(seat)
   }
 
   /**
@@ -70,7 +80,13 @@ export class Health {
    * these codes: class `host` `first_token_timeout`, `gap_timeout`, `too_long`; class `engine` `status_…`, `garbage`,
    * `cut`, `empty`, `engine_error`; class `client` `status_…` once a second host agreed. A cancel is no failure.
    */
-  failed(_seat: Seat, _failure: Failure, _evidence: Evidence): void {}
+  failed(seat: Seat, failure: Failure, { requestId, attempt, tokens, message }: Evidence): void {
+    const { standing, note } = this.options
+    standing.failed(seat, blameFor(failure, { draining: seat.link.draining }))
+    const { hostId, variant } = seat
+    const { class: whose, code } = failure
+    note({ hostId, variant, class: whose, code, message: words(message), requestId, attempt, tokens })
+  }
 
   private known(seat: Seat): { firstToken: number; gaps: number } {
     let firstToken = Number.POSITIVE_INFINITY
@@ -102,6 +118,11 @@ export class Health {
 
 function seatKey({ hostId, variant }: Seat): string {
   return `${hostId} ${variant}`
+}
+
+/** What a host says is a stranger's word: without what could act on a terminal, and not too much of it. */
+function words(message: string): string {
+  return message.replace(/\p{C}/gu, ' ').slice(0, 200)
 }
 
 function clamp(value: number, least: number, most: number): number {

@@ -12,6 +12,7 @@ const ROUNDING_MS = 0.5
 export class Awake implements Pick<Env, 'mono' | 'timer'> {
   private expectedAt: number | null = null
   private lostMs = 0
+  /** What was read last. */
   private latest = 0
 
   /** `stoodStill` hears of every pause, with its length. */
@@ -56,7 +57,7 @@ export class Awake implements Pick<Env, 'mono' | 'timer'> {
   }
 
   private lose(now: number, lateMs: number): void {
-    this.lostMs += lateMs + CATCH_UP_MS
+    this.lostMs = now - this.latest + CATCH_UP_MS
     this.expectedAt = now
     this.stoodStill(lateMs)
   }

@@ -1,6 +1,6 @@
 // One connected host: streams of the hub's asks out, engine bytes in. Everything that arrives is untrusted. What breaks
 // a stream's rules costs that stream (attempt.ts); what breaks the wire's costs this link, never another.
-import type { Env } from '../../sdk/env.ts'
+import type { Cancel, Env } from '../../sdk/env.ts'
 import { decode, encodeJson, type Frame } from '../../sdk/wire/codec.ts'
 import {
   type Ask,
@@ -32,7 +32,8 @@ export type { Attempt, AttemptEvents, Failure } from './attempt.ts'
 const MOST_BEHIND_BYTES = 1024 * 1024
 const MOST_STRANGERS = 3
 const LAST_STREAM = 2 ** 32 - 1
-/** RFC 6455: a message was larger than the socket takes; the server met something it did not expect. */
+/** RFC 6455: the other end closed; a message was larger than the socket takes; the server met the unexpected. */
+const NORMAL = 1000
 const MESSAGE_TOO_BIG = 1009
 const INTERNAL = 1011
 
@@ -63,6 +64,8 @@ export class Link implements Lane, SocketEvents {
   /** As the host last said: requests running on the machine for all hubs, and waiting in its engine. */
   running = 0
   waiting = 0
+  /** It has said that it takes nothing new. */
+  draining = false
   /** Frames for streams that were over: normal after a cancel. */
   late = 0
   readonly log: Log
@@ -71,6 +74,7 @@ export class Link implements Lane, SocketEvents {
   private strangers = 0
   private lastStream = 0
   private open = true
+  private parting: { stopWaiting: Cancel; alive: () => void } | null = null
   private readonly streams = new Map<number, Stream>()
   private readonly outbox: Outbox
   private readonly uploads: Uploads
@@ -138,6 +142,21 @@ export class Link implements Lane, SocketEvents {
     this.end(failure)
   }
 
+  /**
+   * Ends the link, but leaves it to the host to close the socket, `withinMs`. `alive` is called if it does: whoever is
+   * gone, or was cut off, cannot.
+   */
+  dismiss(code: number, failure: Failure, { withinMs, alive }: { withinMs: number; alive: () => void }): void {
+    if (!this.open) return
+    this.outbox.flush()
+    const stopWaiting = this.env.timer(withinMs, () => {
+      this.parting = null
+      this.socket.close(code, failure.message)
+    })
+    this.parting = { stopWaiting, alive }
+    this.end(failure)
+  }
+
   /** Attempts under way. */
   get streamCount(): number {
     return this.streams.size
@@ -160,6 +179,13 @@ export class Link implements Lane, SocketEvents {
   }
 
   closed(code: number): void {
+    if (this.parting) {
+      this.parting.stopWaiting()
+      if (code === NORMAL) this.parting.alive()
+      this.parting = null
+    }
+    if (code === closeCode.stopping && this.draining)
+      return this.end({ class: 'host', code: 'left', message: 'The host said goodbye.' })
     if (code === MESSAGE_TOO_BIG) return this.end(malformed('The host sent an oversized message.'))
     this.end({ class: 'network', code: 'link_closed', message: 'The connection to the host was lost.' })
   }
