@@ -24,14 +24,19 @@ export async function requestsOf(
   const { requests } = db.tables
   const mine = and(
     eq(requests.userId, userId),
-    before === null ? undefined : lt(requests.id, before),
+    before === null ? undefined : olderThan(requests, before),
     state === undefined ? undefined : eq(requests.state, state),
     variant === undefined ? undefined : eq(requests.variant, variant),
     keyId === undefined ? undefined : eq(requests.keyId, keyId),
     from === undefined ? undefined : gte(requests.at, from),
     to === undefined ? undefined : lt(requests.at, to),
   )
-  return db.query.select().from(requests).where(mine).orderBy(desc(requests.id)).limit(limit)
+  return db.query.select().from(requests).where(mine).orderBy(desc(requests.at), desc(requests.id)).limit(limit)
+}
+
+/** In the order of the index by user and time. */
+function olderThan({ at, id }: Tables['requests'], before: string): SQL {
+  return sql`(${at}, ${id}) < (select last.at, last.id from requests as last where last.id = ${before})`
 }
 
 export async function requestOf(db: Db, userId: string, id: string): Promise<RequestRow | null> {

@@ -24,7 +24,7 @@ export interface KeysView {
 }
 
 export async function keys(visit: MemberVisit): Promise<Page> {
-  return { title: 'Keys', body: <KeysPage {...await readKeys(visit)} /> }
+  return { title: 'Keys', body: <KeysPage {...(await readKeys(visit))} /> }
 }
 
 export async function makeKey(visit: MemberVisit): Promise<Page> {
@@ -35,10 +35,10 @@ export async function makeKey(visit: MemberVisit): Promise<Page> {
     const offers = hub.offers.all()
     const model = (offers.find(({ id }) => hub.turns.count(id) > 0) ?? offers[0])?.model.id ?? 'Qwen/Qwen3-8B'
     const fresh = { name, key, publicUrl: hub.config.publicUrl || url.origin, model }
-    return { title: 'Keys', body: <KeysPage {...await readKeys(visit)} fresh={fresh} /> }
+    return { title: 'Keys', body: <KeysPage {...(await readKeys(visit))} fresh={fresh} /> }
   } catch (error) {
     const faults = faultOf(error)
-    return { title: 'Keys', status: 400, body: <KeysPage {...await readKeys(visit)} typed={typed} faults={faults} /> }
+    return { title: 'Keys', status: 400, body: <KeysPage {...(await readKeys(visit))} typed={typed} faults={faults} /> }
   }
 }
 

@@ -48,10 +48,17 @@ export function SelectField({
   )
 }
 
-export function CheckField({ name, label, checked }: { name: string; label: ComponentChildren; checked?: boolean }) {
+interface Check {
+  name: string
+  label: ComponentChildren
+  value?: string
+  checked?: boolean
+}
+
+export function CheckField({ name, label, value = 'yes', checked }: Check) {
   return (
     <label class="check">
-      <input type="checkbox" name={name} value="yes" checked={checked} />
+      <input type="checkbox" name={name} value={value} checked={checked} />
       <span>{label}</span>
     </label>
   )
