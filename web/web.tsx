@@ -5,6 +5,7 @@ import { asHubError, errorHeaders, HubError } from '../hub/errors.ts'
 import type { Platform } from '../hub/gateway/platform.ts'
 import { sameOrigin, type SignedIn, whoIsSignedIn } from '../hub/identity/guard.ts'
 import { answerAsset } from './assets.ts'
+import { acknowledgeLicence, licences } from './client/licences.tsx'
 import { askRevocation, keys, makeKey, revoke } from './client/keys.tsx'
 import { overview, overviewLive } from './client/overview.tsx'
 import { receiptPage, usage, usageCsv } from './client/usage.tsx'
@@ -13,6 +14,7 @@ import { framed, type Framing } from './frame.tsx'
 import { documentIndex, documentPage, textPage } from './home/documents.tsx'
 import { landing } from './home/landing.tsx'
 import { model, models } from './home/models.tsx'
+import { status } from './home/status.tsx'
 import { Title } from './parts/heading.tsx'
 import { act, type Audience, matchPath, open, page, type Page, type Route, seeOther, type Visit } from './route.ts'
 
@@ -20,6 +22,7 @@ export const routes: readonly Route[] = [
   open('/', landing),
   open('/models', models),
   open('/models/*id', model),
+  open('/status', status),
   open('/docs', documentIndex),
   open('/docs/:slug', documentPage),
   open('/licences', () => textPage('licences')),
@@ -36,6 +39,8 @@ export const routes: readonly Route[] = [
   page('client', '/client/usage', usage),
   page('client', '/client/usage.csv', usageCsv),
   page('client', '/client/requests/:id', receiptPage),
+  page('client', '/client/licences', licences),
+  act('client', '/client/licences/*id', acknowledgeLicence),
 ]
 
 const NAV: Record<Role | 'anyone', Framing['nav']> = {

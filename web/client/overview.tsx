@@ -3,7 +3,7 @@ import type { Money } from '../../sdk/money.ts'
 import { firstTokens, percentile, type Traffic, trafficOf } from '../../hub/ledger/traffic.ts'
 import { requestsOf } from '../../hub/ledger/receipts.ts'
 import { listKeys } from '../../hub/identity/keys.ts'
-import { short, Total, roundUsd } from '../parts/amount.tsx'
+import { milliseconds, roundUsd, share, short, Total } from '../parts/amount.tsx'
 import { type Bar, Bars } from '../parts/chart.tsx'
 import { Figures } from '../parts/figures.tsx'
 import { Section, Title } from '../parts/heading.tsx'
@@ -12,7 +12,7 @@ import { Table } from '../parts/table.tsx'
 import { firstRequest } from '../home/samples.ts'
 import { live, type LivePart } from '../live.tsx'
 import type { MemberVisit, Page } from '../route.ts'
-import { dayName, daysOf, hourName, type Period, PeriodLinks, readPeriod } from './period.tsx'
+import { dayName, daysOf, hourName, type Period, PeriodLinks, readPeriod } from '../parts/period.tsx'
 import { Requests, type Row, rowOf } from './requests.tsx'
 
 const LATEST = 8
@@ -237,13 +237,4 @@ function Breakdown({ rows, caption, head }: { rows: (Traffic & { name: string })
       ]}
     />
   )
-}
-
-/** Never rounded up to 100 %. */
-export function share(part: number, whole: number): string {
-  return part === whole ? '100 %' : `${(Math.floor((part / whole) * 1_000) / 10).toFixed(1)} %`
-}
-
-export function milliseconds(ms: number): string {
-  return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`
 }

@@ -3,12 +3,11 @@ import { HubError } from '../../hub/errors.ts'
 import { listKeys } from '../../hub/identity/keys.ts'
 import { requestOf, type RequestFilter, type RequestRow, requestsOf } from '../../hub/ledger/receipts.ts'
 import { usdDecimal, usdPerMillion } from '../../sdk/money.ts'
-import { Amount } from '../parts/amount.tsx'
+import { Amount, milliseconds } from '../parts/amount.tsx'
 import { SelectField, TextField } from '../parts/field.tsx'
 import { Section, Title } from '../parts/heading.tsx'
 import { When } from '../parts/when.tsx'
 import type { MemberVisit, Page } from '../route.ts'
-import { milliseconds } from './overview.tsx'
 import { Model, Requests, type Row, rowOf } from './requests.tsx'
 
 const PAGE = 50
