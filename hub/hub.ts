@@ -146,6 +146,11 @@ export async function openHub(options: HubOptions): Promise<Hub> {
       running,
     },
     prices: startPrices,
+    wish(hostId, wish, reason) {
+      const link = links.get(hostId)
+      link?.wish(wish, reason)
+      return link !== undefined
+    },
     nameHost: (hostId, account) => `host_${seal.name('host', `${hostId} ${account}`)}`,
     cacheSalt: (account) => seal.name('cache', account),
   }

@@ -15,6 +15,8 @@ import { documentIndex, documentPage, textPage } from './home/documents.tsx'
 import { landing } from './home/landing.tsx'
 import { model, models } from './home/models.tsx'
 import { status } from './home/status.tsx'
+import { drain, machine, machines, makeToken, newMachine, resume } from './host/machines.tsx'
+import { hostLive, hostOverview } from './host/overview.tsx'
 import { Title } from './parts/heading.tsx'
 import { act, type Audience, matchPath, open, page, type Page, type Route, seeOther, type Visit } from './route.ts'
 
@@ -41,6 +43,15 @@ export const routes: readonly Route[] = [
   page('client', '/client/requests/:id', receiptPage),
   page('client', '/client/licences', licences),
   act('client', '/client/licences/*id', acknowledgeLicence),
+
+  page('host', '/host', hostOverview),
+  page('host', '/host/live', hostLive),
+  page('host', '/host/machines', machines),
+  page('host', '/host/machines/new', newMachine),
+  act('host', '/host/machines/new', makeToken),
+  page('host', '/host/machines/:id', machine),
+  act('host', '/host/machines/:id/drain', drain),
+  act('host', '/host/machines/:id/resumption', resume),
 ]
 
 const NAV: Record<Role | 'anyone', Framing['nav']> = {
@@ -57,7 +68,12 @@ const NAV: Record<Role | 'anyone', Framing['nav']> = {
     { href: '/client/licences', text: 'Licences' },
     { href: '/models', text: 'Models' },
   ],
-  host: [],
+  host: [
+    { href: '/host', text: 'Earnings', exact: true },
+    { href: '/host/machines', text: 'Machines' },
+    { href: '/models', text: 'Models' },
+    { href: '/docs', text: 'Documentation' },
+  ],
   admin: [],
 }
 
