@@ -61,7 +61,10 @@ export interface Hub {
   /** Lets hosts be linked without a network, in tests and the simulator. */
   door: Door
   platform: Platform
-  /** Takes nothing new, and waits for what runs, `graceMs` at most. @returns how many requests were still running. */
+  /**
+   * Takes nothing new, waits for what runs, `graceMs` at most, then lets the hosts go; what still runs fails.
+   * @returns how many requests those were.
+   */
   drain(graceMs: number): Promise<number>
   /** Writes what is to be written and leaves. */
   close(): Promise<void>
@@ -186,7 +189,10 @@ export async function openHub(options: HubOptions): Promise<Hub> {
       const waited = new AbortController()
       await Promise.race([running.empty(), sleep(env, graceMs, waited.signal)])
       waited.abort()
-      return running.size
+      const left = running.size
+      // Hosts are told why, and what still runs ends with an error rather than in silence.
+      links.stop()
+      return left
     },
     async close() {
       revoked.stop()
