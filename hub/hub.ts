@@ -129,6 +129,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     allowSimulated: config.allowSimulated,
   })
 
+  const stopping = new AbortController()
   const platform: Platform = {
     ...{
       env,
@@ -149,6 +150,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
       running,
     },
     prices: startPrices,
+    stopping: stopping.signal,
     wish(hostId, wish, reason) {
       const link = links.get(hostId)
       link?.wish(wish, reason)
@@ -184,6 +186,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     },
     async drain(graceMs) {
       ready = false
+      stopping.abort()
       running.close()
       door.close()
       const waited = new AbortController()

@@ -42,7 +42,10 @@ function enter(userId: string): () => void {
 }
 
 /** Looks at once and then every two seconds; what looks the same as before is not sent again. */
-export function live({ hub: { env, log }, request, guest }: MemberVisit, look: () => Promise<LivePart[]>): Response {
+export function live(
+  { hub: { env, log, stopping }, request, guest }: MemberVisit,
+  look: () => Promise<LivePart[]>,
+): Response {
   const leave = enter(guest.user.id)
   const endsAt = env.mono() + LONGEST_MS
   const sent = new Map<string, string>()
@@ -50,10 +53,12 @@ export function live({ hub: { env, log }, request, guest }: MemberVisit, look: (
   let saidAt = env.mono()
   let over = false
   let cancel = () => {}
+  let end = () => {}
   const stop = () => {
     over = true
     cancel()
     leave()
+    stopping.removeEventListener('abort', end)
   }
 
   const body = new ReadableStream<Uint8Array>(
@@ -72,12 +77,15 @@ export function live({ hub: { env, log }, request, guest }: MemberVisit, look: (
           if (parts.length > 0) say(`${parts.join('\n').replace(/^/gm, 'data: ')}\n\n`)
           else if (env.mono() - saidAt >= KEEP_ALIVE_MS) say(': here\n\n')
           if (over) return
-          if (env.mono() < endsAt) cancel = env.timer(LOOK_MS, () => void round())
-          else {
-            stop()
-            controller.close()
-          }
+          if (env.mono() < endsAt && !stopping.aborted) cancel = env.timer(LOOK_MS, () => void round())
+          else end()
         }
+        end = () => {
+          if (over) return
+          stop()
+          controller.close()
+        }
+        stopping.addEventListener('abort', end)
         void round()
       },
       cancel: stop,

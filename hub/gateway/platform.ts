@@ -53,6 +53,8 @@ export interface Platform extends Gateway {
   identity: Identity
   policy: Policy
   version: string
+  /** Aborted when this hub stops: whatever would stay open ends. */
+  stopping: AbortSignal
   /** Asks a linked host to drain, resume or look for an update. False: it is not linked to this hub. */
   wish: (hostId: string, wish: Wish['wish'], reason: string) => boolean
 }
