@@ -44,8 +44,12 @@ export async function readForm(request: Request): Promise<Form> {
 /** What is wrong with a field, by its name; `''`: with the whole. */
 export type Faults = Record<string, string>
 
-/** The fault a refusal names, for showing beside its field. @throws what is no refusal of the input */
-export function faultOf(error: unknown): Faults {
-  if (error instanceof HubError && error.code === 'invalid_request') return { [error.param ?? '']: error.message }
-  throw error
+/**
+ * A refusal as what is wrong with a form; `status` is what its page is answered with. `fields` are those of the form:
+ * what names another is said of the whole. @throws what is no refusal
+ */
+export function faultOf(error: unknown, fields: readonly string[] = []): { faults: Faults; status: number } {
+  if (!(error instanceof HubError) || error.status >= 500) throw error
+  const field = error.param !== null && fields.includes(error.param) ? error.param : ''
+  return { faults: { [field]: error.message }, status: error.status }
 }

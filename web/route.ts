@@ -32,6 +32,7 @@ export interface Page {
   description?: string
   body: VNode
   status?: number
+  cookies?: string[]
 }
 
 export type Answer = Promise<Page | Response> | Page | Response
@@ -47,6 +48,11 @@ export interface Route {
 /** A page that strangers see, too. */
 export function open(path: string, answer: (visit: Visit) => Answer): Route {
   return { method: 'GET', path, who: 'anyone', answer }
+}
+
+/** A change that strangers may ask for, such as signing in. */
+export function openAct(path: string, answer: (visit: Visit & { form: Form }) => Answer): Route {
+  return { method: 'POST', path, who: 'anyone', answer }
 }
 
 /** A page of one role. */
@@ -65,8 +71,10 @@ function member(visit: Visit & { form: Form }): MemberVisit {
 }
 
 /** After a change: the page to look at now. */
-export function seeOther(path: string, headers: Record<string, string> = {}): Response {
-  return new Response(null, { status: 303, headers: { location: path, ...headers } })
+export function seeOther(path: string, ...cookies: string[]): Response {
+  const headers = new Headers({ location: path, 'cache-control': 'no-store' })
+  for (const cookie of cookies) headers.append('set-cookie', cookie)
+  return new Response(null, { status: 303, headers })
 }
 
 /** The values of a path's variables, or null where it does not match. @throws URIError for broken percent-encoding */

@@ -102,3 +102,8 @@ function described(name: string, hint: ComponentChildren, fault: string | undefi
   const by = [...(fault === undefined ? [] : [`${name}-fault`]), ...(hint === undefined ? [] : [`${name}-hint`])]
   return { 'aria-invalid': fault === undefined ? undefined : true, 'aria-describedby': by.join(' ') || undefined }
 }
+
+/** What a form carries along. */
+export function Hidden({ name, value }: { name: string; value: string }) {
+  return <input type="hidden" name={name} value={value} />
+}
