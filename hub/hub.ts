@@ -14,13 +14,14 @@ import { Hubs } from './fleet/hubs.ts'
 import { lockHost } from './fleet/locks.ts'
 import { Presence } from './fleet/presence.ts'
 import { RevokedTokens } from './fleet/revoked.ts'
+import { sweepDevices } from './fleet/sign-in.ts'
 import { answerInference, inferenceRoute, refusal } from './gateway/openai.ts'
+import { peopleApi } from './gateway/people.ts'
 import { apiDocument, type Platform, platformApi } from './gateway/platform.ts'
 import { Running } from './gateway/running.ts'
-import { Callers } from './identity/caller.ts'
-import type { Identity } from './identity/identity.ts'
 import { Keyring } from './identity/keyring.ts'
 import { Jobs } from './jobs/jobs.ts'
+import { identityJobs, openIdentity } from './identity/open.ts'
 import { Seal } from './identity/seal.ts'
 import { Ledger } from './ledger/ledger.ts'
 import { rollUp } from './ledger/roll-up.ts'
@@ -85,8 +86,8 @@ export async function openHub(options: HubOptions): Promise<Hub> {
   const seal = new Seal(secret)
   const keyring = new Keyring({ env, db, log })
   const policy = await Policy.open(env, db)
-  const callers = new Callers(config.trustedProxies, config.countryHeader)
-  const identity: Identity = { env, db, log, seal, policy, callers, url }
+  const people = openIdentity({ env, db, log, seal, policy, url, credit: (gift) => ledger.credit(gift) }, config)
+  const { identity } = people
   const meter = new Meter()
   const turns = new Turns()
   const awake = new Awake(env, (ms) => log.warn('hub stood still', { ms: Math.round(ms) }))
@@ -159,7 +160,11 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     nameHost: (hostId, account) => `host_${seal.name('host', `${hostId} ${account}`)}`,
     cacheSalt: (account) => seal.name('cache', account),
   }
-  const jobs = new Jobs(env, log, [{ name: 'sum up traffic', everyMs: 60_000, run: () => rollUp(db, env.now()) }])
+  const jobs = new Jobs(env, log, [
+    { name: 'sum up traffic', everyMs: 60_000, run: () => rollUp(db, env.now()) },
+    ...identityJobs(identity),
+    { name: 'forget machines that did not sign in', everyMs: 60 * 60_000, run: () => sweepDevices(env, db) },
+  ])
   jobs.start()
   let ready = true
   const api = new Elysia()
@@ -167,6 +172,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     .get('/readyz', () => new Response(ready ? 'ready' : 'stopping', { status: ready ? 200 : 503 }))
     .use(apiDocument(platform))
     .use(platformApi(platform))
+    .use(peopleApi(platform))
     .onError(({ code, error, request }) =>
       refusal(platform, request, newId(env, 'req'), code === 'NOT_FOUND' ? nothingHere() : error),
     )
@@ -181,7 +187,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
       const inference = inferenceRoute(pathname, request)
       if (inference) return answerInference(platform, inference, request, () => server?.timeout(request, 0))
       if (pathname === '/hosts/link') return door.upgrade(request, server)
-      callers.note(request, server?.requestIP?.(request)?.address)
+      identity.callers.note(request, server?.requestIP?.(request)?.address)
       return (await pages?.(platform, request)) ?? api.fetch(request)
     },
     async drain(graceMs) {
@@ -208,7 +214,13 @@ export async function openHub(options: HubOptions): Promise<Hub> {
       keyring.close()
       meter.close()
       // Whatever becomes of one, the others are tried: the ledger's grants and its place among the hubs come last.
-      for (const leave of [() => jobs.stop(), () => presence.flush(), () => failures.flush(), () => ledger.close()])
+      for (const leave of [
+        () => jobs.stop(),
+        () => people.close(),
+        () => presence.flush(),
+        () => failures.flush(),
+        () => ledger.close(),
+      ])
         await leave().catch((error) => log.error('not everything was left in order', { error: String(error) }))
     },
   }

@@ -17,6 +17,8 @@ export interface Browser {
 export interface TestPages extends TestHub {
   /** The browser of a client of the world, signed in; `roles`: what else they are. */
   browser(name: string, roles?: Role[]): Promise<Browser>
+  /** Signs a client of the world in, somewhere; the id of that session. */
+  sessionOf(name: string): Promise<string>
   /** Nobody's browser. */
   stranger: Omit<Browser, 'userId'>
 }
@@ -42,15 +44,18 @@ export async function startPages(world: World = {}): Promise<TestPages> {
       ) => send(path, { method: 'POST', body: new URLSearchParams(fields), headers }),
     }
   }
+  const { db } = hub.world
+  const signIn = (userId: string) => {
+    const caller = { address: '127.0.0.1', agent: 'test', country: null }
+    return transaction(db, (tx) => openSession(hub.env, db, tx, userId, caller))
+  }
   return Object.assign(hub, {
     stranger: asking(null),
+    sessionOf: async (name: string) => (await signIn(hub.as(name).userId)).session.id,
     async browser(name: string, roles: Role[] = ['client']) {
       const { userId } = hub.as(name)
-      const { db } = hub.world
       await setRoles(db, userId, roles)
-      const caller = { address: '127.0.0.1', agent: 'test', country: null }
-      const { secret } = await transaction(db, (tx) => openSession(hub.env, db, tx, userId, caller))
-      const cookie = cookieFor(HUB_URL, secret).split(';')[0] ?? ''
+      const cookie = cookieFor(HUB_URL, (await signIn(userId)).secret).split(';')[0] ?? ''
       return { userId, ...asking(cookie) }
     },
   })

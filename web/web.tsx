@@ -1,9 +1,31 @@
 // Every page and its address, on one screen; and what holds for all of them: who may see it, and that a change is asked
 // for by one of our own pages.
-import type { Role } from '../db/schema/people.ts'
+import type { Role } from '../hub/identity/users.ts'
 import { asHubError, errorHeaders, HubError } from '../hub/errors.ts'
 import type { Platform } from '../hub/gateway/platform.ts'
 import { sameOrigin, type SignedIn, whoIsSignedIn } from '../hub/identity/guard.ts'
+import { account, accountActs, exportAccount, newEmailAct, newEmailPage } from './account/account.tsx'
+import { decide, deviceAct, devicePage } from './account/device.tsx'
+import {
+  chooseHat,
+  codeAct,
+  codePage,
+  forgottenAct,
+  forgottenPage,
+  passwordAct,
+  passwordPage,
+  signInAct,
+  signInPage,
+  signOut,
+  wearHat,
+} from './account/sign-in.tsx'
+import { confirmAct, confirmPage, firstAdminAct, firstAdminPage, signUpAct, signUpPage } from './account/sign-up.tsx'
+import { fleet, fleetHost, wishOf } from './admin/fleet.tsx'
+import { ledger, ledgerCheck } from './admin/ledger.tsx'
+import { adminModels, setOffer } from './admin/models.tsx'
+import { adminLive, adminOverview } from './admin/overview.tsx'
+import { invitations, invite, uninvite, user, userActs, users } from './admin/people.tsx'
+import { acts, letters, setSetting, settings } from './admin/settings.tsx'
 import { answerAsset } from './assets.ts'
 import { acknowledgeLicence, licences } from './client/licences.tsx'
 import { askRevocation, keys, makeKey, revoke } from './client/keys.tsx'
@@ -18,7 +40,18 @@ import { status } from './home/status.tsx'
 import { drain, machine, machines, makeToken, newMachine, resume } from './host/machines.tsx'
 import { hostLive, hostOverview } from './host/overview.tsx'
 import { Title } from './parts/heading.tsx'
-import { act, type Audience, matchPath, open, page, type Page, type Route, seeOther, type Visit } from './route.ts'
+import {
+  act,
+  type Audience,
+  matchPath,
+  open,
+  openAct,
+  page,
+  type Page,
+  type Route,
+  seeOther,
+  type Visit,
+} from './route.ts'
 
 export const routes: readonly Route[] = [
   open('/', landing),
@@ -31,6 +64,42 @@ export const routes: readonly Route[] = [
   open('/terms', () => textPage('terms')),
   open('/privacy', () => textPage('privacy')),
   open('/acceptable-use', () => textPage('acceptable-use')),
+
+  open('/sign-in', signInPage),
+  openAct('/sign-in', signInAct),
+  open('/sign-in/code', codePage),
+  openAct('/sign-in/code', codeAct),
+  open('/sign-up', signUpPage),
+  openAct('/sign-up', signUpAct),
+  open('/sign-up/confirm', confirmPage),
+  openAct('/sign-up/confirm', confirmAct),
+  open('/password/forgotten', forgottenPage),
+  openAct('/password/forgotten', forgottenAct),
+  open('/password', passwordPage),
+  openAct('/password', passwordAct),
+  open('/first-admin', firstAdminPage),
+  openAct('/first-admin', firstAdminAct),
+  open('/account/email', newEmailPage),
+  openAct('/account/email/confirmation', newEmailAct),
+  act('signed in', '/sign-out', signOut),
+  page('signed in', '/hat', chooseHat),
+  act('signed in', '/hat', wearHat),
+  page('signed in', '/account', account),
+  page('signed in', '/account/export', exportAccount),
+  act('signed in', '/account/name', accountActs.name),
+  act('signed in', '/account/password', accountActs.password),
+  act('signed in', '/account/email', accountActs.email),
+  act('signed in', '/account/second-factor', accountActs.beginFactor),
+  act('signed in', '/account/second-factor/confirmation', accountActs.confirmFactor),
+  act('signed in', '/account/second-factor/recovery-codes', accountActs.recoveryCodes),
+  act('signed in', '/account/second-factor/removal', accountActs.removeFactor),
+  act('signed in', '/account/logins/removal', accountActs.unlink),
+  act('signed in', '/account/sessions/end', accountActs.endOthers),
+  act('signed in', '/account/sessions/:id/end', accountActs.endSession),
+  act('signed in', '/account/terms', accountActs.terms),
+  act('signed in', '/account/roles', accountActs.become),
+  act('signed in', '/account/invitation', accountActs.invitation),
+  act('signed in', '/account/deletion', accountActs.deletion),
 
   page('client', '/client', overview),
   page('client', '/client/live', overviewLive),
@@ -52,6 +121,37 @@ export const routes: readonly Route[] = [
   page('host', '/host/machines/:id', machine),
   act('host', '/host/machines/:id/drain', drain),
   act('host', '/host/machines/:id/resumption', resume),
+  page('host', '/machines', () => seeOther('/host/machines')),
+  page('host', '/device', devicePage),
+  act('host', '/device', deviceAct),
+  act('host', '/device/:id/approval', decide('approved')),
+  act('host', '/device/:id/refusal', decide('refused')),
+
+  page('admin', '/admin', adminOverview),
+  page('admin', '/admin/live', adminLive),
+  page('admin', '/admin/fleet', fleet),
+  page('admin', '/admin/fleet/:id', fleetHost),
+  act('admin', '/admin/fleet/:id/drain', wishOf('drain')),
+  act('admin', '/admin/fleet/:id/resumption', wishOf('resume')),
+  page('admin', '/admin/users', users),
+  page('admin', '/admin/users/:id', user),
+  act('admin', '/admin/users/:id/suspension', userActs.suspend),
+  act('admin', '/admin/users/:id/reinstatement', userActs.reinstate),
+  act('admin', '/admin/users/:id/roles', userActs.roles),
+  act('admin', '/admin/users/:id/credit', userActs.credit),
+  act('admin', '/admin/users/:id/reset-link', userActs.link),
+  page('admin', '/admin/invitations', invitations),
+  act('admin', '/admin/invitations', invite),
+  act('admin', '/admin/invitations/:id/revocation', uninvite),
+  page('admin', '/admin/models', adminModels),
+  act('admin', '/admin/models/enable/*id', setOffer(true)),
+  act('admin', '/admin/models/disable/*id', setOffer(false)),
+  page('admin', '/admin/ledger', ledger),
+  act('admin', '/admin/ledger/check', ledgerCheck),
+  page('admin', '/admin/settings', settings),
+  act('admin', '/admin/settings', setSetting),
+  page('admin', '/admin/acts', acts),
+  page('admin', '/admin/letters', letters),
 ]
 
 const NAV: Record<Role | 'anyone', Framing['nav']> = {
@@ -74,7 +174,17 @@ const NAV: Record<Role | 'anyone', Framing['nav']> = {
     { href: '/models', text: 'Models' },
     { href: '/docs', text: 'Documentation' },
   ],
-  admin: [],
+  admin: [
+    { href: '/admin', text: 'Overview', exact: true },
+    { href: '/admin/fleet', text: 'Fleet' },
+    { href: '/admin/users', text: 'Users' },
+    { href: '/admin/invitations', text: 'Invitations' },
+    { href: '/admin/models', text: 'Models' },
+    { href: '/admin/ledger', text: 'Ledger' },
+    { href: '/admin/settings', text: 'Settings' },
+    { href: '/admin/acts', text: 'Acts' },
+    { href: '/admin/letters', text: 'Letters' },
+  ],
 }
 
 /** Answers what is a page's address; null: it is none. Never throws. */
@@ -115,6 +225,7 @@ function respond(answer: Page | Response, visit: Visit, headers: Record<string, 
   const nav = NAV[guest && hat ? hat : 'anyone']
   const response = framed(answer, { pathname: url.pathname, nav, side: <Side guest={guest} hat={hat ?? null} /> })
   for (const [name, value] of Object.entries(headers)) response.headers.set(name, value)
+  for (const cookie of answer.cookies ?? []) response.headers.append('set-cookie', cookie)
   return response
 }
 
@@ -154,7 +265,7 @@ function Side({ guest, hat }: { guest: SignedIn | null; hat: Role | null }) {
             ))}
           </form>
         )}
-        <a href="/settings">Settings</a>
+        <a href="/account">Account</a>
         <form method="post" action="/sign-out">
           <button class="link">Sign out</button>
         </form>

@@ -42,10 +42,10 @@ import {
   receipts,
   usage,
 } from './account.ts'
-import { whoAsks } from './admit.ts'
 import type { Gateway } from './gateway.ts'
 import { apiHeaders, preflight } from './headers.ts'
 import { refusal } from './openai.ts'
+import { whoseAccount } from './whose.ts'
 
 export interface Platform extends Gateway {
   db: Db
@@ -86,7 +86,7 @@ export function platformApi(hub: Platform) {
         .derive(
           { as: 'scoped' },
           async ({ request }): Promise<{ account: Account }> => ({
-            account: { ...hub, bearer: await whoAsks(hub, request) },
+            account: { ...hub, bearer: await whoseAccount(hub, request) },
           }),
         )
         .get('/me', ({ account }) => me(account), {
@@ -160,7 +160,7 @@ export function apiDocument(hub: Platform) {
 }
 
 /** Elysia's own failures as ours. */
-function known(code: string | number, error: unknown): unknown {
+export function known(code: string | number, error: unknown): unknown {
   if (error instanceof HubError) return error
   if (code === 'PARSE')
     return new HubError('invalid_json', 'The body is not valid JSON. Check quotes, commas and the encoding (UTF-8).')

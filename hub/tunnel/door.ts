@@ -3,6 +3,7 @@
 import type { Server, ServerWebSocket, WebSocketHandler } from 'bun'
 import { newId } from '../../sdk/env.ts'
 import { closeCode } from '../../sdk/wire/frames.ts'
+import { PROOF_HEADER } from '../../sdk/wire/machine-key.ts'
 import type { Socket, SocketEvents } from '../../sdk/wire/socket.ts'
 import type { Enrolment } from '../fleet/enrol.ts'
 import type { Bearer } from '../fleet/token.ts'
@@ -56,7 +57,7 @@ export class Door {
   async upgrade(request: Request, server: Server<Visitor>): Promise<Response | undefined> {
     try {
       const token = /^Bearer +(\S+)$/i.exec(request.headers.get('authorization') ?? '')?.[1]
-      const bearer = await this.check(token)
+      const bearer = await this.check(token, request.headers.get(PROOF_HEADER))
       if (server.upgrade(request, { data: { bearer, events: null } })) return undefined
       this.arrived(bearer.tokenId)
       throw new HubError('invalid_request', 'This address takes WebSocket connections from gpuhost, nothing else.')
@@ -66,8 +67,8 @@ export class Door {
   }
 
   /** A host that comes without a network, over a pair of sockets in memory: tests and simulation. @throws HubError */
-  async receive(token: string, socket: Socket): Promise<SocketEvents> {
-    const bearer = await this.check(token)
+  async receive(token: string, socket: Socket, proof: string | null = null): Promise<SocketEvents> {
+    const bearer = await this.check(token, proof)
     return new Visit(this.options, bearer, socket, () => this.arrived(bearer.tokenId))
   }
 
@@ -77,14 +78,14 @@ export class Door {
   }
 
   /** Who comes, now counted as arriving. */
-  private async check(token: string | undefined): Promise<Bearer> {
+  private async check(token: string | undefined, proof: string | null): Promise<Bearer> {
     if (!this.open) throw new HubError('hub_unavailable', 'This hub is stopping. Connect again soon.')
     if (token === undefined)
       throw new HubError('invalid_api_key', 'A host token is missing: send `Authorization: Bearer TOKEN`.')
     if (this.arriving >= MOST_ARRIVING) throw busy()
     this.arriving++
     try {
-      const bearer = await this.options.enrolment.bearer(token)
+      const bearer = await this.options.enrolment.bearer(token, proof)
       const same = this.arrivingWith.get(bearer.tokenId) ?? 0
       if (same >= MOST_ARRIVING_PER_TOKEN) throw busy()
       this.arrivingWith.set(bearer.tokenId, same + 1)

@@ -1,5 +1,5 @@
 // What is one's own: name, password, second factor, browsers, terms, other roles, the export, and the way out for good.
-import type { TermsRole } from '../../db/schema/people.ts'
+import type { TermsRole } from '../../hub/identity/users.ts'
 import { HubError } from '../../hub/errors.ts'
 import { cookieGone } from '../../hub/identity/cookie.ts'
 import { eraseUser } from '../../hub/identity/erase.ts'

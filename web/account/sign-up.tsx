@@ -1,5 +1,5 @@
 // Joining: by invitation or, where the team lets everybody in, without; the letter that confirms; the first admin.
-import type { AcceptedTerms, TermsRole } from '../../db/schema/people.ts'
+import type { AcceptedTerms, TermsRole } from '../../hub/identity/users.ts'
 import { cookieFor, passingCookie, readPassingCookie } from '../../hub/identity/cookie.ts'
 import { becomeFirstAdmin } from '../../hub/identity/first-admin.ts'
 import type { Identity } from '../../hub/identity/identity.ts'

@@ -37,8 +37,8 @@ export async function makeKey(visit: MemberVisit): Promise<Page> {
     const fresh = { name, key, publicUrl: hub.config.publicUrl || url.origin, model }
     return { title: 'Keys', body: <KeysPage {...(await readKeys(visit))} fresh={fresh} /> }
   } catch (error) {
-    const faults = faultOf(error)
-    return { title: 'Keys', status: 400, body: <KeysPage {...(await readKeys(visit))} typed={typed} faults={faults} /> }
+    const { faults, status } = faultOf(error, ['name'])
+    return { title: 'Keys', status, body: <KeysPage {...(await readKeys(visit))} typed={typed} faults={faults} /> }
   }
 }
 
