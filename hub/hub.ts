@@ -150,6 +150,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
 
   const onces = new Onces(env, db, ledger, log)
 
+  const stopping = new AbortController()
   const platform: Platform = {
     ...{
       env,
@@ -176,6 +177,12 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     budgets: new Budgets(env),
     bodies: new Bodies(env),
     prices: startPrices,
+    stopping: stopping.signal,
+    wish(hostId, wish, reason) {
+      const link = links.get(hostId)
+      link?.wish(wish, reason)
+      return link !== undefined
+    },
     nameHost: (hostId, account) => `host_${seal.name('host', `${hostId} ${account}`)}`,
     cacheSalt: (account) => seal.name('cache', account),
   }
@@ -216,6 +223,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     },
     async drain(graceMs) {
       ready = false
+      stopping.abort()
       running.close()
       door.close()
       await within(

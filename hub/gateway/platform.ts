@@ -22,6 +22,7 @@ import {
   UsageQuery,
 } from '../../sdk/api.ts'
 import { newId } from '../../sdk/env.ts'
+import type { Wish } from '../../sdk/wire/frames.ts'
 import { HubError } from '../errors.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Seal } from '../identity/seal.ts'
@@ -54,6 +55,10 @@ export interface Platform extends Gateway {
   identity: Identity
   policy: Policy
   version: string
+  /** Aborted when this hub stops: whatever would stay open ends. */
+  stopping: AbortSignal
+  /** Asks a linked host to drain, resume or look for an update. False: it is not linked to this hub. */
+  wish: (hostId: string, wish: Wish['wish'], reason: string) => boolean
 }
 
 export function platformApi(hub: Platform) {
