@@ -1,6 +1,5 @@
 // The commands of `gpuhost`.
 import { startInBackground } from '../host/commands/detach.ts'
-import { describeSurvey } from '../host/commands/probe.ts'
 import { check, start } from '../host/commands/start.ts'
 import { describe, status } from '../host/commands/status.ts'
 import { stop } from '../host/commands/stop.ts'
@@ -9,14 +8,13 @@ import { homeAt } from '../host/config.ts'
 import { MOST_GRACE_SECONDS } from '../host/daemon/control.ts'
 import { Stopping } from '../host/daemon/stopping.ts'
 import { reason } from '../host/errors.ts'
-import type { DriverAccess } from '../host/hardware/driver.ts'
-import { readNvml } from '../host/hardware/nvml.ts'
-import { survey } from '../host/hardware/survey.ts'
 import { fileWriter, humanLine, jsonLine, logTo } from '../host/log.ts'
 import { dial } from '../host/tunnel/dial.ts'
 import { version as release } from '../package.json'
 import { systemEnv } from '../sdk/env.ts'
 import { command, type Group, type World } from './command.ts'
+import { modelsCommand } from './gpuhost/models.ts'
+import { accessTo, probeCommand } from './gpuhost/probe.ts'
 import { columns } from './lines.ts'
 import { changedSince, forBackground, inBackground, makeRoom, startAnew, withoutToken, withToken } from './restart.ts'
 
@@ -25,7 +23,7 @@ export function hostProgram(self: readonly string[]): Group {
   return {
     name: 'gpuhost',
     summary: 'Offers this machine’s GPU to a gpuhub and takes it back when you say so.',
-    commands: [startCommand(self), stopCommand, statusCommand, probeCommand(self), versionCommand],
+    commands: [startCommand(self), stopCommand, statusCommand, modelsCommand(self), probeCommand(self), versionCommand],
   }
 }
 
@@ -159,36 +157,6 @@ const statusCommand = command({
     out(shown, columns(describe(shown)))
   },
 })
-
-const probeCommand = (self: readonly string[]) =>
-  command({
-    name: 'probe',
-    summary: 'What this machine is made of.',
-    options: {
-      library: {
-        type: 'string',
-        value: 'PATH',
-        help: 'Only what that NVML library says of the GPUs, read in this very process.',
-      },
-    },
-    async run({ options, world, out }) {
-      if (options.library !== undefined) {
-        const report = readNvml(options.library)
-        return out(report, [JSON.stringify(report)])
-      }
-      const found = await survey(surveyed(self, world))
-      out(found, columns(describeSurvey(found)))
-    },
-  })
-
-/** The driver is asked by this program in a process of its own. */
-function accessTo(self: readonly string[], env: World['env']): DriverAccess {
-  return { reader: [...self, 'probe', '--json', '--library'], library: env.GPUHOST_NVML || undefined }
-}
-
-function surveyed(self: readonly string[], { env }: World) {
-  return { env: systemEnv, access: accessTo(self, env), variables: env, folder: homeAt(env).path }
-}
 
 const versionCommand = command({
   name: 'version',
