@@ -81,7 +81,7 @@ describe.each(testDialects)('what failed on a host, on %s', (dialect) => {
       await it.env.advance(DAY_MS)
     }
     const told = await failuresOf(it.db, berlin)
-    expect(told).toHaveLength(KEPT_FAILURES)
+    expect(await it.db.query.$count(it.db.tables.failures)).toBe(KEPT_FAILURES)
     expect([told[0]?.requestId, told.at(-1)?.requestId]).toEqual(['req_2_39', 'req_1_30'])
     const counted = async (days: number) =>
       (await failureCounts(it.db, it.env.now() - days * DAY_MS)).get(berlin)?.engine
