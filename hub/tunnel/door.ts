@@ -7,6 +7,7 @@ import type { Socket, SocketEvents } from '../../sdk/wire/socket.ts'
 import { type Enrolment, MOST_HOSTS_PER_OWNER } from '../fleet/enrol.ts'
 import type { Bearer } from '../fleet/token.ts'
 import { asHubError, errorBody, errorHeaders, HubError } from '../errors.ts'
+import { limitKey } from '../identity/caller.ts'
 import { hashSecret } from '../identity/secret.ts'
 import { Rate } from './rate.ts'
 import { PER_MACHINE, type Reception, Visit } from './visit.ts'
@@ -80,7 +81,7 @@ export class Door {
   async upgrade(request: Request, server: Server<Visitor>, address: string | null): Promise<Response | undefined> {
     try {
       const token = /^Bearer +(\S+)$/i.exec(request.headers.get('authorization') ?? '')?.[1]
-      const bearer = await this.check(token, address)
+      const bearer = await this.check(token, address && limitKey(address))
       if (server.upgrade(request, { data: { bearer, events: null } })) return undefined
       this.arrived(bearer.tokenId)
       throw new HubError('invalid_request', 'This address takes WebSocket connections from gpuhost, nothing else.')
