@@ -57,6 +57,8 @@ export interface TestHost {
   cut(): void
   /** The machine is gone for good. */
   kill(): void
+  /** It has all it can take, and refuses the rest. */
+  fill(): void
   /** Its owner wants the card back: nothing new, and what runs finishes or, `now`, is given back to the hub. */
   stop(how: 'soon' | 'now'): void
 }
@@ -211,7 +213,12 @@ async function link(
 ): Promise<TestHost> {
   const owner = await addUser(env, world.db, { email: `${name}@hosts.example.com`, roles: ['host'] })
   const { token } = await addHostToken(env, world.db, { ownerId: owner.id, name })
-  const engine = new Emulator({ ...conduct, contextTokens: machine.contextTokens, except: machine.except, env: systemEnv })
+  const engine = new Emulator({
+    ...conduct,
+    contextTokens: machine.contextTokens,
+    except: machine.except,
+    env: systemEnv,
+  })
   const pairs: ReturnType<typeof socketPair>[] = []
   let dead = false
   const dial: Dial = (_address, bearer, events) => {
@@ -251,6 +258,7 @@ async function link(
       dead = true
       last().cut()
     },
+    fill: () => void (offer.full = () => true),
     stop(how) {
       offer.hold('owner', 'the owner stops it')
       hubLink.announce()

@@ -45,7 +45,7 @@ export class Cancelled extends Error {
 const MOST_ATTEMPTS = 8
 /** A host that lost its link is usually back within a second, one whose engine broke asked again after a few. */
 const RETURN_MS = 8_000
-const LOOK_MS = 100
+const LOOK_MS = 250
 
 /** Resolves when the answer is complete. @throws HubError, or Cancelled. */
 export function answer(attempts: Attempts): Promise<Finisher> {
@@ -67,6 +67,8 @@ class Loop {
   private resumed = 0
   private strikes = 0
   private lastFailure: Failure | null = null
+  /** No host has done worse than to be busy. */
+  private onlyBusy = true
   /** Who spoke last. */
   private speaker: Seat | null = null
   /** Two hosts that say the same are believed. */
@@ -117,7 +119,6 @@ class Loop {
     this.attempt++
     this.tried.set(seat.hostId, seat.link)
     if (way !== 'restart') {
-      this.resumed++
       log.info('answer goes on elsewhere', {
         request: requestId,
         host: seat.hostId,
@@ -132,9 +133,10 @@ class Loop {
       patience: health.patience(seat),
       firstTokenBy: (this.speaker ? awake.mono() : this.startedAt) + limits.firstTokenMs,
       endBy: this.startedAt + limits.lifetimeMs,
-      couldMove: () => course.couldMove(this.tried),
+      couldMove: () => this.mayAskOneMore() && course.couldMove(this.tried),
       begun: () => {
         this.speaker = seat
+        if (way !== 'restart') this.resumed++
         answering(seat, this.attempt)
       },
       piece: (piece) => answer.take(piece),
@@ -176,6 +178,7 @@ class Loop {
 
   private failed(seat: Seat, failure: Failure, tokens: number): void {
     this.lastFailure = failure
+    this.onlyBusy &&= failure.code.startsWith('refused:')
     this.note(seat, failure)
     this.on.health.failed(seat, failure, this.evidence(failure, tokens))
     if (!isGone(failure)) this.strikes++
@@ -193,6 +196,11 @@ class Loop {
     if (this.strikes >= limits.attempts || this.attempt >= MOST_ATTEMPTS) throw this.nobodyLeft('nobody')
   }
 
+  /** Whether another could still be asked if the one that is asked now were given up. */
+  private mayAskOneMore(): boolean {
+    return this.strikes + 1 < this.on.limits.attempts && this.attempt < MOST_ATTEMPTS
+  }
+
   private nobodyLeft(why: 'nobody' | 'cannot'): HubError {
     const { answer } = this.on
     if (this.doubt && this.doubt.status !== null) {
@@ -201,7 +209,7 @@ class Loop {
       return clientsFault(status)
     }
     this.settleDoubt('engine')
-    if (this.attempt === 0) {
+    if (this.onlyBusy && !this.speaker) {
       return new HubError(
         'no_capacity',
         'No host is free for this model right now. Nothing was billed. Try again in a few seconds.',

@@ -50,6 +50,8 @@ const NO_SEAT = { tokenIds: false, contextTokens: 0 }
 export class Course {
   /** Ways an engine has refused to go on. */
   readonly refused = new Set<Way>()
+  /** What the answer stands at, until the next attempt; undefined: not looked at yet. */
+  private stands: Agreed | null | undefined
   private readonly raw: RawForm | null
   private readonly tokenizer: TokenizerName
   private readonly variant: string
@@ -66,7 +68,8 @@ export class Course {
 
   /** The next attempt; the answer stands where it begins. `again` is asked again, in another way. */
   async next(tried: Tried, again: Seat | null): Promise<Next> {
-    const said = await this.said()
+    if (this.stands === undefined) this.stands = await this.said()
+    const said = this.stands
     const broken = this.broken(said)
     if (said && wayOn({ ...broken, seat: NO_SEAT }) === 'finish') {
       this.goOn(said, said.ids)
@@ -76,7 +79,10 @@ export class Course {
     let next: Next = 'nobody'
     for (const seat of this.candidates(tried, again)) {
       const way = wayOn({ ...broken, seat })
-      if (way !== null && way !== 'finish') return { seat, way, ...(await this.question(seat, way, said)) }
+      if (way !== null && way !== 'finish') {
+        this.stands = undefined
+        return { seat, way, ...(await this.question(seat, way, said)) }
+      }
       next = 'cannot'
     }
     return next

@@ -95,7 +95,7 @@ describe('calls of tools', () => {
       const { path, body } = asked(hub, 'good').at(-1)!
       const goingOn = byIds ? { prompt: body.prompt as number[], max_tokens: 8_000 } : body
       expect([heard.error, heard.text, heard.calls]).toEqual([null, words + oracle(goingOn).text, []])
-      expect([heard.finishes, heard.facts?.resumed, heard.done]).toEqual([['stop'], byIds ? 1 : 2, true])
+      expect([heard.finishes, heard.facts?.resumed, heard.done]).toEqual([['stop'], 1, true])
       expect(path).toBe(byIds ? '/v1/completions' : '/v1/chat/completions')
       if (byIds) expect(decode(body.prompt as number[])).toEndWith(words)
       else expect((body.messages as unknown[]).at(-1)).toEqual({ role: 'assistant', content: words })
