@@ -4,6 +4,7 @@ import { sleep } from '../../sdk/env.ts'
 import { tokenizerOf } from '../catalog/find.ts'
 import type { RawForm, TokenizerName } from '../catalog/records.ts'
 import type { Agreed } from '../metering/agree.ts'
+import { HubError } from '../errors.ts'
 import { MeterBusyError } from '../metering/meter.ts'
 import type { Seat } from '../routing/turns.ts'
 import type { Link } from '../tunnel/link.ts'
@@ -46,6 +47,8 @@ const METER_RETRY_MS = 100
 const METER_RETRIES = 30
 
 const NO_SEAT = { tokenIds: false, contextTokens: 0 }
+const BEST_SEAT = { tokenIds: true, contextTokens: Number.POSITIVE_INFINITY }
+const SOMETHING: Agreed = { ids: [], text: '', tokens: 0 }
 
 export class Course {
   /** Ways an engine has refused to go on. */
@@ -88,9 +91,13 @@ export class Course {
     return next
   }
 
-  /** Whether a host that has not failed yet could be asked instead. */
+  /** Whether a host that has not failed yet could take over now. */
   couldMove(tried: Tried): boolean {
-    return this.hub.turns.any(this.variant, tried)
+    const { kept } = this.options.answer
+    return (
+      wayOn({ ...this.broken(kept ? SOMETHING : null), seat: BEST_SEAT }) !== null &&
+      this.hub.turns.any(this.variant, tried)
+    )
   }
 
   /** Whether any host serves what was asked for. */
@@ -205,7 +212,8 @@ export class Course {
       try {
         return await count()
       } catch (error) {
-        if (!(error instanceof MeterBusyError) || retries === METER_RETRIES) throw error
+        if (!(error instanceof MeterBusyError)) throw error
+        if (retries === METER_RETRIES) throw new HubError('no_capacity', error.message, { cause: error })
         await sleep(this.hub.env, METER_RETRY_MS)
       }
     }
