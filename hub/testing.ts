@@ -184,7 +184,7 @@ async function client(env: Env, world: TestDatabase, hub: Hub, name: string, cre
     const headers = new Headers(init.headers)
     headers.set('authorization', `Bearer ${key}`)
     if (init.body) headers.set('content-type', 'application/json')
-    const server = { timeout() {} } as unknown as Parameters<Hub['fetch']>[1]
+    const server = { timeout() {}, requestIP: () => null } as unknown as Parameters<Hub['fetch']>[1]
     const response = await hub.fetch(new Request(`http://hub.test${path}`, { ...init, headers }), server)
     if (!response) throw new Error('the hub answered with a WebSocket')
     return response
