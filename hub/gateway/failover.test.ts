@@ -7,6 +7,7 @@ import {
   asked,
   costOf,
   dying,
+  endAt,
   expectWhole,
   forgive,
   listen,
@@ -14,7 +15,6 @@ import {
   QUESTION,
   rowOf,
   stream,
-  until,
 } from './testing.ts'
 
 /** Two hosts; the first turn of every request is the failing one's. */
@@ -95,7 +95,7 @@ describe.each([
   test.each(['cut', 'eof', 'hang'] as const)(
     'is complete once its finish_reason is there, whatever happens then: %s (F-kill)',
     async (how) => {
-      const { hub, ada } = await twoHosts({}, { tokenIds, tamper: until((event) => event === 'data: [DONE]', how) })
+      const { hub, ada } = await twoHosts({}, { tokenIds, tamper: endAt((event) => event === 'data: [DONE]', how) })
       await using _hub = hub
       const heard = await passUntil(hub, ada.chat(QUESTION, stream()).then(listen))
       expectWhole(heard, ada.truth(QUESTION))
@@ -281,7 +281,7 @@ test('the next host is asked with the client’s own settings, and for what is l
 })
 
 test('an answer that had all its tokens when its host died needs nobody else', async () => {
-  const { hub, ada } = await twoHosts({}, { tamper: until((event) => /"finish_reason":"length"/.test(event), 'cut') })
+  const { hub, ada } = await twoHosts({}, { tamper: endAt((event) => /"finish_reason":"length"/.test(event), 'cut') })
   await using _hub = hub
   const truth = ada.truth(QUESTION, { max_tokens: 20 })
   // The last event brings a token and the finish; without it one token is missing, and the next host is asked for it.
