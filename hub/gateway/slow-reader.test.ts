@@ -28,7 +28,7 @@ async function talkative(): Promise<{ hub: TestHub; port: number }> {
     hostname: '127.0.0.1',
     idleTimeout: 30,
     development: false,
-    fetch: (request, own) => hub.hub.fetch(request, own as never),
+    fetch: async (request, own) => (await hub.hub.fetch(request, own as never))!,
   })
   open.push(() => void server.stop(true))
   return { hub, port: server.port! }
