@@ -46,6 +46,7 @@ export const errorCodes = {
   request_too_large: { status: 413, type: 'invalid_request_error' },
   misdirected_request: { status: 421, type: 'invalid_request_error' },
   unsupported_media_type: { status: 415, type: 'invalid_request_error' },
+  clock_wrong: { status: 425, type: 'invalid_request_error' },
   rate_limit_exceeded: { status: 429, type: 'rate_limit_error', retryAfter: 1 },
   internal: { status: 500, type: 'server_error' },
   upstream_error: { status: 502, type: 'server_error', retryAfter: 1 },

@@ -25,9 +25,14 @@ export class Bodies {
 
   constructor(private readonly env: Env) {}
 
-  /** The whole body. @throws HubError 413, 415, 408 or 503; Cancelled */
-  async read(request: Request, mostBytes: number = limits.bodyBytes): Promise<Uint8Array> {
+  /** The whole body of a request for an answer. @throws HubError as `read`, and 415 */
+  readJson(request: Request): Promise<Uint8Array> {
     assertPlainJson(request.headers)
+    return this.read(request, limits.bodyBytes)
+  }
+
+  /** The whole body. @throws HubError 413, 408 or 503; Cancelled */
+  async read(request: Request, mostBytes: number): Promise<Uint8Array> {
     if (Number(request.headers.get('content-length') ?? 0) > mostBytes) throw tooLarge(mostBytes)
     if (!request.body) return new Uint8Array(0)
     const arrival: Arrival = { bytes: 0, mostBytes, over: false }

@@ -29,7 +29,7 @@ export interface Call extends Caller {
 export async function complete(hub: Gateway, call: Call): Promise<Response> {
   const bearer = await whoAsks(hub, call)
   call.quota = hub.quotas.begin(bearer)
-  const body = await hub.bodies.read(call.request)
+  const body = await hub.bodies.readJson(call.request)
   const ask = readAsk(call.format, body)
   // The body is read: from here on the connection may be quiet for as long as an engine needs.
   call.connection.quietFor(0)
@@ -49,6 +49,7 @@ async function begin(hub: Gateway, call: Call, bearer: Bearer, ask: Ask, admissi
     const run = new Run(hub, { id, bearer, ask, admission, hold, leave, failover: wantsFailover(call.request.headers) })
     call.request.signal.addEventListener('abort', () => run.abort())
     if (call.request.signal.aborted) run.abort()
+    hub.live.enter(run)
     return run
   } catch (error) {
     leave()

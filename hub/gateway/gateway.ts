@@ -14,6 +14,8 @@ import type { Bodies } from './body.ts'
 import type { Budgets } from './budgets.ts'
 import type { Onces } from './onces.ts'
 import type { Quotas } from './quotas.ts'
+import type { Live } from './live.ts'
+import type { Run } from './run.ts'
 import type { Running } from './running.ts'
 import type { Strangers } from './strangers.ts'
 
@@ -32,6 +34,7 @@ export interface Gateway {
   ledger: Ledger
   meter: Meter
   running: Running
+  live: Live<Run>
   bodies: Bodies
   onces: Onces
   quotas: Quotas

@@ -22,6 +22,7 @@ import {
   UsageQuery,
 } from '../../sdk/api.ts'
 import { newId } from '../../sdk/env.ts'
+import type { Wish } from '../../sdk/wire/frames.ts'
 import { HubError } from '../errors.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Seal } from '../identity/seal.ts'
@@ -41,12 +42,13 @@ import {
   receipts,
   usage,
 } from './account.ts'
-import { jsonIn } from './body.ts'
 import { Connection } from './connection.ts'
 import type { Gateway } from './gateway.ts'
 import { apiHeaders, preflight } from './headers.ts'
 import { refusal } from './openai.ts'
-import { anybody, type Caller, whoAsks } from './who.ts'
+import { readFields } from './people/body.ts'
+import { anybody, type Caller } from './who.ts'
+import { whoseAccount } from './whose.ts'
 
 export interface Platform extends Gateway {
   db: Db
@@ -54,103 +56,98 @@ export interface Platform extends Gateway {
   identity: Identity
   policy: Policy
   version: string
+  /** Aborted when this hub stops: whatever would stay open ends. */
+  stopping: AbortSignal
+  /** Asks a linked host to drain, resume or look for an update. False: it is not linked to this hub. */
+  wish: (hostId: string, wish: Wish['wish'], reason: string) => boolean
 }
 
-const MOST_BODY_BYTES = 64 * 1024
-
 export function platformApi(hub: Platform) {
-  return (
-    new Elysia({ prefix: '/api/v1', normalize: true })
-      .derive({ as: 'scoped' }, ({ set, request }) => {
-        const requestId = newId(hub.env, 'req')
-        Object.assign(set.headers, apiHeaders(request, requestId))
-        return { requestId }
-      })
-      .onError({ as: 'scoped' }, ({ code, error, request, set }) => {
-        // Elysia asks here for the addresses of others, too; hub.ts knows them all.
-        if (code === 'NOT_FOUND') return undefined
-        const requestId = String(set.headers['x-request-id'] ?? newId(hub.env, 'req'))
-        return refusal(hub, request, requestId, known(code, error))
-      })
-      // Elysia's own would read a body however long it is and takes, before it is known who asks.
-      .onParse({ as: 'scoped' }, async ({ request }) => {
-        const body = await hub.bodies.read(request, MOST_BODY_BYTES)
-        return body.length === 0 ? undefined : jsonIn(body)
-      })
-      .options('/*', ({ request, requestId }) => preflight(request, requestId))
-      .guard({}, (app) =>
-        app
-          .onBeforeHandle({ as: 'scoped' }, ({ request }) => anybody(hub, caller(hub, request)))
-          .get('/prices', ({ query }) => prices(hub, query), {
-            query: PageQuery,
-            response: { 200: PricePage },
-            detail: { summary: 'Prices in force', security: [] },
-          })
-          .get('/receipts/keys', () => receiptKeys(hub), {
-            response: { 200: ReceiptKeyPage },
-            detail: { summary: 'Keys that receipts are signed with', security: [] },
-          }),
-      )
-      .guard({}, (app) =>
-        app
-          // Before validation, so that a stranger learns nothing about what is valid.
-          .derive({ as: 'scoped' }, async ({ request }): Promise<{ account: Account }> => {
-            const bearer = await whoAsks(hub, caller(hub, request))
-            hub.quotas.beginPlatform(bearer)
-            return { account: { ...hub, bearer } }
-          })
-          .get('/me', ({ account }) => me(account), {
-            response: { 200: Me },
-            detail: { summary: 'Who the key speaks for' },
-          })
-          .get('/balance', ({ account }) => balance(account), {
-            response: { 200: Balance },
-            detail: { summary: 'Balance' },
-          })
-          .get('/usage', ({ account, query }) => usage(account, query), {
-            query: UsageQuery,
-            response: { 200: UsagePage },
-            detail: { summary: 'Usage by day, model or key' },
-          })
-          .get('/receipts', ({ account, query }) => receipts(account, query), {
-            query: PageQuery,
-            response: { 200: ReceiptPage },
-            detail: { summary: 'Receipts, newest first' },
-          })
-          .get('/receipts/:id', ({ account, params }) => receipt(account, params.id), {
-            response: { 200: Receipt },
-            detail: { summary: 'One receipt' },
-          })
-          .get('/keys', ({ account, query }) => keys(account, query), {
-            query: PageQuery,
-            response: { 200: KeyPage },
-            detail: { summary: 'API keys' },
-          })
-          .post('/keys', ({ account, body }) => createKey(account, body), {
-            body: NewKey,
-            response: { 200: CreatedKey },
-            detail: { summary: 'Make a key; shown once' },
-          })
-          .delete('/keys/:id', ({ account, params }) => deleteKey(account, params.id), {
-            response: { 200: DeletedKey },
-            detail: { summary: 'Revoke a key' },
-          })
-          .get('/licences', ({ account, query }) => licences(account, query), {
-            query: PageQuery,
-            response: { 200: LicencePage },
-            detail: { summary: 'Licences of the models on offer' },
-          })
-          .post(
-            '/models/*',
-            ({ account, params, body }) => acknowledgeLicence(account, params['*'], body?.statements ?? []),
-            {
-              body: t.Optional(Acknowledgement),
-              response: { 200: Licence },
-              detail: { summary: 'Acknowledge a licence: POST /api/v1/models/{id}/license/acknowledge' },
-            },
-          ),
-      )
-  )
+  return new Elysia({ prefix: '/api/v1', normalize: true })
+    .derive({ as: 'scoped' }, ({ set, request }) => {
+      const requestId = newId(hub.env, 'req')
+      Object.assign(set.headers, apiHeaders(request, requestId))
+      return { requestId }
+    })
+    .onError({ as: 'scoped' }, ({ code, error, request, set }) => {
+      if (code === 'NOT_FOUND') return undefined
+      const requestId = String(set.headers['x-request-id'] ?? newId(hub.env, 'req'))
+      return refusal(hub, request, requestId, known(code, error))
+    })
+    .onParse({ as: 'scoped' }, ({ request }) => readFields(hub.bodies, request))
+    .options('/*', ({ request, requestId }) => preflight(request, requestId))
+    .guard({}, (app) =>
+      app
+        .onBeforeHandle({ as: 'scoped' }, ({ request }) => anybody(hub, caller(hub, request)))
+        .get('/prices', ({ query }) => prices(hub, query), {
+          query: PageQuery,
+          response: { 200: PricePage },
+          detail: { summary: 'Prices in force', security: [] },
+        })
+        .get('/receipts/keys', () => receiptKeys(hub), {
+          response: { 200: ReceiptKeyPage },
+          detail: { summary: 'Keys that receipts are signed with', security: [] },
+        }),
+    )
+    .guard({}, (app) =>
+      app
+        // Before validation, so that a stranger learns nothing about what is valid.
+        .derive({ as: 'scoped' }, async ({ request }): Promise<{ account: Account }> => {
+          const bearer = await whoseAccount(hub, caller(hub, request))
+          hub.quotas.beginPlatform(bearer)
+          return { account: { ...hub, bearer } }
+        })
+        .get('/me', ({ account }) => me(account), {
+          response: { 200: Me },
+          detail: { summary: 'Who the key speaks for' },
+        })
+        .get('/balance', ({ account }) => balance(account), {
+          response: { 200: Balance },
+          detail: { summary: 'Balance' },
+        })
+        .get('/usage', ({ account, query }) => usage(account, query), {
+          query: UsageQuery,
+          response: { 200: UsagePage },
+          detail: { summary: 'Usage by day, model or key' },
+        })
+        .get('/receipts', ({ account, query }) => receipts(account, query), {
+          query: PageQuery,
+          response: { 200: ReceiptPage },
+          detail: { summary: 'Receipts, newest first' },
+        })
+        .get('/receipts/:id', ({ account, params }) => receipt(account, params.id), {
+          response: { 200: Receipt },
+          detail: { summary: 'One receipt' },
+        })
+        .get('/keys', ({ account, query }) => keys(account, query), {
+          query: PageQuery,
+          response: { 200: KeyPage },
+          detail: { summary: 'API keys' },
+        })
+        .post('/keys', ({ account, body }) => createKey(account, body), {
+          body: NewKey,
+          response: { 200: CreatedKey },
+          detail: { summary: 'Make a key; shown once' },
+        })
+        .delete('/keys/:id', ({ account, params }) => deleteKey(account, params.id), {
+          response: { 200: DeletedKey },
+          detail: { summary: 'Revoke a key' },
+        })
+        .get('/licences', ({ account, query }) => licences(account, query), {
+          query: PageQuery,
+          response: { 200: LicencePage },
+          detail: { summary: 'Licences of the models on offer' },
+        })
+        .post(
+          '/models/*',
+          ({ account, params, body }) => acknowledgeLicence(account, params['*'], body?.statements ?? []),
+          {
+            body: t.Optional(Acknowledgement),
+            response: { 200: Licence },
+            detail: { summary: 'Acknowledge a licence: POST /api/v1/models/{id}/license/acknowledge' },
+          },
+        ),
+    )
 }
 
 /** The document that describes it. */
@@ -171,12 +168,12 @@ export function apiDocument(hub: Platform) {
 }
 
 /** Elysia hands on the request alone; its address was noted before. */
-function caller({ identity }: Platform, request: Request): Caller {
+export function caller({ identity }: Pick<Platform, 'identity'>, request: Request): Caller {
   return { request, connection: new Connection(request, undefined, identity.callers) }
 }
 
 /** Elysia's own failures as ours. */
-function known(code: string | number, error: unknown): unknown {
+export function known(code: string | number, error: unknown): unknown {
   if (error instanceof HubError) return error
   // What our own parser throws comes wrapped.
   if (error instanceof Error && error.cause instanceof HubError) return error.cause
