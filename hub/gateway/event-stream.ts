@@ -62,6 +62,7 @@ export class EventStream<Item> {
     this.controller.flush()
     // Pending or negative: the bytes are accepted, but the client's side is full.
     if (typeof written !== 'number' || written < 0) void this.drain(written)
+    else this.release()
   }
 
   /** Runs `then` as soon as the client has taken what was written. */

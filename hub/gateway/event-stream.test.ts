@@ -1,0 +1,17 @@
+import { expect, test } from 'bun:test'
+import { EventStream } from './event-stream.ts'
+
+test('what was written before the client began to read is given back as taken once it reads', async () => {
+  const stream = new EventStream<never>(() => {})
+  let taken = 0
+  stream.event({ n: 1 })
+  stream.flush()
+  stream.whenTaken(() => taken++)
+  expect(taken).toBe(0)
+
+  const text = new Response(stream.body).text()
+  await Bun.sleep(0)
+  expect(taken).toBe(1)
+  expect(await stream.end()).toBe(true)
+  expect(await text).toBe('data: {"n":1}\n\ndata: [DONE]\n\n')
+})
