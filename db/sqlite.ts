@@ -31,9 +31,19 @@ export function connectSqlite(path: string): Database {
   return client
 }
 
-export async function openSqlite(path: string): Promise<SqliteDb> {
+/** Runs one statement from outside a transaction, or one whole transaction. */
+export type Passage = <T>(work: () => Promise<T>) => Promise<T>
+
+export interface SqliteOptions {
+  /** A connection that is open already, where several parts of one process share a memory database. */
+  client?: Database
+  /** What stands between the program and its disk. The simulator makes the disk slow here, and lets it fail. */
+  passage?: Passage
+}
+
+export async function openSqlite(path: string, options: SqliteOptions = {}): Promise<SqliteDb> {
+  const { client = connectSqlite(path), passage = (work) => work() } = options
   const tables = schema('sqlite')
-  const client = connectSqlite(path)
   const gate = new Gate()
 
   const run = (text: string, params: unknown[], method: string) => {
@@ -49,21 +59,27 @@ export async function openSqlite(path: string): Promise<SqliteDb> {
   const noBatch = () => Promise.reject(new Error('this driver has no batches'))
   // drizzle reads `casing` from its third argument only.
   const config = { schema: tables, casing: 'snake_case' as const }
-  const outer = drizzle((text, params, method) => gate.pass(() => run(text, params, method)), noBatch, config)
+  const outer = drizzle(
+    (text, params, method) => passage(() => gate.pass(() => run(text, params, method))),
+    noBatch,
+    config,
+  )
   const inner = drizzle(async (text, params, method) => run(text, params, method), noBatch, config)
 
   const begin = <T>(work: (tx: Queries) => Promise<T>): Promise<T> =>
-    gate.alone(async () => {
-      client.run('BEGIN IMMEDIATE')
-      try {
-        const result = await work(inner as unknown as Queries)
-        client.run('COMMIT')
-        return result
-      } catch (error) {
-        if (client.inTransaction) client.run('ROLLBACK')
-        throw error
-      }
-    })
+    passage(() =>
+      gate.alone(async () => {
+        client.run('BEGIN IMMEDIATE')
+        try {
+          const result = await work(inner as unknown as Queries)
+          client.run('COMMIT')
+          return result
+        } catch (error) {
+          if (client.inTransaction) client.run('ROLLBACK')
+          throw error
+        }
+      }),
+    )
 
   const compiler = new SQLiteAsyncDialect({ casing: 'snake_case' })
   const rows = async <R>(on: Queries, statement: SQL): Promise<R[]> => {
@@ -72,7 +88,7 @@ export async function openSqlite(path: string): Promise<SqliteDb> {
       (client.query(sql).all(...(params as [])) as Record<string, unknown>[]).map(
         (row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, plain(value)])) as R,
       )
-    return (on as unknown) === inner ? read() : gate.pass(read)
+    return (on as unknown) === inner ? read() : passage(() => gate.pass(read))
   }
 
   return {

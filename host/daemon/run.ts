@@ -1,32 +1,12 @@
-// A host's life, from start to stop. Read this file first.
-import { type Env, sleep } from '../../sdk/env.ts'
+// One agent on its machine: it has its home to itself, answers on a control socket, and lives (life.ts) until told to
+// stop. Read this file first.
 import type { Home } from '../config.ts'
-import type { Engine } from '../engine/engine.ts'
-import { EngineWatch } from '../engine/watch.ts'
-import { HostError } from '../errors.ts'
-import type { Log } from '../log.ts'
-import { Offer } from '../offer.ts'
-import type { Dial } from '../tunnel/dial.ts'
-import { Hubs } from '../tunnel/hubs.ts'
-import type { Identity } from '../tunnel/session.ts'
-import { type Control, openControl } from './control.ts'
+import { openControl } from './control.ts'
+import { Life, type Machine } from './life.ts'
 import { lockHome } from './lock.ts'
-import type { DaemonState, Status } from './status.ts'
-import { aborted, type Stopping } from './stopping.ts'
 
-export interface Host {
-  env: Env
-  log: Log
+export interface Host extends Machine {
   home: Home
-  identity: Identity
-  engine: Engine
-  /** The hub's link address. */
-  hub: string
-  token: string
-  dial: Dial
-  /** How long running requests may take to finish on a polite stop. */
-  drainMs: number
-  stopping: Stopping
 }
 
 /**
@@ -34,109 +14,14 @@ export interface Host {
  * says goodbye and stops the engine. @throws HostError when it cannot start, or when the hub will not have it
  */
 export async function run(host: Host): Promise<void> {
-  const { log, home, engine, stopping } = host
-  const unlock = lockHome(home)
-  const offer = new Offer(engine)
-  const life = new Life(host, offer)
-  const closeControl = openControl(home.controlPath, life)
+  const unlock = lockHome(host.home)
+  const life = new Life(host)
+  const closeControl = openControl(host.home.controlPath, life)
   try {
-    log.info('starting', { machine: host.identity.machine })
-    if (!(await started(engine, stopping.soon))) return
-    const refused = life.link()
-    await Promise.race([refused, aborted(stopping.soon)])
-    await life.drain()
+    await life.live()
   } finally {
-    life.close()
-    await engine.stop()
     await closeControl()
     unlock()
-    log.info('stopped')
-  }
-}
-
-/** False: the owner wanted to stop before it was ready. */
-async function started(engine: Engine, stop: AbortSignal): Promise<boolean> {
-  try {
-    await engine.start(stop)
-  } catch (error) {
-    if (!stop.aborted) throw error
-  }
-  return !stop.aborted
-}
-
-/** What there is once the engine works; before and after, only a status. */
-class Life implements Control {
-  private readonly startedAt: number
-  private hubs: Hubs | undefined
-  private watch: EngineWatch | undefined
-  private leaving = false
-
-  constructor(
-    private readonly host: Host,
-    private readonly offer: Offer,
-  ) {
-    this.startedAt = host.env.mono()
-  }
-
-  /** Links to every hub; the promise only ever rejects, when no hub will have this host. */
-  link(): Promise<never> {
-    const { env, log, engine, hub, dial, token, identity } = this.host
-    const watch = new EngineWatch(env, log, engine, this.offer)
-    const world = { env, dial, token, identity, offer: this.offer, engineTrouble: () => watch.doubt() }
-    this.watch = watch
-    return new Promise((_, reject) => {
-      this.hubs = new Hubs(hub, world, log, (why, code) =>
-        reject(new HostError(why, code === 'simulated_not_allowed' ? 3 : 1)),
-      )
-    })
-  }
-
-  /** Hubs learn of it first, so that nothing new comes; what runs may finish, then what is left is handed back. */
-  async drain(): Promise<void> {
-    const { env, log, drainMs, stopping } = this.host
-    this.leaving = true
-    this.offer.hold('owner', 'its owner is stopping it')
-    log.info('draining', { requests: this.offer.requests() })
-    const over = new AbortController()
-    const late = sleep(env, drainMs, AbortSignal.any([over.signal, stopping.now]))
-    await Promise.race([this.offer.idle(), late])
-    over.abort()
-    this.hubs?.handBack()
-    await this.hubs?.close('the host is stopping')
-  }
-
-  close(): void {
-    this.watch?.stop()
-    void this.hubs?.close('the host has failed')
-  }
-
-  status(): Status {
-    const { identity, env } = this.host
-    const { agent, machine, name, hardware } = identity
-    return {
-      state: this.state(),
-      why: this.offer.whyIdle(),
-      pid: process.pid,
-      version: agent,
-      name,
-      machine,
-      uptimeSeconds: Math.floor((env.mono() - this.startedAt) / 1_000),
-      hubs: this.hubs?.states() ?? [],
-      serving: this.offer.serving(),
-      requests: this.offer.requests(),
-      gpus: hardware.gpus,
-      simulated: hardware.simulated,
-    }
-  }
-
-  stop(how: 'soon' | 'now'): void {
-    this.host.stopping.ask(how)
-  }
-
-  private state(): DaemonState {
-    if (this.leaving) return 'draining'
-    if (!this.hubs) return 'starting'
-    if (!this.hubs.linked()) return 'linking'
-    return this.offer.whyIdle() === null ? 'serving' : 'paused'
+    host.log.info('stopped')
   }
 }
