@@ -71,7 +71,8 @@ export async function startHub(programs: Programs, world: World, options: HubOpt
   const port = await freePort()
   const hub = startProgram(words, {
     core: SUT_CORE,
-    cwd: data,
+    // From source, Bun looks for the settings of JSX where it is started.
+    cwd: options.words ? root : data,
     env: { ...settings, ...options.settings, GPUHUB_DATA: data, GPUHUB_PORT: String(port) },
     log: join(data, 'hub.log'),
   })
