@@ -125,7 +125,7 @@ interface Party {
 async function onHubs(bench: Bench, parties: Party[], load: Load, worlds?: Map<string, World>): Promise<Row[]> {
   const started: Started = new Map()
   try {
-    for (const { name, start } of parties) started.set(name, await start())
+    for (const party of parties) started.set(party.name, await party.start())
     const rows: Row[] = []
     for (const [name, contestant] of started) {
       const world = worlds?.get(name) ?? bench.world

@@ -11,7 +11,7 @@ export interface Programs {
 }
 
 /** The version hosts.c was written for. */
-const SPOKEN = 1
+const SPOKEN: number = 1
 
 /** @throws when there is no C compiler, or the wire has moved on. */
 export async function compilePrograms(folder: string): Promise<Programs> {
