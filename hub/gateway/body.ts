@@ -23,9 +23,11 @@ export async function readBytes(env: Env, request: Request): Promise<Uint8Array>
       'Compressed bodies are not read: send the JSON as it is, without content-encoding.',
     )
   }
-  if (Number(request.headers.get('content-length') ?? 0) > limits.bodyBytes) throw tooLarge()
+  const length = Number(request.headers.get('content-length') ?? Number.NaN)
+  if (length > limits.bodyBytes) throw tooLarge()
   try {
-    return await withDeadline(env, request.body ? collect(request.body) : Promise.resolve(new Uint8Array(0)))
+    // A body of known length is gathered by the runtime, for a fraction of what a stream costs.
+    return await withDeadline(env, length >= 0 ? request.bytes() : collect(request.body))
   } catch (error) {
     // What the runtime throws when a client hangs up in the middle of its body.
     if (request.signal.aborted) throw new Cancelled()
@@ -50,7 +52,8 @@ export function parser<T extends TSchema>(schema: T): (bytes: Uint8Array) => Sta
   }
 }
 
-async function collect(body: ReadableStream<Uint8Array>): Promise<Uint8Array> {
+async function collect(body: ReadableStream<Uint8Array> | null): Promise<Uint8Array> {
+  if (!body) return new Uint8Array(0)
   const parts: Uint8Array[] = []
   let length = 0
   for await (const part of body) {

@@ -7,6 +7,8 @@ const ED25519_PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex')
 
 export class Seal {
   private readonly signing: KeyObject
+  /** Every request names a host and a cache. */
+  private readonly naming: Record<'host' | 'cache', Buffer>
   /** 32 raw bytes, base64. */
   readonly publicKey: string
   readonly keyId: string
@@ -19,6 +21,7 @@ export class Seal {
     })
     const spki = createPublicKey(this.signing).export({ format: 'der', type: 'spki' })
     this.publicKey = spki.subarray(-32).toString('base64')
+    this.naming = { host: this.key('host'), cache: this.key('cache') }
     this.keyId = `rk_${new Bun.CryptoHasher('sha256').update(this.publicKey).digest('hex').slice(0, 16)}`
   }
 
@@ -29,7 +32,7 @@ export class Seal {
 
   /** A name nobody without the secret can compute or reverse: 22 characters, safe in addresses. */
   name(purpose: 'host' | 'cache', text: string): string {
-    return new Bun.CryptoHasher('sha256', this.key(purpose)).update(text).digest('base64url').slice(0, 22)
+    return new Bun.CryptoHasher('sha256', this.naming[purpose]).update(text).digest('base64url').slice(0, 22)
   }
 
   private key(purpose: string): Buffer {
