@@ -15,3 +15,16 @@ test('what was written before the client began to read is given back as taken on
   expect(await stream.end()).toBe(true)
   expect(await text).toBe('data: {"n":1}\n\ndata: [DONE]\n\n')
 })
+
+test('events that come together leave together', async () => {
+  const stream = new EventStream<never>(() => {})
+  const reader = stream.body.getReader() as ReadableStreamDefaultReader<Uint8Array>
+  const first = reader.read()
+  await Bun.sleep(0)
+  for (const n of [1, 2, 3]) {
+    stream.event({ n })
+    stream.flushSoon()
+  }
+  const { value } = await first
+  expect(new TextDecoder().decode(value)).toBe('data: {"n":1}\n\ndata: {"n":2}\n\ndata: {"n":3}\n\n')
+})
