@@ -14,6 +14,7 @@ const READY_MS = 30_000
 export const settings = {
   GPUHUB_ALLOW_SIMULATED: '1',
   GPUHUB_KEY_CONCURRENCY: '5000',
+  GPUHUB_LOAD_FACTOR: '100',
   GPUHUB_SECRET: 'a secret that only tests know, and everybody may',
 }
 
