@@ -25,7 +25,6 @@ import { newId } from '../../sdk/env.ts'
 import { HubError } from '../errors.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Seal } from '../identity/seal.ts'
-import type { Policy } from '../policy/policy.ts'
 import {
   type Account,
   acknowledgeLicence,
@@ -50,7 +49,6 @@ export interface Platform extends Gateway {
   db: Db
   seal: Seal
   identity: Identity
-  policy: Policy
   version: string
 }
 
@@ -65,6 +63,7 @@ export function platformApi(hub: Platform) {
       const requestId = String(set.headers['x-request-id'] ?? newId(hub.env, 'req'))
       return refusal(hub, request, requestId, known(code, error))
     })
+    .onTransform({ as: 'scoped' }, ({ query }) => readLimit(query))
     .options('/*', ({ request, requestId }) => preflight(request, requestId))
     .get('/prices', ({ query }) => prices(hub, query), {
       query: PageQuery,
@@ -152,6 +151,11 @@ export function apiDocument(hub: Platform) {
       security: [{ key: [] }],
     },
   })
+}
+
+/** A query is text; where the schema wants a number, Elysia reads it only under schemas of its own making. */
+export function readLimit(query: Record<string, unknown>): void {
+  if (typeof query.limit === 'string' && /^\d{1,9}$/.test(query.limit)) query.limit = Number(query.limit)
 }
 
 /** Elysia's own failures as ours. */

@@ -37,6 +37,7 @@ describe.each(testDialects)('the keyring on %s', (dialect) => {
       userId: ada.id,
       account: `client:${ada.id}`,
       suspended: false,
+      terms: null,
       acknowledged: new Set<string>(),
     }
     expect(await keyring.find(key)).toEqual(bearer)

@@ -3,6 +3,7 @@
 // confirmed by the database within the last second is read before it is believed.
 import { and, eq, inArray, isNull } from 'drizzle-orm'
 import type { Db } from '../../db/open.ts'
+import type { AcceptedTerms } from '../../db/schema/people.ts'
 import type { Cancel, Env } from '../../sdk/env.ts'
 import { HubError } from '../errors.ts'
 import type { Log } from '../log.ts'
@@ -18,6 +19,8 @@ export interface Bearer {
   /** The ledger account that pays. */
   account: string
   suspended: boolean
+  /** The newest terms they accepted, by role; null: the team added them, and they were never asked. */
+  terms: AcceptedTerms | null
   /** Licences agreed to, as `licenceMark(model, licence)`. */
   acknowledged: ReadonlySet<string>
 }
@@ -156,6 +159,7 @@ async function bearers(db: Db, hashes: string[]): Promise<Map<string, Bearer>> {
       keyId: keys.id,
       userId: keys.userId,
       suspendedAt: users.suspendedAt,
+      terms: users.terms,
       model: acknowledgements.model,
       licence: acknowledgements.licence,
     })
@@ -164,12 +168,13 @@ async function bearers(db: Db, hashes: string[]): Promise<Map<string, Bearer>> {
     .leftJoin(acknowledgements, eq(acknowledgements.userId, keys.userId))
     .where(and(inArray(keys.hash, hashes), isNull(keys.revokedAt)))
   const found = new Map<string, Bearer & { acknowledged: Set<string> }>()
-  for (const { hash, keyId, userId, suspendedAt, model, licence } of rows) {
+  for (const { hash, keyId, userId, suspendedAt, terms, model, licence } of rows) {
     const bearer = found.get(hash) ?? {
       keyId,
       userId,
       account: clientAccount(userId),
       suspended: suspendedAt !== null,
+      terms,
       acknowledged: new Set<string>(),
     }
     if (model !== null && licence !== null) bearer.acknowledged.add(licenceMark(model, licence))
