@@ -5,6 +5,8 @@ import type { AcceptedTerms, Role } from '../../db/schema/people.ts'
 import { type Env, newId } from '../../sdk/env.ts'
 import { HubError } from '../errors.ts'
 
+export type { AcceptedTerms, Role, TermsRole } from '../../db/schema/people.ts'
+
 export interface User {
   id: string
   email: string

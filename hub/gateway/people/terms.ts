@@ -3,14 +3,14 @@ import { Elysia } from 'elysia'
 import { acceptTerms, termsStates, termsVersion } from '../../identity/terms.ts'
 import { type User, userById } from '../../identity/users.ts'
 import { HubError } from '../../errors.ts'
-import type { Platform } from '../platform.ts'
+import { caller, type Platform } from '../platform.ts'
 import { whoseAccount } from '../whose.ts'
 import * as shapes from './shapes.ts'
 
 export function ownTerms(hub: Platform) {
   const { env, db } = hub.identity
   const asking = async (request: Request): Promise<User> => {
-    const user = await userById(db, (await whoseAccount(hub, request)).userId)
+    const user = await userById(db, (await whoseAccount(hub, caller(hub, request))).userId)
     if (!user) throw new HubError('not_found', 'This account is gone.')
     return user
   }
