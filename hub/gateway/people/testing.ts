@@ -48,6 +48,9 @@ export class Browser {
       sent.set('cookie', [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; '))
     if (asked !== undefined) sent.set('content-type', 'application/json')
     const request = new Request(`${HUB_URL}${path}`, { method, headers: sent, body: JSON.stringify(asked) })
+    // Nobody does two things in one millisecond; what is listed by time has an order then.
+    const { env } = this.hub.platform
+    if ('jump' in env && typeof env.jump === 'function') env.jump(1)
     const server = { timeout() {}, requestIP: () => ({ address: this.address, family: 'IPv4', port: 1 }) }
     const response = await this.hub.fetch(request, server as unknown as Parameters<Hub['fetch']>[1])
     if (!response) throw new Error('the hub answered with a WebSocket')
