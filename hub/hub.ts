@@ -198,8 +198,9 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     .get('/healthz', () => 'ok')
     .get('/readyz', () => new Response(ready ? 'ready' : 'stopping', { status: ready ? 200 : 503 }))
     .use(apiDocument(platform))
-    .use(platformApi(platform))
+    // Before it: what the platform API lets any origin read must not count here.
     .use(peopleApi(platform))
+    .use(platformApi(platform))
     .onError(({ code, error, request }) =>
       refusal(platform, request, newId(env, 'req'), code === 'NOT_FOUND' ? notFound(request) : error),
     )

@@ -7,6 +7,7 @@ import type { Ledger } from '../ledger/ledger.ts'
 import type { Log } from '../log.ts'
 import type { PriceBook } from '../market/book.ts'
 import type { Meter } from '../metering/meter.ts'
+import type { Policy } from '../policy/policy.ts'
 import type { Health } from '../routing/health.ts'
 import type { Turns } from '../routing/turns.ts'
 import type { Awake } from '../tunnel/awake.ts'
@@ -24,6 +25,7 @@ export interface Gateway {
   config: Config
   log: Log
   keyring: Keyring
+  policy: Policy
   offers: Offers
   prices: PriceBook
   turns: Turns

@@ -21,7 +21,7 @@ async function talkative(): Promise<{ hub: TestHub; port: number }> {
   const answer = engine.fetch.bind(engine)
   engine.fetch = async (request) => {
     const body = { ...((await request.json()) as object), ignore_eos: true }
-    return answer(new Request(request, { body: JSON.stringify(body) }))
+    return answer(new Request(request, { method: 'POST', body: JSON.stringify(body) }))
   }
   const server = Bun.serve({
     port: 0,
