@@ -263,7 +263,6 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     },
   }
 
-  /** Hosts with wrong tokens are strangers, too. */
   function knows(model: string): string | null {
     const offer = findOffer(model)
     return offer && offers.find(offer.id) ? offer.id : null

@@ -8,6 +8,7 @@ import type { Socket, SocketEvents } from '../../sdk/wire/socket.ts'
 import { type Enrolment, MOST_HOSTS_PER_OWNER } from '../fleet/enrol.ts'
 import type { Bearer } from '../fleet/token.ts'
 import { asHubError, errorBody, errorHeaders, HubError } from '../errors.ts'
+import { limitKey } from '../identity/caller.ts'
 import { hashSecret } from '../identity/secret.ts'
 import { Rate } from './rate.ts'
 import { PER_MACHINE, type Reception, Visit } from './visit.ts'
@@ -82,7 +83,7 @@ export class Door {
     try {
       const token = /^Bearer +(\S+)$/i.exec(request.headers.get('authorization') ?? '')?.[1]
       const proof = request.headers.get(PROOF_HEADER)
-      const bearer = await this.check(token, proof, address)
+      const bearer = await this.check(token, proof, address && limitKey(address))
       if (server.upgrade(request, { data: { bearer, events: null } })) return undefined
       this.arrived(bearer.tokenId)
       throw new HubError('invalid_request', 'This address takes WebSocket connections from gpuhost, nothing else.')
