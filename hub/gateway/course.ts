@@ -112,6 +112,7 @@ export class Course {
     const text = rawText(this.raw, { reasoning, content: content + tail })
     if (text === '' || !failover || !answer.kept || traits.several || traits.logprobs || traits.structured) return null
     const aheadChars = reasoning === '' ? mostBegunChars(traits.stops) : 0
+    await this.hub.moves.turn()
     return this.patiently(() => this.hub.meter.agree(this.tokenizer, { text, ids, aheadChars }))
   }
 
