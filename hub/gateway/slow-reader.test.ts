@@ -128,11 +128,14 @@ test('an answer that never ends is ended after its time, with the documented err
     for await (const bytes of response.body!) text = (text + new TextDecoder().decode(bytes)).slice(-1_000)
   })()
   // Tokens come all the time, so nobody can say that it hangs.
-  for (let second = 0; second < 60; second++) {
+  let seconds = 0
+  for (; engine.tally.aborted === 0; seconds++) {
     const { tokens } = engine.tally
-    await engine.tally.until((seen) => seen.tokens > tokens)
+    await engine.tally.until((seen) => seen.tokens > tokens || seen.aborted > 0)
     await hub.env.advance(1_000)
   }
+  expect(seconds).toBeGreaterThanOrEqual(60)
+  expect(seconds).toBeLessThanOrEqual(75)
   await reading
   const [error, done] = text.trim().split('\n\n').slice(-2)
   expect(JSON.parse(error!.replace('data: ', ''))).toMatchObject({ error: { code: 'upstream_timeout' } })
