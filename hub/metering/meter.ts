@@ -59,7 +59,10 @@ export class Meter {
   }
 
   /** @throws MeterBusyError (or rejects with it) */
-  countAnswer(name: TokenizerName, answer: Answer): AnswerCount | Promise<AnswerCount> {
+  countAnswer(name: TokenizerName, given: Answer): AnswerCount | Promise<AnswerCount> {
+    // Nothing else of what the caller keeps there: a worker takes no functions.
+    const { content, reasoning, toolCalls, ids, claimed } = given
+    const answer = { content, reasoning, toolCalls, ids, claimed }
     const chars = answerChars(answer)
     return chars <= SMALL_CHARS ? countAnswer(name, answer) : this.ask<AnswerCount>({ name, answer }, chars)
   }
