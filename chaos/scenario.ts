@@ -1,0 +1,41 @@
+// A story of real processes and what must hold in it. One stage, one performance, one certificate.
+import { type Certificate, certify, type Promises } from './certificate.ts'
+import { cleared, readBooks } from './money.ts'
+import { type Database, startWorld } from './processes.ts'
+import { type Ground, type Order, Stage } from './stage.ts'
+
+export interface Scenario {
+  name: string
+  /** What happens, in one line. */
+  about: string
+  databases: readonly Database[]
+  /** How long it plays by command, and in the tests. */
+  long: Pick<Order, 'seconds' | 'count'>
+  short: Pick<Order, 'seconds' | 'count'>
+  /** Why it cannot be played on this machine; null when it can. */
+  obstacle?(): string | null
+  /** What its world stands on, when that is not the usual. `close` puts it away. */
+  ground?(): Promise<Ground>
+  play(stage: Stage): Promise<Promises>
+}
+
+/** @throws Error with the programs' last lines when the scenario could not be played to its end */
+export async function perform(scenario: Scenario, order: Order): Promise<Certificate> {
+  const ground = await scenario.ground?.()
+  const world = await startWorld(order.database, ground)
+  const stage = new Stage(world, order, ground)
+  try {
+    const promises = await scenario.play(stage)
+    await stage.settled()
+    await stage.hubsLeave()
+    await cleared(world)
+    const books = await readBooks(world, stage.emails, stage.logbook)
+    return await certify({ scenario: scenario.name, ...order, promises }, world, stage, books)
+  } catch (error) {
+    throw new Error(`${scenario.name} could not be played: ${String(error)}\n${world.logs()}`, { cause: error })
+  } finally {
+    await stage.close()
+    await world.close()
+    await ground?.close()
+  }
+}
