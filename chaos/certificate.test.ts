@@ -73,7 +73,7 @@ test('what has begun may be promised not to fail', () => {
 })
 
 const row = (id: string, more: object = {}) => ({
-  ...{ id, state: 'completed', costNanos: '30', promptTokens: 10, completionTokens: 20, host: 'berlin' },
+  ...{ id, state: 'completed', cost: 30n, promptTokens: 10, completionTokens: 20, hostId: 'berlin' },
   ...{ promptPicos: 1_000, completionPicos: 1_000 },
   ...more,
 })
@@ -85,15 +85,15 @@ test('an answer that stands in the books as its client was told agrees with them
   expect(compare([row('a')], { costs: told('a'), failedIds: none })).toEqual(agreed)
   const lost = compare([row('a', { state: 'lost' })], { costs: told('a'), failedIds: none })
   expect(lost).toEqual({ ...agreed, alsoRefunded: 1 })
-  const free = [row('b', { state: 'failed', costNanos: '0' }), row('c', { state: 'lost' })]
+  const free = [row('b', { state: 'failed', cost: 0n }), row('c', { state: 'lost' })]
   expect(compare(free, { costs: new Map(), failedIds: new Set(['b']) }).wrong).toEqual([])
 })
 
 test.each([
   ['a is not in the books', [], told('a'), none],
   ['a cost 4e-8', [row('a')], told('a', 4e-8), none],
-  ['a was not charged at its price', [row('a', { costNanos: '31' })], told('a', 3.1e-8), none],
-  ['a paid no host', [row('a', { host: null })], told('a'), none],
+  ['a was not charged at its price', [row('a', { cost: 31n })], told('a', 3.1e-8), none],
+  ['a paid no host', [row('a', { hostId: null })], told('a'), none],
   ['a is failed', [row('a', { state: 'failed' })], told('a'), none],
   ['a failed for its client, and cost', [row('a')], new Map(), new Set(['a'])],
   ['a was never seen by a client, and cost', [row('a')], new Map(), none],

@@ -6,7 +6,8 @@ export class Dice {
   private readonly random: (length: number) => Uint8Array
 
   constructor(seed: number) {
-    this.random = virtualEnv({ seed }).random
+    const env = virtualEnv({ seed })
+    this.random = (length) => env.random(length)
   }
 
   /** A whole number from 0 to `sides - 1`. */

@@ -60,7 +60,10 @@ async function play({ chosen, databases, minutes, json }: Wishes): Promise<numbe
           continue
         }
         say(`── ${scenario.name} on ${database}: ${scenario.about}`)
-        const certificate = await perform(scenario, { ...lengthOf(scenario), database, seed: wishes.seed + round, say })
+        const certificate = await perform(scenario, {
+          ...lengthOf(scenario),
+          ...{ database, seed: wishes.seed + round, timed: true, say },
+        })
         certificates.push(certificate)
         say(`${linesOf(certificate).join('\n')}\n`)
       }

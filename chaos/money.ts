@@ -1,7 +1,10 @@
-// Whether the books agree with what clients saw: read with the hub's own commands, after every hub has left.
+// Whether the books agree with what clients saw: read from the database itself, after every hub has left.
+import { type Db, openDb } from '../db/open.ts'
+import { balance } from '../hub/ledger/balance.ts'
+import { CREDITS, FEES, RELIABILITY } from '../hub/ledger/chart.ts'
+import { checkLedger } from '../hub/ledger/check.ts'
 import { charge, formatUsd, type Money, usdNumber } from '../sdk/money.ts'
 import type { Logbook } from './logbook.ts'
-import type { World } from './processes.ts'
 
 export interface Books {
   /** Amounts in nano-dollars, as decimal strings. Credit is what clients were given. */
@@ -29,49 +32,49 @@ export interface Books {
 interface Row {
   id: string
   state: string
-  costNanos: string
+  cost: Money
   promptTokens: number
   completionTokens: number
   promptPicos: number
   completionPicos: number
-  host: string | null
-}
-
-interface Check {
-  ok: boolean
-  sum: string
-  openHolds: number
-  problems: unknown[]
+  hostId: string | null
 }
 
 const CLEAN_MS = 90_000
+const LOOK_MS = 200
 
-export async function readBooks(world: World, clients: readonly string[], logbook: Logbook): Promise<Books> {
-  const balanceOf = async (account: string) =>
-    BigInt((await world.command<{ balanceNanos: string }>('ledger', 'show', account)).balanceNanos)
-  const total = async (accounts: readonly string[]) => {
-    let sum = 0n
-    for (const account of accounts) sum += await balanceOf(account)
-    return sum
+export async function readBooks(databaseUrl: string, logbook: Logbook): Promise<Books> {
+  const db = await openDb(databaseUrl)
+  try {
+    await cleared(db)
+    const { accounts, requests } = db.tables
+    const all = await db.query.select({ id: accounts.id, balance: accounts.balance }).from(accounts)
+    const total = (prefix: string) =>
+      all.reduce((sum, account) => (account.id.startsWith(prefix) ? sum + account.balance : sum), 0n)
+    const [balances, earnings] = [total('client:'), total('host:')]
+    const credit = -(await balance(db, CREDITS))
+    const fees = await balance(db, FEES)
+    const refunds = -(await balance(db, RELIABILITY))
+    const { sum, openHolds, problems } = await checkLedger(db)
+    return {
+      credit: String(credit),
+      balances: String(balances),
+      earnings: String(earnings),
+      fees: String(fees),
+      refunds: String(refunds),
+      difference: String(credit - balances - earnings - fees + refunds),
+      ...{ sum: String(sum), openHolds, problems },
+      ...compare(await db.query.select().from(requests), logbook),
+    }
+  } finally {
+    await db.close()
   }
-  const hosts = await world.command<{ id: string }[]>('hosts')
-  const credit = -(await balanceOf('platform:credits'))
-  const balances = await total(clients)
-  const earnings = await total(hosts.map(({ id }) => `host:${id}:pending`))
-  const fees = await balanceOf('platform:fees')
-  const refunds = -(await balanceOf('platform:reliability'))
-  const rows = await world.command<Row[]>('requests', '--limit', '100000')
-  const { sum, openHolds, problems } = await checked(world)
-  return {
-    credit: String(credit),
-    balances: String(balances),
-    earnings: String(earnings),
-    fees: String(fees),
-    refunds: String(refunds),
-    difference: String(credit - balances - earnings - fees + refunds),
-    ...{ sum, openHolds, problems },
-    ...compare(rows, logbook),
-  }
+}
+
+/** What dead hubs held is given back within a minute; what is wrong after that stays wrong. */
+async function cleared(db: Db): Promise<void> {
+  const deadline = performance.now() + CLEAN_MS
+  while ((await checkLedger(db)).problems.length > 0 && performance.now() < deadline) await Bun.sleep(LOOK_MS)
 }
 
 /** Every answer a client has, against its row; and every row that cost something, against what clients have. */
@@ -82,39 +85,23 @@ export function compare(rows: readonly Row[], { costs, failedIds }: Pick<Logbook
   for (const [id, { cost }] of costs) {
     const row = byId.get(id)
     if (!row) wrong.push(`${id} is not in the books`)
-    else if (usdNumber(BigInt(row.costNanos)) !== cost)
-      wrong.push(`${id} cost ${cost}, and stands there with ${usd(row)}`)
-    else if (BigInt(row.costNanos) !== priced(row)) wrong.push(`${id} was not charged at its price`)
-    else if (row.host === null && cost > 0) wrong.push(`${id} paid no host`)
+    else if (usdNumber(row.cost) !== cost) wrong.push(`${id} cost ${cost}, and stands there with ${usd(row)}`)
+    else if (row.cost !== priced(row)) wrong.push(`${id} was not charged at its price`)
+    else if (row.hostId === null && cost > 0) wrong.push(`${id} paid no host`)
     else if (row.state === 'lost') alsoRefunded++
     else if (row.state !== 'completed') wrong.push(`${id} is ${row.state}`)
   }
   const unfounded = wrong.length
   for (const row of rows) {
-    if (costs.has(row.id) || row.state === 'lost' || BigInt(row.costNanos) === 0n) continue
+    if (costs.has(row.id) || row.state === 'lost' || row.cost === 0n) continue
     const seen = failedIds.has(row.id) ? 'failed for its client' : 'was never seen by a client'
     wrong.push(`${row.id} ${seen}, and cost ${usd(row)}`)
   }
   return { billedOnce: costs.size - unfounded, alsoRefunded, wrong }
 }
 
-/** What dead hubs held is given back within a minute; what is wrong after that stays wrong. */
-export async function cleared(world: World): Promise<void> {
-  const deadline = performance.now() + CLEAN_MS
-  while ((await checked(world)).problems.length > 0 && performance.now() < deadline) await Bun.sleep(200)
-}
-
-async function checked(world: World): Promise<Check> {
-  return world.command<Check>('ledger', 'check').catch((error: Error) => {
-    // It exits with 1 when the books are wrong, and says why.
-    const said = /\{.*\}/s.exec(error.message)?.[0]
-    if (!said) throw error
-    return JSON.parse(said) as Check
-  })
-}
-
-function usd({ costNanos }: Row): string {
-  return formatUsd(BigInt(costNanos))
+function usd({ cost }: Row): string {
+  return formatUsd(cost)
 }
 
 function priced(row: Row): Money {

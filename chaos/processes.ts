@@ -24,6 +24,7 @@ export interface World {
   /** What every command and hub of this world is told. */
   env: Record<string, string>
   folder: string
+  databaseUrl: string
   /** One `gpuhub` command; its JSON. @throws with what it printed when it fails */
   command<T>(...words: string[]): Promise<T>
   startHub(port?: number): Promise<HubProcess>
@@ -64,11 +65,12 @@ export async function startWorld(database: Database, options: WorldOptions = {})
   const folder = mkdtempSync(join(tmpdir(), 'gpuhub-chaos-'))
   const fresh = database === 'postgres' && !options.databaseUrl ? await testDatabase('postgres') : null
   const databaseUrl = options.databaseUrl ?? fresh?.url
+  const data = options.data ?? join(folder, 'data')
   const env: Record<string, string> = {
     PATH: process.env.PATH ?? '',
     HOME: folder,
     ...settings,
-    GPUHUB_DATA: options.data ?? join(folder, 'data'),
+    GPUHUB_DATA: data,
     ...(databaseUrl ? { DATABASE_URL: databaseUrl } : {}),
   }
   const running = new Set<Bun.Subprocess>()
@@ -134,6 +136,7 @@ export async function startWorld(database: Database, options: WorldOptions = {})
   return {
     env,
     folder,
+    databaseUrl: databaseUrl ?? `sqlite:${join(data, 'hub.db')}`,
     command,
     startHub,
     machine,

@@ -1,8 +1,10 @@
 // A story of real processes and what must hold in it. One stage, one performance, one certificate.
 import { type Certificate, certify, type Promises } from './certificate.ts'
-import { cleared, readBooks } from './money.ts'
+import { readBooks } from './money.ts'
 import { type Database, startWorld } from './processes.ts'
 import { type Ground, type Order, Stage } from './stage.ts'
+
+type Length = Pick<Order, 'seconds' | 'count'>
 
 export interface Scenario {
   name: string
@@ -10,8 +12,10 @@ export interface Scenario {
   about: string
   databases: readonly Database[]
   /** How long it plays by command, and in the tests. */
-  long: Pick<Order, 'seconds' | 'count'>
-  short: Pick<Order, 'seconds' | 'count'>
+  long: Length
+  short: Length
+  /** Where it takes longer on PostgreSQL than a test should. */
+  shortOnPostgres?: Length
   /** Why it cannot be played on this machine; null when it can. */
   obstacle?(): string | null
   /** What its world stands on, when that is not the usual. `close` puts it away. */
@@ -28,8 +32,7 @@ export async function perform(scenario: Scenario, order: Order): Promise<Certifi
     const promises = await scenario.play(stage)
     await stage.settled()
     await stage.hubsLeave()
-    await cleared(world)
-    const books = await readBooks(world, stage.emails, stage.logbook)
+    const books = await readBooks(world.databaseUrl, stage.logbook)
     return await certify({ scenario: scenario.name, ...order, promises }, world, stage, books)
   } catch (error) {
     throw new Error(`${scenario.name} could not be played: ${String(error)}\n${world.logs()}`, { cause: error })

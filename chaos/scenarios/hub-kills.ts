@@ -12,6 +12,7 @@ export const hubKills: Scenario = {
   databases: ['sqlite', 'postgres'],
   long: { seconds: 0, count: 100 },
   short: { seconds: 0, count: 20 },
+  shortOnPostgres: { seconds: 0, count: 5 },
   async play(stage) {
     const { count, say } = stage.order
     let hub = await stage.hub()
