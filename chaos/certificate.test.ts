@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { brokenPromises, type Promises } from './certificate.ts'
+import { brokenPromises, late, type Promises } from './certificate.ts'
 import { compare } from './money.ts'
 
 const waits = { count: 10, p50: 5, p99: 900, max: 1_000 }
@@ -45,10 +45,6 @@ test.each([
   ],
   ['a request has no end', { requests: 11 }, '1 requests have no end'],
   ['hardly anything was completed', { requests: 2, complete: 2 }, 'only 2 answers'],
-  ['streams stand still', { waitsMs: { ...good.waitsMs, stall: { ...waits, p99: 3_501 } } }, 'stood still for 3501 ms'],
-  ['first tokens are late', { waitsMs: { ...good.waitsMs, firstToken: { ...waits, p99: 2_001 } } }, 'waited 2001 ms'],
-  ['something took too long', { measuredMs: { 'stop --now': 10_001 } }, 'stop --now took 10001 ms'],
-  ['something was not measured', { measuredMs: {} }, 'an unknown number'],
   ['no fault was made', { faults: {} }, 'no host killed'],
   [
     'what must not happen did',
@@ -64,6 +60,24 @@ test.each([
   const broken = brokenPromises({ ...good, ...more }, promises)
   expect(broken).toHaveLength(1)
   expect(broken[0]).toContain(words)
+})
+
+test.each([
+  ['nothing was late', {}, []],
+  [
+    'streams stood still',
+    { waitsMs: { ...good.waitsMs, stall: { ...waits, p99: 3_501 } } },
+    ['1 stream of 100 stood still for 3501 ms or longer'],
+  ],
+  [
+    'first tokens were late',
+    { waitsMs: { ...good.waitsMs, firstToken: { ...waits, p99: 2_001 } } },
+    ['1 of 100 waited 2001 ms or longer for its first token'],
+  ],
+  ['something took too long', { measuredMs: { 'stop --now': 10_001 } }, ['stop --now took 10001 ms, of 10000 allowed']],
+  ['something was not measured', { measuredMs: {} }, ['stop --now took Infinity ms, of 10000 allowed']],
+])('%s', (_, more, words) => {
+  expect(late({ ...good, ...more }, promises)).toEqual(words)
 })
 
 test('what has begun may be promised not to fail', () => {

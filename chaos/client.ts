@@ -23,7 +23,7 @@ export interface Outcome {
   resumed: number
   /** From the request to its first token, or to the whole answer. */
   firstTokenMs: number
-  /** Longest wait between two chunks of a stream. */
+  /** Longest wait between two chunks of a stream. The time for which an answer was held on purpose is not in it. */
   stallMs: number
 }
 
@@ -45,8 +45,14 @@ export function clientOf(url: string, key: string, options: { retries?: number; 
   return new OpenAI({ baseURL: `${url}/v1`, apiKey: key, maxRetries: retries, timeout: ANSWER_MS, ...more })
 }
 
-export async function ask(openai: OpenAI, question: Question, streamed: boolean): Promise<Outcome> {
-  const got = new Gathered(question, streamed)
+export interface Asking {
+  streamed: boolean
+  /** When an answer that was held lost its host, by the question's number; until then its wait is nobody's fault. */
+  lostAt: ReadonlyMap<number, number>
+}
+
+export async function ask(openai: OpenAI, question: Question, { streamed, lostAt }: Asking): Promise<Outcome> {
+  const got = new Gathered(question, streamed, () => lostAt.get(question.number) ?? 0)
   try {
     if (streamed) await stream(openai, question, got)
     else await whole(openai, question, got)
@@ -101,6 +107,7 @@ class Gathered {
   constructor(
     private readonly question: Question,
     private readonly streamed: boolean,
+    private readonly lostAt: () => number,
   ) {}
 
   headers(headers: Headers): void {
@@ -174,8 +181,10 @@ class Gathered {
 
   private tick(): void {
     const now = performance.now()
-    if (this.lastAt === 0) this.firstTokenMs = now - this.startedAt
-    else this.stallMs = Math.max(this.stallMs, now - this.lastAt)
+    // Known by now: what ended the hold is what brought this chunk.
+    const waited = now - Math.max(this.lastAt || this.startedAt, this.lostAt())
+    if (this.lastAt === 0) this.firstTokenMs = waited
+    else this.stallMs = Math.max(this.stallMs, waited)
     this.lastAt = now
   }
 

@@ -1,6 +1,6 @@
 // The other side of engines.ts: emulated engines in a process of their own, which carry out the plans they find in the
 // questions they are asked. A plan is carried out once, by whichever engine gets to it first.
-import { startEmulator } from '../host/testing.ts'
+import { type RunRecord, startEmulator } from '../host/testing.ts'
 import { decode } from '../sdk/wire/vocabulary.ts'
 import type { FromEngines, ToEngines } from './engines.ts'
 import { conductOf, planIn } from './question.ts'
@@ -19,7 +19,8 @@ const engines = await Promise.all(ports.map((port) => startEmulator({ port, exce
 const say = (message: FromEngines) => void process.send?.(message)
 process.on('message', (message: ToEngines) => {
   for (const [at, conduct] of Object.entries(message.set ?? {})) engines[Number(at)]?.set(conduct)
-  say({ state: engines.map(({ tally, hanging }) => ({ running: tally.running, hanging, requests: tally.requests })) })
+  const numbers = (records: RunRecord[]) => records.map(({ body }) => planIn(JSON.stringify(body))?.number ?? 0)
+  say({ state: engines.map(({ tally, hanging }) => ({ running: tally.running, hanging: numbers(hanging) })) })
 })
 // Whoever started us is gone.
 process.on('disconnect', () => process.exit())

@@ -5,9 +5,8 @@ import type { Conduct } from '../host/testing.ts'
 
 export interface EngineState {
   running: number
-  /** Of these, how many have come to where they hang. */
-  hanging: number
-  requests: number
+  /** Of these, the questions whose answers have come to where they hang. */
+  hanging: number[]
 }
 
 export type FromEngines = { ready: number[] } | { state: EngineState[] }
@@ -60,7 +59,7 @@ async function spawn(ports: readonly number[]) {
   void child.exited.then((code) => {
     ready.reject(new Error(`the engines ended with ${code}`))
     // Nobody waits for the state of what is gone.
-    for (const tell of waiting.splice(0)) tell(ports.map(() => ({ running: 0, hanging: 0, requests: 0 })))
+    for (const tell of waiting.splice(0)) tell(ports.map(() => ({ running: 0, hanging: [] })))
   })
   const send = (message: ToEngines) => child.send(message)
   return {

@@ -2,14 +2,14 @@
 import type OpenAI from 'openai'
 import type { TestServer } from '../bin/postgres.ts'
 import type { Conduct } from '../host/testing.ts'
-import { ask, clientOf } from './client.ts'
+import { ask, clientOf, type Outcome } from './client.ts'
 import { Dice } from './dice.ts'
 import { type Engines, startEngines } from './engines.ts'
 import { Logbook } from './logbook.ts'
 import type { Machine } from './machine.ts'
 import type { Database, HubProcess, World, WorldOptions } from './processes.ts'
 import { startWire, type Wire } from './proxy.ts'
-import { MIX, type Mix, question } from './question.ts'
+import { MIX, type Mix, type Plan, question } from './question.ts'
 
 export interface Order {
   database: Database
@@ -74,6 +74,8 @@ export class Stage {
   readonly dice: Dice
   /** Said by the scenario, shown in the certificate: largest values of what it measured, in ms. */
   readonly measured = new Map<string, number>()
+  /** When an answer that was held for it lost its host: by the question's number. */
+  readonly lostAt = new Map<number, number>()
   private readonly hubs = new Map<number, HubProcess>()
   private readonly hosts: Host[] = []
   private readonly background: Promise<unknown>[] = []
@@ -130,9 +132,9 @@ export class Stage {
     const one = async () => {
       while (left()) {
         const asked = question(++this.asked, this.dice, mix)
-        const outcome = await ask(openai(), asked, this.dice.chance(streamed))
+        const outcome = await ask(openai(), asked, { streamed: this.dice.chance(streamed), lostAt: this.lostAt })
         this.logbook.add(outcome)
-        if (asked.plan) this.logbook.fault(`answer lost by ${asked.plan.loss}`)
+        if (asked.plan) this.logbook.fault(lossOf(asked.plan, outcome))
         if (outcome.failure) await Bun.sleep(BREATH_MS)
       }
     }
@@ -188,4 +190,8 @@ export class Stage {
       await wire?.close()
     }
   }
+}
+
+function lossOf({ loss }: Plan, { failure, attempts }: Outcome): string {
+  return !failure && attempts < 2 ? 'answer kept its host' : `answer lost by ${loss}`
 }
