@@ -16,6 +16,8 @@ import { Presence } from './fleet/presence.ts'
 import { RevokedTokens } from './fleet/revoked.ts'
 import { answerInference, inferenceRoute, refusal } from './gateway/openai.ts'
 import { apiDocument, type Platform, platformApi } from './gateway/platform.ts'
+import { Live } from './gateway/live.ts'
+import type { Run } from './gateway/run.ts'
 import { Running } from './gateway/running.ts'
 import { Callers } from './identity/caller.ts'
 import type { Identity } from './identity/identity.ts'
@@ -62,8 +64,8 @@ export interface Hub {
   door: Door
   platform: Platform
   /**
-   * Takes nothing new, waits for what runs, `graceMs` at most, then lets the hosts go; what still runs fails.
-   * @returns how many requests those were.
+   * Takes nothing new, and waits for what runs, `graceMs` at most; then ends what is left with a word to its client,
+   * and lets the hosts go. @returns how many requests were left.
    */
   drain(graceMs: number): Promise<number>
   /** Writes what is to be written and leaves. */
@@ -91,6 +93,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
   const turns = new Turns()
   const awake = new Awake(env, (ms) => log.warn('hub stood still', { ms: Math.round(ms) }))
   const running = new Running({ total: config.maxRunning, perKey: config.keyConcurrency })
+  const live = new Live<Run>()
 
   const hubs = new Hubs(env, db, log)
   await hubs.start()
@@ -147,6 +150,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
       ledger,
       meter,
       running,
+      live,
     },
     prices: startPrices,
     nameHost: (hostId, account) => `host_${seal.name('host', `${hostId} ${account}`)}`,
@@ -173,7 +177,8 @@ export async function openHub(options: HubOptions): Promise<Hub> {
       // Ahead of everything else, since these are nearly all of the traffic.
       const inference = inferenceRoute(pathname, request)
       if (inference) return answerInference(platform, inference, request, () => server?.timeout(request, 0))
-      if (pathname === '/hosts/link') return door.upgrade(request, server)
+      if (pathname === '/hosts/link')
+        return door.upgrade(request, server, addressOf(server.requestIP(request)?.address))
       callers.note(request, server?.requestIP?.(request)?.address)
       return (await pages?.(platform, request)) ?? api.fetch(request)
     },
@@ -181,11 +186,15 @@ export async function openHub(options: HubOptions): Promise<Hub> {
       ready = false
       running.close()
       door.close()
-      const waited = new AbortController()
-      await Promise.race([running.empty(), sleep(env, graceMs, waited.signal)])
-      waited.abort()
+      await within(
+        env,
+        graceMs,
+        running.empty().then(() => live.empty()),
+      )
       const left = running.size
-      // Hosts are told why, and what still runs ends with an error rather than in silence.
+      live.end()
+      await within(env, LAST_WORDS_MS, live.empty())
+      // Hosts are told why.
       links.stop()
       return left
     },
@@ -209,6 +218,20 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     const offer = findOffer(model)
     return offer && offers.find(offer.id) ? offer.id : null
   }
+}
+
+/** Null: a proxy on this machine, for which all visitors look alike. */
+function addressOf(peer: string | undefined): string | null {
+  return peer === undefined || /^(::ffff:)?127\.|^::1$/.test(peer) ? null : peer
+}
+
+/** How long clients may take to hear that this hub could not finish. */
+const LAST_WORDS_MS = 2_000
+
+async function within(env: Env, ms: number, event: Promise<void>): Promise<void> {
+  const waited = new AbortController()
+  await Promise.race([event, sleep(env, ms, waited.signal)])
+  waited.abort()
 }
 
 function nothingHere(): HubError {

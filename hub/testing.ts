@@ -6,7 +6,7 @@ import type { Dial } from '../host/tunnel/dial.ts'
 import { HubLink } from '../host/tunnel/connect.ts'
 import { Offer } from '../host/offer.ts'
 import type { Engine as HostEngine } from '../host/engine/engine.ts'
-import { Engine as Emulator, type Conduct, oracle } from '../host/testing.ts'
+import { Engine as Emulator, type Conduct, oracle, type OracleOptions, type Truth } from '../host/testing.ts'
 import { type Env, newId, systemEnv } from '../sdk/env.ts'
 import { formatUsd, type Money, parseUsd } from '../sdk/money.ts'
 import { socketPair, type VirtualEnv, virtualEnv } from '../sdk/testing.ts'
@@ -36,13 +36,15 @@ export interface World {
  * What a host does to each event of its engine's streams (`data: …`, without the blank line, numbered from 0): passes
  * it on, changed or not, or ends there. Null: it leaves the event out.
  */
-export type Tamper = (event: string, place: number) => string | null | { then: 'cut' | 'eof' | 'hang' }
+export type Tamper = (event: string, place: number) => string | null | { ends: 'cut' | 'eof' | 'hang' }
 
 export interface Machine {
   contextTokens?: number
   /** Its engine reports token ids, and takes them for a prompt. */
   tokenIds?: boolean
   tamper?: Tamper
+  /** Conduct of one request alone, judged by the token ids of its prompt. */
+  except?: (prompt: readonly number[]) => Partial<Conduct>
 }
 
 export interface TestHost {
@@ -68,7 +70,7 @@ export interface TestClient {
   /** A chat request; the whole `Response`. */
   chat(text: string, more?: object, init?: RequestInit): Promise<Response>
   /** What the emulated model says to that text, with those parameters. */
-  truth(text: string, more?: object): ReturnType<typeof oracle>
+  truth(text: string, more?: object, options?: OracleOptions): Truth
 }
 
 export interface TestHub {
@@ -78,6 +80,8 @@ export interface TestHub {
   as(name: string): TestClient
   host(name: string): TestHost
   addHost(name: string, conduct?: Partial<Conduct>, has?: Machine): Promise<TestHost>
+  /** The process is stopped for so long: clocks go on, and timers that are due meanwhile run late. */
+  stall(ms: number): void
   /** What every client has left and every host has earned, by name, as people write it. */
   balances(): Promise<Record<string, string>>
   fees(): Promise<string>
@@ -86,8 +90,15 @@ export interface TestHub {
 }
 
 /** Timers and clocks stand still until `env.advance`; everything else runs by itself. */
-export function stillEnv(): VirtualEnv {
-  return { ...virtualEnv({ now: Date.UTC(2026, 10, 23) }), soon: systemEnv.soon }
+export function stillEnv(): VirtualEnv & Pick<TestHub, 'stall'> {
+  const env = virtualEnv({ now: Date.UTC(2026, 10, 23) })
+  let stalledMs = 0
+  return {
+    ...env,
+    soon: systemEnv.soon,
+    mono: () => env.mono() + stalledMs,
+    stall: (ms) => void (stalledMs += ms),
+  }
 }
 
 export async function startHub({
@@ -130,6 +141,7 @@ export async function startHub({
     env,
     hub,
     world,
+    stall: env.stall,
     as: (name) => known(clients, name),
     host: (name) => known(machines, name),
     addHost,
@@ -184,7 +196,7 @@ async function client(env: Env, world: TestDatabase, hub: Hub, name: string, cre
     fetch,
     chat: (text, more = {}, init = {}) =>
       fetch('/v1/chat/completions', { method: 'POST', body: JSON.stringify(body(text, more)), ...init }),
-    truth: (text, more = {}) => oracle(body(text, more)),
+    truth: (text, more = {}, options = {}) => oracle(body(text, more), options),
   }
 }
 
@@ -199,7 +211,7 @@ async function link(
 ): Promise<TestHost> {
   const owner = await addUser(env, world.db, { email: `${name}@hosts.example.com`, roles: ['host'] })
   const { token } = await addHostToken(env, world.db, { ownerId: owner.id, name })
-  const engine = new Emulator({ ...conduct, contextTokens: machine.contextTokens, env: systemEnv })
+  const engine = new Emulator({ ...conduct, contextTokens: machine.contextTokens, except: machine.except, env: systemEnv })
   const pairs: ReturnType<typeof socketPair>[] = []
   let dead = false
   const dial: Dial = (_address, bearer, events) => {
@@ -291,10 +303,11 @@ function tampered(bytes: ReadableStream<Uint8Array>, tamper: Tamper): ReadableSt
           if (words === null) continue
           if (typeof words === 'string') controller.enqueue(new TextEncoder().encode(`${words}\n\n`))
           else {
+            if (words.ends === 'hang') return
             void source.cancel()
-            if (words.then === 'cut') return controller.error(new Error('cut'))
-            if (words.then === 'eof') return controller.close()
-            return
+            // What was sent before arrives before.
+            while (controller.desiredSize !== 1) await new Promise((resolve) => setImmediate(resolve))
+            return words.ends === 'cut' ? controller.error(new Error('cut')) : controller.close()
           }
         }
       }

@@ -180,6 +180,7 @@ function signedReceipt({ seal, nameHost, bearer }: Account, row: RequestRow): Re
     feeNanos: String(row.fee),
     hostShareNanos: String(row.hostShare),
     attempts: row.attempts,
+    resumed: row.resumed,
     host: row.hostId === null ? null : nameHost(row.hostId, bearer.account),
     finishReason: row.finishReason,
     firstTokenMs: row.firstTokenMs,

@@ -45,6 +45,7 @@ async function begin(hub: Gateway, call: Call, bearer: Bearer, ask: Ask, admissi
     const run = new Run(hub, { id, bearer, ask, admission, hold, leave, failover: wantsFailover(call.request.headers) })
     call.request.signal.addEventListener('abort', () => run.abort())
     if (call.request.signal.aborted) run.abort()
+    hub.live.enter(run)
     return run
   } catch (error) {
     leave()

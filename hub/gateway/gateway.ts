@@ -10,6 +10,8 @@ import type { Meter } from '../metering/meter.ts'
 import type { Health } from '../routing/health.ts'
 import type { Turns } from '../routing/turns.ts'
 import type { Awake } from '../tunnel/awake.ts'
+import type { Live } from './live.ts'
+import type { Run } from './run.ts'
 import type { Running } from './running.ts'
 
 export interface Gateway {
@@ -27,6 +29,7 @@ export interface Gateway {
   ledger: Ledger
   meter: Meter
   running: Running
+  live: Live<Run>
   /** Names a host to one account: stable there, and unlike the name any other account sees. */
   nameHost: (hostId: string, account: string) => string
   /** Keeps the prefix caches of accounts apart on a shared engine. */

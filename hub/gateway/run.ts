@@ -226,6 +226,7 @@ export class Run {
       completionPicos: this.price.completion,
       hostId: null,
       attempts: this.attempts,
+      resumed: this.resumed,
       finishReason: state === 'completed' ? (this.choices[0]?.finish ?? null) : null,
       errorCode: null,
     }
@@ -246,6 +247,7 @@ export class Run {
       completion: tokens.completion,
       nanos: String(cost),
       attempts: this.attempts,
+      resumed: this.resumed,
       firstTokenMs: this.firstTokenMs,
       ms: Math.round(this.hub.env.mono() - this.startedAt),
       code,

@@ -18,5 +18,7 @@ export async function whole(hub: Gateway, call: Call, run: Run): Promise<Respons
   } catch (error) {
     await run.giveUp(error, [])
     throw error
+  } finally {
+    hub.env.soon(() => hub.live.leave(run))
   }
 }
