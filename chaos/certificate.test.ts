@@ -22,7 +22,7 @@ const promises: Promises = {
   never: ['host lost its link'],
   complete: 8,
   mayFail: { tools: ['upstream_error'] },
-  begunMayFail: true,
+  begunMayFail: ['upstream_error'],
   stallP99Ms: 3_500,
   firstTokenP99Ms: 2_000,
   atMostMs: { 'stop --now': 10_000 },
@@ -82,7 +82,7 @@ test.each([
 
 test('what has begun may be promised not to fail', () => {
   const failures = { upstream_error: failure({ tools: 1, begun: 1 }) }
-  const broken = brokenPromises({ ...good, complete: 9, failures }, { ...promises, begunMayFail: false })
+  const broken = brokenPromises({ ...good, complete: 9, failures }, { ...promises, begunMayFail: [] })
   expect(broken).toEqual(['1 answers failed with upstream_error after they had begun'])
 })
 

@@ -15,8 +15,8 @@ import type { Stage } from './stage.ts'
 export interface Promises {
   /** Codes a request of this form may fail with. Not named: none. */
   mayFail?: Partial<Record<Form, readonly string[]>>
-  /** False: what has begun does not fail, whatever its form. */
-  begunMayFail?: boolean
+  /** Of these, codes with which an answer may fail that has begun. Not given: all of them. */
+  begunMayFail?: readonly string[]
   /** Longest wait between two chunks, and for the first token, for 99 of 100 streams. */
   stallP99Ms?: number
   firstTokenP99Ms?: number
@@ -70,7 +70,7 @@ export interface Circumstances {
 export async function certify(
   { scenario, database, seed, timed, promises }: Circumstances,
   world: World,
-  { logbook, measured }: Pick<Stage, 'logbook' | 'measured'>,
+  { logbook, measured, ground }: Pick<Stage, 'logbook' | 'measured' | 'ground'>,
   books: Books,
 ): Promise<Certificate> {
   logbook.close()
@@ -91,7 +91,7 @@ export async function certify(
     measuredMs: Object.fromEntries(measured),
     books,
     examples: logbook.examples,
-    settings: { ...settings, GPUHUB_SECRET: '…' },
+    settings: { ...settings, ...ground?.settings, GPUHUB_SECRET: '…' },
     versions: await versions(world),
     machine: `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB`,
   }
@@ -106,7 +106,7 @@ type Found = Pick<
 
 /** Pure, so that a test can show that each promise can be broken. */
 export function brokenPromises(found: Found, promises: Promises): string[] {
-  const { mayFail = {}, begunMayFail = true, faults, never = [], complete } = promises
+  const { mayFail = {}, begunMayFail, faults, never = [], complete } = promises
   const broken: string[] = []
   const must = (holds: boolean, otherwise: string) => {
     if (!holds) broken.push(otherwise)
@@ -114,7 +114,8 @@ export function brokenPromises(found: Found, promises: Promises): string[] {
   const { answers, books } = found
   for (const [fault, count] of Object.entries(answers)) must(count === 0, `${count} answers are ${fault}`)
   for (const [code, { documented, begun, ...forms }] of Object.entries(found.failures)) {
-    must(begunMayFail || begun === 0, `${begun} answers failed with ${code} after they had begun`)
+    const expected = begun === 0 || (begunMayFail?.includes(code) ?? true)
+    must(expected, `${begun} answers failed with ${code} after they had begun`)
     for (const [form, count] of Object.entries(forms) as [Form, number][]) {
       if (count === 0) continue
       const allowed = mayFail[form]?.includes(code) ?? false
@@ -182,6 +183,10 @@ export function linesOf(certificate: Certificate): string[] {
     ]
     return `${code} (${notes.join('; ')})`
   })
+  const named = (of: Record<string, string>) =>
+    Object.entries(of)
+      .map(([name, value]) => `${name} ${value}`)
+      .join(', ')
   const waits = ({ p50, p99, max }: Waits) => `p50 ${p50} ms, p99 ${p99} ms, longest ${max} ms`
   const usd = (nanos: string) => formatUsd(BigInt(nanos))
   return [
@@ -206,6 +211,9 @@ export function linesOf(certificate: Certificate): string[] {
         `sum ${books.sum}, ${books.openHolds} holds left, ${books.problems.length} problems, ` +
           `${books.billedOnce} answers billed once (${books.alsoRefunded} refunded too), ${books.wrong.length} wrong`,
       ],
+      ['  programs', named(certificate.versions)],
+      ['  settings', named(certificate.settings)],
+      ['  machine', certificate.machine],
       ['  this process', `late by ${waits(waitsMs.ownLag)}; seed ${certificate.seed}`],
     ]),
     ...certificate.examples.map((example) => `  e.g. ${example}`),

@@ -59,6 +59,8 @@ export interface WorldOptions {
   databaseUrl?: string
   /** Where SQLite's file is, instead of the world's own folder. */
   data?: string
+  /** Over the usual ones. */
+  settings?: Record<string, string>
 }
 
 export async function startWorld(database: Database, options: WorldOptions = {}): Promise<World> {
@@ -70,6 +72,7 @@ export async function startWorld(database: Database, options: WorldOptions = {})
     PATH: process.env.PATH ?? '',
     HOME: folder,
     ...settings,
+    ...options.settings,
     GPUHUB_DATA: data,
     ...(databaseUrl ? { DATABASE_URL: databaseUrl } : {}),
   }

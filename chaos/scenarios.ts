@@ -8,7 +8,7 @@ import { frozenHosts } from './scenarios/frozen-hosts.ts'
 import { hostKills } from './scenarios/host-kills.ts'
 import { hubFreezes } from './scenarios/hub-freezes.ts'
 import { hubKills } from './scenarios/hub-kills.ts'
-import { hubRestarts } from './scenarios/hub-restarts.ts'
+import { hubGrace, hubRestarts } from './scenarios/hub-restarts.ts'
 import { lostHosts } from './scenarios/lost-hosts.ts'
 import { ownerStops } from './scenarios/owner-stops.ts'
 import { postgresOutages } from './scenarios/postgres-outages.ts'
@@ -25,6 +25,7 @@ export const scenarios: readonly Scenario[] = [
   hubKills,
   hubFreezes,
   hubRestarts,
+  hubGrace,
   rollingRestart,
   diskFull,
   postgresOutages,

@@ -66,7 +66,7 @@ export interface Load {
 
 const CREDIT_USD = '100.00'
 /** A client that was refused comes back after a moment. */
-const BREATH_MS = 20
+const BREATH_MS = 100
 const BEGIN_MS = 700
 
 export class Stage {
