@@ -14,11 +14,18 @@ import { Hubs } from './fleet/hubs.ts'
 import { lockHost } from './fleet/locks.ts'
 import { Presence } from './fleet/presence.ts'
 import { RevokedTokens } from './fleet/revoked.ts'
+import { Bodies } from './gateway/body.ts'
+import { Budgets } from './gateway/budgets.ts'
+import { Connection } from './gateway/connection.ts'
+import { wrongMethodOf } from './gateway/methods.ts'
+import { Onces } from './gateway/onces.ts'
+import { Quotas } from './gateway/quotas.ts'
 import { answerInference, inferenceRoute, refusal } from './gateway/openai.ts'
 import { apiDocument, type Platform, platformApi } from './gateway/platform.ts'
 import { Live } from './gateway/live.ts'
 import type { Run } from './gateway/run.ts'
 import { Running } from './gateway/running.ts'
+import { Strangers } from './gateway/strangers.ts'
 import { Callers } from './identity/caller.ts'
 import type { Identity } from './identity/identity.ts'
 import { Keyring } from './identity/keyring.ts'
@@ -90,10 +97,18 @@ export async function openHub(options: HubOptions): Promise<Hub> {
   const callers = new Callers(config.trustedProxies, config.countryHeader)
   const identity: Identity = { env, db, log, seal, policy, callers, url }
   const meter = new Meter()
-  const turns = new Turns()
+  const turns = new Turns((variant) => running.grown(variant))
   const awake = new Awake(env, (ms) => log.warn('hub stood still', { ms: Math.round(ms) }))
-  const running = new Running({ total: config.maxRunning, perKey: config.keyConcurrency })
   const live = new Live<Run>()
+  const allowedHosts = config.allowedHosts === '' ? null : new Set(config.allowedHosts.toLowerCase().split(/[\s,]+/))
+  const strangers = new Strangers(env, { requests: config.strangerRpm, wrongKeys: config.wrongKeysPerMinute })
+  const running = new Running(env, {
+    total: config.maxRunning,
+    loadFactor: config.loadFactor,
+    queueFactor: config.queueFactor,
+    queueMs: config.queueSeconds * 1_000,
+    slots: (variant) => turns.slots(variant),
+  })
 
   const hubs = new Hubs(env, db, log)
   await hubs.start()
@@ -132,6 +147,8 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     allowSimulated: config.allowSimulated,
   })
 
+  const onces = new Onces(env, db, ledger, log)
+
   const platform: Platform = {
     ...{
       env,
@@ -151,12 +168,20 @@ export async function openHub(options: HubOptions): Promise<Hub> {
       meter,
       running,
       live,
+      strangers,
+      onces,
     },
+    quotas: new Quotas(env, config),
+    budgets: new Budgets(env),
+    bodies: new Bodies(env),
     prices: startPrices,
     nameHost: (hostId, account) => `host_${seal.name('host', `${hostId} ${account}`)}`,
     cacheSalt: (account) => seal.name('cache', account),
   }
-  const jobs = new Jobs(env, log, [{ name: 'sum up traffic', everyMs: 60_000, run: () => rollUp(db, env.now()) }])
+  const jobs = new Jobs(env, log, [
+    { name: 'sum up traffic', everyMs: 60_000, run: () => rollUp(db, env.now()) },
+    { name: 'forget idempotency keys', everyMs: 60_000, run: () => onces.tidy() },
+  ])
   jobs.start()
   let ready = true
   const api = new Elysia()
@@ -165,8 +190,9 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     .use(apiDocument(platform))
     .use(platformApi(platform))
     .onError(({ code, error, request }) =>
-      refusal(platform, request, newId(env, 'req'), code === 'NOT_FOUND' ? nothingHere() : error),
+      refusal(platform, request, newId(env, 'req'), code === 'NOT_FOUND' ? notFound(request) : error),
     )
+  const notFound = (request: Request) => wrongMethodOf(api.routes, request) ?? nothingHere()
 
   return {
     door,
@@ -174,11 +200,13 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     websocket: door.websocket,
     async fetch(request, server) {
       const { pathname } = new URL(request.url)
+      const connection = new Connection(request, server, callers)
+      if (allowedHosts && !allowedHosts.has(nameOf(request)) && !isProbe(pathname))
+        return refusal(platform, request, newId(env, 'req'), otherHost())
       // Ahead of everything else, since these are nearly all of the traffic.
       const inference = inferenceRoute(pathname, request)
-      if (inference) return answerInference(platform, inference, request, () => server?.timeout(request, 0))
-      if (pathname === '/hosts/link')
-        return door.upgrade(request, server, addressOf(server.requestIP(request)?.address))
+      if (inference) return answerInference(platform, inference, request, connection)
+      if (pathname === '/hosts/link') return door.upgrade(request, server, connection.address())
       callers.note(request, server?.requestIP?.(request)?.address)
       return (await pages?.(platform, request)) ?? api.fetch(request)
     },
@@ -214,15 +242,11 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     },
   }
 
+  /** Hosts with wrong tokens are strangers, too. */
   function knows(model: string): string | null {
     const offer = findOffer(model)
     return offer && offers.find(offer.id) ? offer.id : null
   }
-}
-
-/** Null: a proxy on this machine, for which all visitors look alike. */
-function addressOf(peer: string | undefined): string | null {
-  return peer === undefined || /^(::ffff:)?127\.|^::1$/.test(peer) ? null : peer
 }
 
 /** How long clients may take to hear that this hub could not finish. */
@@ -232,6 +256,20 @@ async function within(env: Env, ms: number, event: Promise<void>): Promise<void>
   const waited = new AbortController()
   await Promise.race([event, sleep(env, ms, waited.signal)])
   waited.abort()
+}
+
+/** The name a client used for this hub, without a port. */
+function nameOf(request: Request): string {
+  return (request.headers.get('host') ?? '').toLowerCase().replace(/:\d+$/, '')
+}
+
+/** What load balancers ask, by address. */
+function isProbe(pathname: string): boolean {
+  return pathname === '/healthz' || pathname === '/readyz'
+}
+
+function otherHost(): HubError {
+  return new HubError('misdirected_request', 'This hub does not answer by that name. Check the base address you use.')
 }
 
 function nothingHere(): HubError {

@@ -182,7 +182,7 @@ async function client(env: Env, world: TestDatabase, hub: Hub, name: string, cre
     const headers = new Headers(init.headers)
     headers.set('authorization', `Bearer ${key}`)
     if (init.body) headers.set('content-type', 'application/json')
-    const server = { timeout() {} } as unknown as Parameters<Hub['fetch']>[1]
+    const server = { timeout() {}, requestIP: () => null } as unknown as Parameters<Hub['fetch']>[1]
     const response = await hub.fetch(new Request(`http://hub.test${path}`, { ...init, headers }), server)
     if (!response) throw new Error('the hub answered with a WebSocket')
     return response
@@ -211,7 +211,12 @@ async function link(
 ): Promise<TestHost> {
   const owner = await addUser(env, world.db, { email: `${name}@hosts.example.com`, roles: ['host'] })
   const { token } = await addHostToken(env, world.db, { ownerId: owner.id, name })
-  const engine = new Emulator({ ...conduct, contextTokens: machine.contextTokens, except: machine.except, env: systemEnv })
+  const engine = new Emulator({
+    ...conduct,
+    contextTokens: machine.contextTokens,
+    except: machine.except,
+    env: systemEnv,
+  })
   const pairs: ReturnType<typeof socketPair>[] = []
   let dead = false
   const dial: Dial = (_address, bearer, events) => {

@@ -41,10 +41,11 @@ import {
   receipts,
   usage,
 } from './account.ts'
-import { whoAsks } from './admit.ts'
+import { Connection } from './connection.ts'
 import type { Gateway } from './gateway.ts'
 import { apiHeaders, preflight } from './headers.ts'
 import { refusal } from './openai.ts'
+import { anybody, type Caller, whoAsks } from './who.ts'
 
 export interface Platform extends Gateway {
   db: Db
@@ -66,24 +67,27 @@ export function platformApi(hub: Platform) {
       return refusal(hub, request, requestId, known(code, error))
     })
     .options('/*', ({ request, requestId }) => preflight(request, requestId))
-    .get('/prices', ({ query }) => prices(hub, query), {
-      query: PageQuery,
-      response: { 200: PricePage },
-      detail: { summary: 'Prices in force', security: [] },
-    })
-    .get('/receipts/keys', () => receiptKeys(hub), {
-      response: { 200: ReceiptKeyPage },
-      detail: { summary: 'Keys that receipts are signed with', security: [] },
-    })
+    .guard({}, (app) =>
+      app
+        .onBeforeHandle({ as: 'scoped' }, ({ request }) => anybody(hub, caller(hub, request)))
+        .get('/prices', ({ query }) => prices(hub, query), {
+          query: PageQuery,
+          response: { 200: PricePage },
+          detail: { summary: 'Prices in force', security: [] },
+        })
+        .get('/receipts/keys', () => receiptKeys(hub), {
+          response: { 200: ReceiptKeyPage },
+          detail: { summary: 'Keys that receipts are signed with', security: [] },
+        }),
+    )
     .guard({}, (app) =>
       app
         // Before validation, so that a stranger learns nothing about what is valid.
-        .derive(
-          { as: 'scoped' },
-          async ({ request }): Promise<{ account: Account }> => ({
-            account: { ...hub, bearer: await whoAsks(hub, request) },
-          }),
-        )
+        .derive({ as: 'scoped' }, async ({ request }): Promise<{ account: Account }> => {
+          const bearer = await whoAsks(hub, caller(hub, request))
+          hub.quotas.beginPlatform(bearer)
+          return { account: { ...hub, bearer } }
+        })
         .get('/me', ({ account }) => me(account), {
           response: { 200: Me },
           detail: { summary: 'Who the key speaks for' },
@@ -152,6 +156,11 @@ export function apiDocument(hub: Platform) {
       security: [{ key: [] }],
     },
   })
+}
+
+/** Elysia hands on the request alone; its address was noted before. */
+function caller({ identity }: Platform, request: Request): Caller {
+  return { request, connection: new Connection(request, undefined, identity.callers) }
 }
 
 /** Elysia's own failures as ours. */

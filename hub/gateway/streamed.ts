@@ -50,6 +50,7 @@ async function settleAnswer(hub: Gateway, call: Call, run: Run, writer: Writer):
   try {
     const finisher = await run.run(writer)
     const bill = await run.complete(finisher)
+    await call.first?.keep(null)
     void writer.end(bill).then(() => {
       hub.ledger.delivered(call.requestId)
       hub.live.leave(run)

@@ -67,6 +67,11 @@ export const COLUMNS = [
   'hub_id',
 ] as const
 
+/** The ids at the head of a row. */
+export function namesIn(row: RequestRow): { id: string; keyId: string } {
+  return { id: String(row[0]), keyId: String(row[2]) }
+}
+
 export function chargedRow(ended: Ended, { cost, fee, hostShare, delivered }: Charged): RequestRow {
   return [...facts(ended), cost, fee, hostShare, delivered]
 }
