@@ -53,6 +53,38 @@ export const Config = Type.Object({
     description: 'Header in which such a proxy says the caller’s country (two letters); empty: none does.',
     ...setting('GPUHUB_COUNTRY_HEADER'),
   }),
+  smtpUrl: Type.String({
+    default: '',
+    description: 'Mail server, smtp://USER:PASSWORD@HOST:PORT; empty: letters go to the log and the admin pages.',
+    ...setting('SMTP_URL'),
+  }),
+  mailFrom: Type.String({
+    default: '',
+    description: 'Sender of letters; empty: gpuhub <no-reply@HOST> of the public URL.',
+    ...setting('GPUHUB_MAIL_FROM'),
+  }),
+  githubId: Type.String({
+    default: '',
+    description: 'Client id of a GitHub OAuth app; with it people may sign in with GitHub.',
+    ...setting('GPUHUB_GITHUB_ID'),
+  }),
+  githubSecret: Type.String({ default: '', description: 'Its client secret.', ...setting('GPUHUB_GITHUB_SECRET') }),
+  githubUrl: Type.String({
+    default: 'https://github.com',
+    description: 'GitHub, or a GitHub Enterprise Server.',
+    ...setting('GPUHUB_GITHUB_URL'),
+  }),
+  googleId: Type.String({
+    default: '',
+    description: 'Client id of a Google OAuth client; with it people may sign in with Google.',
+    ...setting('GPUHUB_GOOGLE_ID'),
+  }),
+  googleSecret: Type.String({ default: '', description: 'Its client secret.', ...setting('GPUHUB_GOOGLE_SECRET') }),
+  googleUrl: Type.String({
+    default: 'https://accounts.google.com',
+    description: 'The OpenID issuer that stands for Google.',
+    ...setting('GPUHUB_GOOGLE_URL'),
+  }),
   allowSimulated: Type.Boolean({
     default: false,
     description: 'Accept hosts that say openly that their GPU is simulated.',

@@ -14,6 +14,7 @@ import { Hubs } from './fleet/hubs.ts'
 import { lockHost } from './fleet/locks.ts'
 import { Presence } from './fleet/presence.ts'
 import { RevokedTokens } from './fleet/revoked.ts'
+import { sweepDevices } from './fleet/sign-in.ts'
 import { Bodies } from './gateway/body.ts'
 import { Budgets } from './gateway/budgets.ts'
 import { Connection } from './gateway/connection.ts'
@@ -21,15 +22,15 @@ import { wrongMethodOf } from './gateway/methods.ts'
 import { Onces } from './gateway/onces.ts'
 import { Quotas } from './gateway/quotas.ts'
 import { answerInference, inferenceRoute, refusal } from './gateway/openai.ts'
+import { peopleApi } from './gateway/people.ts'
 import { apiDocument, type Platform, platformApi } from './gateway/platform.ts'
 import { Live } from './gateway/live.ts'
 import type { Run } from './gateway/run.ts'
 import { Running } from './gateway/running.ts'
 import { Strangers } from './gateway/strangers.ts'
-import { Callers } from './identity/caller.ts'
-import type { Identity } from './identity/identity.ts'
 import { Keyring } from './identity/keyring.ts'
 import { Jobs } from './jobs/jobs.ts'
+import { identityJobs, openIdentity } from './identity/open.ts'
 import { Seal } from './identity/seal.ts'
 import { Ledger } from './ledger/ledger.ts'
 import { rollUp } from './ledger/roll-up.ts'
@@ -94,8 +95,8 @@ export async function openHub(options: HubOptions): Promise<Hub> {
   const seal = new Seal(secret)
   const keyring = new Keyring({ env, db, log })
   const policy = await Policy.open(env, db)
-  const callers = new Callers(config.trustedProxies, config.countryHeader)
-  const identity: Identity = { env, db, log, seal, policy, callers, url }
+  const people = openIdentity({ env, db, log, seal, policy, url, credit: (gift) => ledger.credit(gift) }, config)
+  const { identity } = people
   const meter = new Meter()
   const turns = new Turns((variant) => running.grown(variant))
   const awake = new Awake(env, (ms) => log.warn('hub stood still', { ms: Math.round(ms) }))
@@ -149,6 +150,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
 
   const onces = new Onces(env, db, ledger, log)
 
+  const stopping = new AbortController()
   const platform: Platform = {
     ...{
       env,
@@ -175,12 +177,20 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     budgets: new Budgets(env),
     bodies: new Bodies(env),
     prices: startPrices,
+    stopping: stopping.signal,
+    wish(hostId, wish, reason) {
+      const link = links.get(hostId)
+      link?.wish(wish, reason)
+      return link !== undefined
+    },
     nameHost: (hostId, account) => `host_${seal.name('host', `${hostId} ${account}`)}`,
     cacheSalt: (account) => seal.name('cache', account),
   }
   const jobs = new Jobs(env, log, [
     { name: 'sum up traffic', everyMs: 60_000, run: () => rollUp(db, env.now()) },
     { name: 'forget idempotency keys', everyMs: 60_000, run: () => onces.tidy() },
+    ...identityJobs(identity),
+    { name: 'forget machines that did not sign in', everyMs: 60 * 60_000, run: () => sweepDevices(env, db) },
   ])
   jobs.start()
   let ready = true
@@ -189,6 +199,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     .get('/readyz', () => new Response(ready ? 'ready' : 'stopping', { status: ready ? 200 : 503 }))
     .use(apiDocument(platform))
     .use(platformApi(platform))
+    .use(peopleApi(platform))
     .onError(({ code, error, request }) =>
       refusal(platform, request, newId(env, 'req'), code === 'NOT_FOUND' ? notFound(request) : error),
     )
@@ -200,18 +211,19 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     websocket: door.websocket,
     async fetch(request, server) {
       const { pathname } = new URL(request.url)
-      const connection = new Connection(request, server, callers)
+      const connection = new Connection(request, server, identity.callers)
       if (allowedHosts && !allowedHosts.has(nameOf(request)) && !isProbe(pathname))
         return refusal(platform, request, newId(env, 'req'), otherHost())
       // Ahead of everything else, since these are nearly all of the traffic.
       const inference = inferenceRoute(pathname, request)
       if (inference) return answerInference(platform, inference, request, connection)
       if (pathname === '/hosts/link') return door.upgrade(request, server, connection.address())
-      callers.note(request, server?.requestIP?.(request)?.address)
+      identity.callers.note(request, server?.requestIP?.(request)?.address)
       return (await pages?.(platform, request)) ?? api.fetch(request)
     },
     async drain(graceMs) {
       ready = false
+      stopping.abort()
       running.close()
       door.close()
       await within(
@@ -237,12 +249,17 @@ export async function openHub(options: HubOptions): Promise<Hub> {
       keyring.close()
       meter.close()
       // Whatever becomes of one, the others are tried: the ledger's grants and its place among the hubs come last.
-      for (const leave of [() => jobs.stop(), () => presence.flush(), () => failures.flush(), () => ledger.close()])
+      for (const leave of [
+        () => jobs.stop(),
+        () => people.close(),
+        () => presence.flush(),
+        () => failures.flush(),
+        () => ledger.close(),
+      ])
         await leave().catch((error) => log.error('not everything was left in order', { error: String(error) }))
     },
   }
 
-  /** Hosts with wrong tokens are strangers, too. */
   function knows(model: string): string | null {
     const offer = findOffer(model)
     return offer && offers.find(offer.id) ? offer.id : null

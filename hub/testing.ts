@@ -13,7 +13,7 @@ import { socketPair, type VirtualEnv, virtualEnv } from '../sdk/testing.ts'
 import type { Serving } from '../sdk/wire/frames.ts'
 import { type Config, readConfig } from './config.ts'
 import { addHostToken } from './fleet/token.ts'
-import { type Hub, openHub } from './hub.ts'
+import { type Hub, type HubOptions, openHub } from './hub.ts'
 import { addKey } from './identity/keys.ts'
 import { addUser } from './identity/users.ts'
 import { clientAccount, pendingAccount } from './ledger/chart.ts'
@@ -30,6 +30,7 @@ export interface World {
   /** Names of hosts, and how their engines behave. */
   hosts?: Record<string, Partial<Conduct>>
   config?: Partial<Config>
+  pages?: HubOptions['pages']
 }
 
 /**
@@ -57,6 +58,8 @@ export interface TestHost {
   cut(): void
   /** The machine is gone for good. */
   kill(): void
+  /** It has all it can take, and refuses the rest. */
+  fill(): void
   /** Its owner wants the card back: nothing new, and what runs finishes or, `now`, is given back to the hub. */
   stop(how: 'soon' | 'now'): void
 }
@@ -106,6 +109,7 @@ export async function startHub({
   credit = {},
   hosts = {},
   config = {},
+  pages,
 }: World = {}): Promise<TestHub> {
   const env = stillEnv()
   const world = await testDatabase(database)
@@ -119,6 +123,7 @@ export async function startHub({
     version: 'test',
     url: () => HUB_URL,
     writer: 'inline',
+    pages,
   })
   const clients = new Map<string, TestClient>()
   const machines = new Map<string, TestHost>()
@@ -256,6 +261,7 @@ async function link(
       dead = true
       last().cut()
     },
+    fill: () => void (offer.full = () => true),
     stop(how) {
       offer.hold('owner', 'the owner stops it')
       hubLink.announce()

@@ -16,6 +16,7 @@ const MOST_READING_BYTES = 512 * 1024 * 1024
 
 interface Arrival {
   bytes: number
+  mostBytes: number
   over: boolean
 }
 
@@ -24,12 +25,17 @@ export class Bodies {
 
   constructor(private readonly env: Env) {}
 
-  /** The whole body. @throws HubError 413, 415, 408 or 503; Cancelled */
-  async read(request: Request): Promise<Uint8Array> {
+  /** The whole body of a request for an answer. @throws HubError as `read`, and 415 */
+  readJson(request: Request): Promise<Uint8Array> {
     assertPlainJson(request.headers)
-    if (Number(request.headers.get('content-length') ?? 0) > limits.bodyBytes) throw tooLarge()
+    return this.read(request, limits.bodyBytes)
+  }
+
+  /** The whole body. @throws HubError 413, 408 or 503; Cancelled */
+  async read(request: Request, mostBytes: number): Promise<Uint8Array> {
+    if (Number(request.headers.get('content-length') ?? 0) > mostBytes) throw tooLarge(mostBytes)
     if (!request.body) return new Uint8Array(0)
-    const arrival: Arrival = { bytes: 0, over: false }
+    const arrival: Arrival = { bytes: 0, mostBytes, over: false }
     const late = this.lateness(arrival)
     try {
       return await Promise.race([this.collect(request.body, arrival), late.promise])
@@ -50,7 +56,7 @@ export class Bodies {
       if (arrival.over) break
       arrival.bytes += part.length
       this.reading += part.length
-      if (arrival.bytes > limits.bodyBytes) throw tooLarge()
+      if (arrival.bytes > arrival.mostBytes) throw tooLarge(arrival.mostBytes)
       if (this.reading > MOST_READING_BYTES) throw tooMuch()
       parts.push(part)
     }
@@ -81,17 +87,22 @@ export class Bodies {
 /** Parses and checks. The first field at fault is named as OpenAI names it. @throws HubError 400 */
 export function parser<T extends TSchema>(schema: T): (bytes: Uint8Array) => Static<T> {
   const compiled = TypeCompiler.Compile(schema)
-  const utf8 = new TextDecoder('utf-8', { fatal: true })
   return (bytes) => {
-    assertShallow(bytes)
-    let value: unknown
-    try {
-      value = JSON.parse(utf8.decode(bytes))
-    } catch {
-      throw new HubError('invalid_json', 'The body is not valid JSON. Check quotes, commas and the encoding (UTF-8).')
-    }
+    const value = jsonIn(bytes)
     if (compiled.Check(value)) return value
     throw invalid(blame(compiled.Errors(value)))
+  }
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+/** @throws HubError 400 */
+export function jsonIn(bytes: Uint8Array): unknown {
+  assertShallow(bytes)
+  try {
+    return JSON.parse(utf8.decode(bytes))
+  } catch {
+    throw new HubError('invalid_json', 'The body is not valid JSON. Check quotes, commas and the encoding (UTF-8).')
   }
 }
 
@@ -113,10 +124,10 @@ function tooLate(how: string): HubError {
   return new HubError('request_body_timeout', `The body ${how}. Send it without pauses.`)
 }
 
-function tooLarge(): HubError {
+function tooLarge(mostBytes: number): HubError {
   return new HubError(
     'request_too_large',
-    `The body is larger than ${limits.bodyBytes / 1024 / 1024} MiB. Send a shorter prompt.`,
+    `The body is larger than ${(mostBytes / 1024).toLocaleString('en')} KiB. Send less.`,
   )
 }
 

@@ -56,7 +56,7 @@ export class Quotas {
   }
 
   /** Counts one request to the platform API in. @throws HubError 429 */
-  beginPlatform({ userId }: Bearer): void {
+  beginPlatform({ userId }: Pick<Bearer, 'userId'>): void {
     const { platformRpm } = this.defaults
     if (platformRpm === 0) return
     const meter = this.meter(`${userId} platform`, 'account', 'requests', platformRpm)

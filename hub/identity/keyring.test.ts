@@ -39,6 +39,7 @@ describe.each(testDialects)('the keyring on %s', (dialect) => {
       account: `client:${ada.id}`,
       suspended: false,
       acknowledged: new Set<string>(),
+      limited: false,
       allowance: { key: NO_ALLOWANCE, account: NO_ALLOWANCE },
       budget: null,
       expiresAt: null,

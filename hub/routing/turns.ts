@@ -111,6 +111,11 @@ export class Turns {
     return this.rotas.get(variant)?.seats.get(hostId)
   }
 
+  /** The hosts that can take a request for `variant` now. */
+  hosts(variant: string): string[] {
+    return [...(this.rotas.get(variant)?.seats.keys() ?? [])]
+  }
+
   /** Seats that can take a request for `variant` now. */
   count(variant: string): number {
     return this.rotas.get(variant)?.seats.size ?? 0
