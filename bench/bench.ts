@@ -1,4 +1,4 @@
-// `bun run bench [--quick] [--json] [--only NAME] [--rounds N]`: the compiled hub beside what else could stand in its
+// `bun run bench [--quick] [--json] [--only NAME] [--rounds N] [--first]`: the compiled hub beside what else could stand in its
 // place. docs/performance.md says how to read what it prints.
 import { appendFileSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,7 +11,7 @@ import { answerGrowth, hostGrowth, keyGrowth, modelGrowth, promptGrowth } from '
 import { home } from './home.ts'
 import { runLoad } from './load.ts'
 import type { Lone } from './lone.ts'
-import { describeMachine, endAll, LOAD_CORE } from './machine.ts'
+import { describeMachine, endAll, LOAD_CORE, goFirst } from './machine.ts'
 import { idleHosts, openStreams, slowClients } from './memory.ts'
 import { compilePrograms } from './native.ts'
 import { overload } from './overload.ts'
@@ -48,6 +48,7 @@ const { values: options } = parseArgs({
     json: { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
     rounds: { type: 'string' },
+    first: { type: 'boolean', default: false },
   },
 })
 
@@ -70,6 +71,7 @@ async function main(): Promise<number> {
   const { quick, only } = options
   const pace = quick ? quickPace : fullPace
   const rounds = Number(options.rounds ?? pace.rounds)
+  if (options.first) goFirst()
   // This program and the compilers belong to the other core, too.
   Bun.spawnSync(['taskset', '-a', '-c', '-p', String(LOAD_CORE), String(process.pid)])
   await buildPrograms(join(root, 'dist'))

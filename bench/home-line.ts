@@ -38,6 +38,9 @@ export function startLine({ to, roundTripMs, upBits, downBits }: LineOptions): L
             close: () => void host.end(),
           },
         })
+        // The line's delay is the one that is asked for, and no other.
+        hub.setNoDelay(true)
+        host.setNoDelay(true)
         ends.up = new Direction(hub, host, upBits, delayMs)
         ends.down = new Direction(host, hub, downBits, delayMs)
         host.resume()
