@@ -19,6 +19,8 @@ export interface Order {
   count: number
   /** False: this machine has other work, and how long things take says nothing. */
   timed: boolean
+  /** Also when every promise was kept. */
+  keepLogs?: boolean
   say: (line: string) => void
 }
 

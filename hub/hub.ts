@@ -84,7 +84,10 @@ export interface Hub {
 export async function openHub(options: HubOptions): Promise<Hub> {
   const { env, config, db, log, secret, version, url, writer, alone, pages } = options
   const hubId = newId(env, 'hub')
-  const ledger = await Ledger.open(env, db, {
+  const awake = new Awake(env, (ms) => log.warn('hub stood still', { ms: Math.round(ms) }))
+  // A hub that stood still has not waited for its books: it gave them no time.
+  const patient: Env = { ...env, mono: () => awake.mono(), timer: (ms, work) => awake.timer(ms, work) }
+  const ledger = await Ledger.open(patient, db, {
     hubId,
     selfUrl: config.selfUrl || null,
     feePpm: config.feePpm,
@@ -100,7 +103,6 @@ export async function openHub(options: HubOptions): Promise<Hub> {
   const { identity } = people
   const meter = new Meter()
   const turns = new Turns((variant) => running.grown(variant))
-  const awake = new Awake(env, (ms) => log.warn('hub stood still', { ms: Math.round(ms) }))
   const live = new Live<Run>()
   const moves = new OneByOne(env)
   const allowedHosts = config.allowedHosts === '' ? null : new Set(config.allowedHosts.toLowerCase().split(/[\s,]+/))
