@@ -15,6 +15,8 @@ import { systemEnv } from '../sdk/env.ts'
 import { command, type Group, type World } from './command.ts'
 import { modelsCommand } from './gpuhost/models.ts'
 import { accessTo, probeCommand } from './gpuhost/probe.ts'
+import { progressOn } from './gpuhost/progress.ts'
+import { weightsCommands } from './gpuhost/weights.ts'
 import { columns } from './lines.ts'
 import { changedSince, forBackground, inBackground, makeRoom, startAnew, withoutToken, withToken } from './restart.ts'
 
@@ -23,7 +25,15 @@ export function hostProgram(self: readonly string[]): Group {
   return {
     name: 'gpuhost',
     summary: 'Offers this machine’s GPU to a gpuhub and takes it back when you say so.',
-    commands: [startCommand(self), stopCommand, statusCommand, modelsCommand(self), probeCommand(self), versionCommand],
+    commands: [
+      startCommand(self),
+      stopCommand,
+      statusCommand,
+      modelsCommand(self),
+      weightsCommands,
+      probeCommand(self),
+      versionCommand,
+    ],
   }
 }
 
@@ -198,15 +208,5 @@ function kill(pid: number): void {
     } catch {
       // No such group, or gone already.
     }
-  }
-}
-
-/** One line that changes, for a person who waits; empty text wipes it. */
-function progressOn(world: World): (text: string) => void {
-  let shown = ''
-  return (text) => {
-    if (!world.interactive || text === shown) return
-    shown = text
-    world.stderr(`\r\u001b[K${text}`)
   }
 }
