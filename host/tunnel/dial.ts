@@ -1,5 +1,6 @@
 // The real socket to a hub: Bun's WebSocket client behind the few words the tunnel needs.
 import { closeCode } from '../../sdk/wire/frames.ts'
+import { PROOF_HEADER } from '../../sdk/wire/machine-key.ts'
 import type { Socket, SocketEvents } from '../../sdk/wire/socket.ts'
 
 export interface DialEvents extends SocketEvents {
@@ -12,11 +13,16 @@ export type Dial = (address: string, token: string, events: DialEvents) => Socke
 // The browser's types, which win here, do not know that Bun's client takes headers.
 const Client = WebSocket as unknown as new (address: string, options: Bun.WebSocketOptions) => Bun.WebSocket
 
-export const dial: Dial = (address, token, events) => {
-  const socket = new Client(address, {
-    headers: { authorization: `Bearer ${token}` },
-    perMessageDeflate: false,
-  })
+/** `prove` makes what shows that a token is this machine's; null: there is nothing to show. */
+export function dialWith(prove: (token: string) => string | null): Dial {
+  return (address, token, events) => {
+    const proof = prove(token)
+    const headers = { authorization: `Bearer ${token}`, ...(proof === null ? {} : { [PROOF_HEADER]: proof }) }
+    return dialled(new Client(address, { headers, perMessageDeflate: false }), events)
+  }
+}
+
+function dialled(socket: Bun.WebSocket, events: DialEvents): Socket {
   socket.binaryType = 'arraybuffer'
   let trouble = ''
   let done = false
@@ -36,8 +42,10 @@ export const dial: Dial = (address, token, events) => {
     trouble = 'message' in event ? String(event.message) : ''
   }
   // A refused upgrade shows its HTTP status only in the text of the error before the close.
-  socket.onclose = ({ code, reason }) =>
-    trouble.endsWith(' 401') ? closed(closeCode.badToken, 'the hub does not know this token') : closed(code, reason)
+  socket.onclose = ({ code, reason }) => {
+    if (trouble.endsWith(' 401')) return closed(closeCode.badToken, 'the hub does not know this token')
+    closed(code, trouble.endsWith(' 425') ? 'this machine’s clock is more than ten minutes off' : reason)
+  }
   return {
     send(message) {
       if (socket.readyState !== WebSocket.OPEN) return false
