@@ -25,6 +25,7 @@ import { answerInference, inferenceRoute, refusal } from './gateway/openai.ts'
 import { peopleApi } from './gateway/people.ts'
 import { apiDocument, type Platform, platformApi } from './gateway/platform.ts'
 import { Live } from './gateway/live.ts'
+import { OneByOne } from './gateway/one-by-one.ts'
 import type { Run } from './gateway/run.ts'
 import { Running } from './gateway/running.ts'
 import { Strangers } from './gateway/strangers.ts'
@@ -101,6 +102,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
   const turns = new Turns((variant) => running.grown(variant))
   const awake = new Awake(env, (ms) => log.warn('hub stood still', { ms: Math.round(ms) }))
   const live = new Live<Run>()
+  const moves = new OneByOne(env)
   const allowedHosts = config.allowedHosts === '' ? null : new Set(config.allowedHosts.toLowerCase().split(/[\s,]+/))
   const strangers = new Strangers(env, { requests: config.strangerRpm, wrongKeys: config.wrongKeysPerMinute })
   const running = new Running(env, {
@@ -170,6 +172,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
       meter,
       running,
       live,
+      moves,
       strangers,
       onces,
     },
@@ -261,7 +264,6 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     },
   }
 
-  /** Hosts with wrong tokens are strangers, too. */
   function knows(model: string): string | null {
     const offer = findOffer(model)
     return offer && offers.find(offer.id) ? offer.id : null

@@ -1,6 +1,7 @@
 import type { Db } from '../../db/open.ts'
 import type { Role } from '../../db/schema/people.ts'
 import { changeRoles, reinstate, suspend } from '../../hub/identity/admin.ts'
+import { allow, allowancesOf } from '../../hub/identity/allowances.ts'
 import { addLogin } from '../../hub/identity/join.ts'
 import { checkPassword, Passwords } from '../../hub/identity/passwords.ts'
 import { resetLink } from '../../hub/identity/reset.ts'
@@ -11,6 +12,7 @@ import { formatUsd, type Money } from '../../sdk/money.ts'
 import { command, type Group } from '../command.ts'
 import { Failure } from '../failure.ts'
 import { table } from '../lines.ts'
+import { allowanceFrom, allowanceInWords, allowanceJson, allowanceOptions } from './allowance.ts'
 import { amountFrom } from './amount.ts'
 import { onDatabase, place, publicUrl } from './database.ts'
 import { existingUser } from './find-user.ts'
@@ -83,6 +85,24 @@ const list = command({
       const empty = 'Nobody yet. Add somebody with: gpuhub user add EMAIL --role client --credit 5.00'
       out(users, table({ header: ['email', 'roles', 'balance', 'state'], rows, right: [2], empty }))
     }),
+})
+
+const limit = command({
+  name: 'limit',
+  summary: 'Change what all keys of a user together may do, on every hub within a second; what is not named stays.',
+  positionals: [{ name: 'email', help: 'Whose account.' }],
+  options: { ...place, ...allowanceOptions },
+  run: ({ positionals, options, world, out }) => {
+    const change = allowanceFrom(options)
+    return onDatabase({ world, data: options.data }, async (db) => {
+      const { id, email } = await existingUser(db, positionals.email)
+      await allow(db, id, change)
+      const now = (await allowancesOf(db, [id])).get(id)
+      const { requestsPerMinute, tokensPerMinute, concurrency } = allowanceJson(now ?? null)
+      const words = (now && allowanceInWords(now)) || 'no limits of its own'
+      out({ id, email, requestsPerMinute, tokensPerMinute, concurrency }, [`${email}: ${words}.`])
+    })
+  },
 })
 
 const roles = command({
@@ -170,5 +190,5 @@ function rolesFrom(given: string[]): Role[] {
 export const userCommands: Group = {
   name: 'user',
   summary: 'The people of this hub',
-  commands: [add, list, roles, suspendCommand, reinstateCommand, resetLinkCommand],
+  commands: [add, list, roles, limit, suspendCommand, reinstateCommand, resetLinkCommand],
 }

@@ -16,6 +16,7 @@ import type { Budgets } from './budgets.ts'
 import type { Onces } from './onces.ts'
 import type { Quotas } from './quotas.ts'
 import type { Live } from './live.ts'
+import type { OneByOne } from './one-by-one.ts'
 import type { Run } from './run.ts'
 import type { Running } from './running.ts'
 import type { Strangers } from './strangers.ts'
@@ -37,6 +38,8 @@ export interface Gateway {
   meter: Meter
   running: Running
   live: Live<Run>
+  /** Where answers that lost their host wait for their turn to be moved. */
+  moves: OneByOne
   bodies: Bodies
   onces: Onces
   quotas: Quotas

@@ -26,7 +26,7 @@ export function peopleApi(hub: Platform) {
     .use(administration(hub))
   return (
     new Elysia({ prefix: '/api/v1', normalize: true })
-      .onParse(({ request }) => readFields(hub.env, request))
+      .onParse(({ request }) => readFields(hub.bodies, request))
       .derive(({ set }) => {
         const requestId = newId(hub.env, 'req')
         // No origin but our own may read these: unlike a key, a cookie goes along by itself.
@@ -37,6 +37,7 @@ export function peopleApi(hub: Platform) {
         return { requestId }
       })
       .onError(({ code, error, request, set }) => {
+        if (code === 'NOT_FOUND') return undefined
         const requestId = String(set.headers['x-request-id'] ?? newId(hub.env, 'req'))
         // Elysia wraps what a parser throws.
         const own = error instanceof Error && error.cause instanceof HubError ? error.cause : error

@@ -45,6 +45,7 @@ import { Connection } from './connection.ts'
 import type { Gateway } from './gateway.ts'
 import { apiHeaders, preflight } from './headers.ts'
 import { refusal } from './openai.ts'
+import { readFields } from './people/body.ts'
 import { anybody, type Caller } from './who.ts'
 import { whoseAccount } from './whose.ts'
 
@@ -67,9 +68,11 @@ export function platformApi(hub: Platform) {
       return { requestId }
     })
     .onError({ as: 'scoped' }, ({ code, error, request, set }) => {
+      if (code === 'NOT_FOUND') return undefined
       const requestId = String(set.headers['x-request-id'] ?? newId(hub.env, 'req'))
       return refusal(hub, request, requestId, known(code, error))
     })
+    .onParse({ as: 'scoped' }, ({ request }) => readFields(hub.bodies, request))
     .onTransform({ as: 'scoped' }, ({ query }) => readLimit(query))
     .options('/*', ({ request, requestId }) => preflight(request, requestId))
     .guard({}, (app) =>
@@ -120,7 +123,7 @@ export function platformApi(hub: Platform) {
           response: { 200: KeyPage },
           detail: { summary: 'API keys' },
         })
-        .post('/keys', ({ account, body }) => createKey(account, body.name), {
+        .post('/keys', ({ account, body }) => createKey(account, body), {
           body: NewKey,
           response: { 200: CreatedKey },
           detail: { summary: 'Make a key; shown once' },
@@ -176,10 +179,10 @@ export function caller({ identity }: Pick<Platform, 'identity'>, request: Reques
 /** Elysia's own failures as ours. */
 export function known(code: string | number, error: unknown): unknown {
   if (error instanceof HubError) return error
+  // What our own parser throws comes wrapped.
+  if (error instanceof Error && error.cause instanceof HubError) return error.cause
   if (code === 'PARSE')
     return new HubError('invalid_json', 'The body is not valid JSON. Check quotes, commas and the encoding (UTF-8).')
-  if (code === 'NOT_FOUND')
-    return new HubError('not_found', 'There is nothing at this address. GET /openapi.json lists what there is.')
   if (code !== 'VALIDATION') return error
   const failed = error as { type?: string; all?: { path?: string; summary?: string }[] }
   if (failed.type === 'response') return error

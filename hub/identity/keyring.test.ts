@@ -40,6 +40,7 @@ describe.each(testDialects)('the keyring on %s', (dialect) => {
       suspended: false,
       terms: null,
       acknowledged: new Set<string>(),
+      limited: false,
       allowance: { key: NO_ALLOWANCE, account: NO_ALLOWANCE },
       budget: null,
       expiresAt: null,

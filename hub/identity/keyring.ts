@@ -25,6 +25,8 @@ export interface Bearer {
   terms: AcceptedTerms | null
   /** Licences agreed to, as `licenceMark(model, licence)`. */
   acknowledged: ReadonlySet<string>
+  /** The key may do less, or more, than others of its account. */
+  limited: boolean
   allowance: { key: Allowance; account: Allowance }
   /** Null: the key may spend what its account has. */
   budget: Budget | null
@@ -197,12 +199,14 @@ async function bearers(db: Db, hashes: string[], readAt: number): Promise<Map<st
       suspended: suspendedAt !== null,
       terms,
       acknowledged: new Set<string>(),
+      limited: false,
       allowance: { key: NO_ALLOWANCE, account: NO_ALLOWANCE },
       budget: null,
       expiresAt: null,
     }
     if (limit?.subject === userId) bearer.allowance.account = limit
     else if (limit) {
+      bearer.limited = true
       bearer.allowance.key = limit
       bearer.expiresAt = limit.expiresAt
       bearer.budget = limit.budget === null ? null : { limit: limit.budget, spent: limit.spent, readAt }
