@@ -13,6 +13,12 @@ export type Dial = (address: string, token: string, events: DialEvents) => Socke
 // The browser's types, which win here, do not know that Bun's client takes headers.
 const Client = WebSocket as unknown as new (address: string, options: Bun.WebSocketOptions) => Bun.WebSocket
 
+/** What the hub may have to say before there is a link to say it on; it may change, so the link is tried again. */
+const refusals = [
+  [' 403', 'the owner is suspended, or has to accept newer terms: see the hub’s pages'],
+  [' 425', 'this machine’s clock is more than ten minutes off'],
+] as const
+
 /** `prove` makes what shows that a token is this machine's; null: there is nothing to show. */
 export function dialWith(prove: (token: string) => string | null): Dial {
   return (address, token, events) => {
@@ -44,7 +50,8 @@ function dialled(socket: Bun.WebSocket, events: DialEvents): Socket {
   // A refused upgrade shows its HTTP status only in the text of the error before the close.
   socket.onclose = ({ code, reason }) => {
     if (trouble.endsWith(' 401')) return closed(closeCode.badToken, 'the hub does not know this token')
-    closed(code, trouble.endsWith(' 425') ? 'this machine’s clock is more than ten minutes off' : reason)
+    const why = refusals.find(([status]) => trouble.endsWith(status))?.[1]
+    closed(code, why ?? reason)
   }
   return {
     send(message) {
