@@ -75,7 +75,7 @@ test('an answer lost on the way is fetched by the retry, under its own request i
     expect(broken.connections()).toBe(3)
     expect(response.headers.get('idempotent-replayed')).toBe('true')
     const rows = await charged(email)
-    expect(rows.map(({ id }) => id)).toEqual([data._request_id!])
+    expect(rows.map(({ id }) => id)).toEqual([response.headers.get('x-request-id')!])
     const { usage } = data as { usage?: { cost?: number } }
     expect(BigInt(Math.round((usage?.cost ?? 0) * 1e9))).toBe(BigInt(rows[0]!.costNanos))
     expect((await openai.chat.completions.create(ask, { headers })).choices).toEqual(data.choices)

@@ -26,6 +26,7 @@ import { answerInference, inferenceRoute, refusal } from './gateway/openai.ts'
 import { peopleApi } from './gateway/people.ts'
 import { apiDocument, type Platform, platformApi } from './gateway/platform.ts'
 import { Live } from './gateway/live.ts'
+import { OneByOne } from './gateway/one-by-one.ts'
 import type { Run } from './gateway/run.ts'
 import { Running } from './gateway/running.ts'
 import { Strangers } from './gateway/strangers.ts'
@@ -84,7 +85,10 @@ export interface Hub {
 export async function openHub(options: HubOptions): Promise<Hub> {
   const { env, config, db, log, secret, version, url, writer, alone, pages } = options
   const hubId = newId(env, 'hub')
-  const ledger = await Ledger.open(env, db, {
+  const awake = new Awake(env, (ms) => log.warn('hub stood still', { ms: Math.round(ms) }))
+  // A hub that stood still has not waited for its books: it gave them no time.
+  const patient: Env = { ...env, mono: () => awake.mono(), timer: (ms, work) => awake.timer(ms, work) }
+  const ledger = await Ledger.open(patient, db, {
     hubId,
     selfUrl: config.selfUrl || null,
     feePpm: config.feePpm,
@@ -100,8 +104,8 @@ export async function openHub(options: HubOptions): Promise<Hub> {
   const { identity } = people
   const meter = new Meter()
   const turns = new Turns((variant) => running.grown(variant))
-  const awake = new Awake(env, (ms) => log.warn('hub stood still', { ms: Math.round(ms) }))
   const live = new Live<Run>()
+  const moves = new OneByOne(env)
   const entrance = new Entrance(config.allowedHosts)
   const strangers = new Strangers(env, { requests: config.strangerRpm, wrongKeys: config.wrongKeysPerMinute })
   const running = new Running(env, {
@@ -171,6 +175,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
       meter,
       running,
       live,
+      moves,
       strangers,
       onces,
     },
@@ -200,8 +205,9 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     .get('/healthz', () => 'ok')
     .get('/readyz', () => new Response(ready ? 'ready' : 'stopping', { status: ready ? 200 : 503 }))
     .use(apiDocument(platform))
-    .use(platformApi(platform))
+    // Before it: what the platform API lets any origin read must not count here.
     .use(peopleApi(platform))
+    .use(platformApi(platform))
     .onError(({ code, error, request }) =>
       refusal(platform, request, newId(env, 'req'), code === 'NOT_FOUND' ? notFound(request) : error),
     )

@@ -19,6 +19,8 @@ export interface Env {
   random(length: number): Uint8Array
 }
 
+const POOL_BYTES = 4_096
+
 export const systemEnv: Env = {
   now: () => Date.now(),
   mono: () => performance.now(),
@@ -27,7 +29,22 @@ export const systemEnv: Env = {
     return () => clearTimeout(timer)
   },
   soon: (work) => void setImmediate(work),
-  random: (length) => randomBytes(length),
+  random: pooled(),
+}
+
+/** Random bytes are drawn by the page: asking the system for a few costs as much as for many. None is given twice. */
+function pooled(): (length: number) => Uint8Array {
+  let pool = new Uint8Array(0)
+  let at = 0
+  return (length) => {
+    if (length > POOL_BYTES / 8) return randomBytes(length)
+    if (at + length > pool.length) {
+      pool = randomBytes(POOL_BYTES)
+      at = 0
+    }
+    at += length
+    return pool.subarray(at - length, at)
+  }
 }
 
 const BASE32 = '0123456789abcdefghjkmnpqrstvwxyz'

@@ -103,10 +103,12 @@ class Writer {
     this.greet(piece.index)
     if (!piece.content && !piece.reasoning && !piece.toolCalls) return
     this.stream.event(this.run.shape.piece(this.run.head, piece), piece)
-    this.stream.flush()
+    this.stream.flushSoon()
   }
 
   whenTaken(then: () => void): void {
+    // Asked for once all pieces of a frame have been passed on: they need not wait for those of other streams.
+    this.stream.flush()
     this.stream.whenTaken(then)
   }
 

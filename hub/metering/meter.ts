@@ -10,6 +10,7 @@ import {
   type Prompt,
   type PromptCount,
   promptChars,
+  promptIds,
 } from './count.ts'
 import { TemplateError } from './template.ts'
 import { loadTokenizer } from './tokenizers.ts'
@@ -49,6 +50,12 @@ export class Meter {
   countPrompt(name: TokenizerName, prompt: Prompt): PromptCount | Promise<PromptCount> {
     const chars = promptChars(prompt)
     return chars <= SMALL_CHARS ? countPrompt(name, prompt) : this.ask<PromptCount>({ name, prompt }, chars)
+  }
+
+  /** The prompt as its model reads it. @throws as `countPrompt` */
+  promptIds(name: TokenizerName, prompt: Prompt): readonly number[] | Promise<readonly number[]> {
+    const chars = promptChars(prompt)
+    return chars <= SMALL_CHARS ? promptIds(name, prompt) : this.ask<readonly number[]>({ name, read: prompt }, chars)
   }
 
   /** @throws MeterBusyError (or rejects with it) */
