@@ -147,7 +147,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
   const door = new Door({
     env,
     log,
-    enrolment: new Enrolment(env, db),
+    enrolment: new Enrolment(env, db, policy),
     links,
     knows,
     allowSimulated: config.allowSimulated,
