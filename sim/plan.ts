@@ -1,0 +1,85 @@
+// What a seed decides before anything happens: how large the world is, and which kinds of trouble it knows.
+import { Dice } from './dice.ts'
+
+/** Every kind of trouble. Each seed knows about half of them: what all of them together would hide, some show. */
+export const FAULTS = [
+  // Between machines.
+  'latency',
+  'cut',
+  'half-open',
+  'one-way',
+  'clog',
+  'partition',
+  // Clients.
+  'hang-up',
+  'late-hang-up',
+  'slow-reader',
+  'slow-body',
+  'burst',
+  'low-balance',
+  'revoked-key',
+  // Hosts.
+  'host-crash',
+  'host-pause',
+  'engine-crash',
+  'engine-down',
+  'dies',
+  'hangs',
+  'slow',
+  'garbage',
+  'empty',
+  'refuses',
+  'overruns',
+  'inflates',
+  'deflates',
+  'lies-about-ids',
+  'clutters',
+  'deaf',
+  'stutters',
+  'skips',
+  'goes-on',
+  'clone',
+  'owner-pause',
+  'owner-stop',
+  'owner-stop-now',
+  'revoked-token',
+  // Hubs.
+  'hub-crash',
+  'hub-pause',
+  'hub-stop',
+  'clock-jump',
+  // Their database.
+  'slow-disk',
+  'failing-disk',
+  'forgetful-disk',
+] as const
+export type Fault = (typeof FAULTS)[number]
+
+export interface Plan {
+  seed: number
+  faults: ReadonlySet<Fault>
+  /** How long there is trouble. */
+  troubleMs: number
+  visits: number
+  hubs: number
+  machines: number
+  customers: number
+  /** The models of this world think aloud before they answer. */
+  reasons: boolean
+}
+
+export function planFor(seed: number): Plan {
+  const dice = new Dice(seed).for('plan')
+  // Some worlds are calm, so that what works without trouble is seen to work.
+  const density = dice.pick([0, 0.25, 0.5, 0.5, 0.5])
+  return {
+    seed,
+    faults: new Set(FAULTS.filter(() => dice.chance(density))),
+    troubleMs: dice.between(4_000, 12_000),
+    visits: dice.between(6, 20),
+    hubs: dice.chance(0.2) ? 2 : 1,
+    machines: dice.between(1, 4),
+    customers: dice.between(1, 3),
+    reasons: dice.chance(0.1),
+  }
+}

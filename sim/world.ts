@@ -1,0 +1,103 @@
+// Everything there is in one history, and the few things its parts ask of the whole.
+import type { SqliteDb } from '../db/sqlite.ts'
+import type { LogFields } from '../hub/log.ts'
+import type { Money } from '../sdk/money.ts'
+import { tagIn } from './ask.ts'
+import { Dice } from './dice.ts'
+import { type Blank, Disk } from './disk.ts'
+import { HubHouse } from './house.ts'
+import { Kernel, type Process, settled } from './kernel.ts'
+import type { Machine } from './machine.ts'
+import type { Plan } from './plan.ts'
+import { type Rare, rareInLog } from './sometimes.ts'
+import type { Customer, Visit } from './visit.ts'
+import { Wire } from './wire.ts'
+
+export interface Broken {
+  rule: string
+  detail: string
+}
+
+export class World {
+  readonly dice: Dice
+  readonly kernel: Kernel
+  readonly disk: Disk
+  /** The database as nobody else sees it: always there, always at once. */
+  readonly db: SqliteDb
+  readonly wire: Wire
+  /** Everything that is no hub and no host. */
+  readonly outside: Process
+  readonly houses: HubHouse[]
+  readonly machines: Machine[] = []
+  readonly customers: Customer[] = []
+  readonly visits: Visit[] = []
+  readonly brokenRules: Broken[] = []
+  readonly reached = new Set<Rare>()
+  /** There is no more trouble. */
+  healed = false
+  /** Given to each account, in all. */
+  readonly credited = new Map<string, Money>()
+  /** Hub processes that died without leaving. */
+  readonly crashed = new Set<string>()
+  /** Requests about which some engine did not tell the truth. */
+  readonly liedAbout = new Set<string>()
+
+  constructor(
+    readonly plan: Plan,
+    blank: Blank,
+    onNote?: (line: string) => void,
+  ) {
+    this.dice = new Dice(plan.seed)
+    this.kernel = new Kernel(this.dice, onNote)
+    this.disk = new Disk(this.kernel, this.dice, blank, plan.hubs > 1)
+    this.db = settled(this.disk.open())
+    this.outside = this.kernel.process('outside')
+    this.wire = new Wire(this.dice.for('wire'), () => this.kernel.now, {
+      broken: (rule, detail) => this.broken(rule, detail),
+      asked: (attempt) => {
+        attempt.tag = tagIn(attempt.body) ?? ''
+        this.kernel.note(`${attempt.hub} asks ${attempt.machine} ${attempt.tag}, attempt ${attempt.number}`)
+      },
+      saw: (rare) => this.saw(rare),
+    })
+    this.houses = Array.from({ length: plan.hubs }, (_, at) => new HubHouse(this, `hub${at + 1}`))
+  }
+
+  /** The hub that answers at an address: `hub.test` is any of them, as behind a load balancer. */
+  route(hostname: string, dice: Dice): HubHouse | null {
+    const open = this.houses.filter((house) => house.open)
+    if (hostname !== 'hub.test') return open.find(({ name }) => `${name}.test` === hostname) ?? null
+    return open.length > 0 ? dice.pick(open) : null
+  }
+
+  broken(rule: string, detail: string): void {
+    this.kernel.note(`BROKEN: ${rule}: ${detail}`)
+    this.brokenRules.push({ rule, detail })
+  }
+
+  saw(rare: Rare): void {
+    this.reached.add(rare)
+  }
+
+  /** A hub said something. */
+  logged(level: string, event: string, fields: LogFields): void {
+    const rare = rareInLog(event, fields)
+    if (rare) this.saw(rare)
+    if (level === 'error' && BUGS.includes(event)) this.broken('nothing fails inside the hub', JSON.stringify(fields))
+  }
+
+  /** The row of a request that was charged or was free of charge; null while there is none. */
+  rowOf(requestId: string): { state: string; cost: bigint } | null {
+    const found = this.disk.client.query('select state, cost from requests where id = ?').get(requestId)
+    return found as { state: string; cost: bigint } | null
+  }
+}
+
+/** What a hub says only when it has a bug. */
+const BUGS = [
+  'a request failed inside the hub',
+  'a request could not be closed',
+  'attempt owner threw',
+  'link failed inside the hub',
+  'ledger.refused',
+]
