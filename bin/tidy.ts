@@ -32,7 +32,9 @@ const HUB_ORDER: readonly (readonly string[])[] = [
   ['ledger'],
   ['metering'],
   ['identity'],
+  ['mail'],
   ['catalog'],
+  ['policy'],
   ['replicas'],
   ['errors', 'log', 'config'],
 ]

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { sql } from 'drizzle-orm'
 import { openDb } from './open.ts'
+import { connectPostgres } from './postgres.ts'
 import { testDatabase, testDialects } from './testing.ts'
 import { transaction } from './transaction.ts'
 
@@ -56,6 +57,34 @@ describe.skipIf(!testDialects.includes('postgres'))('a connection to PostgreSQL 
     }
     await world.drop()
   })
+
+  test('by a reset does not leave a statement behind that takes the next one’s answer', async () => {
+    const world = await testDatabase('postgres')
+    const wire = await cuttable(world.url)
+    const client = connectPostgres(wire.url, 1)
+    for (let round = 1; round <= 5; round++) {
+      const broken = client.begin(async (tx) => {
+        await tx`select 1`
+        const asked = tx`select pg_sleep(60)`.execute()
+        wire.reset()
+        await asked
+      })
+      expect(
+        await broken.then(
+          () => 'kept',
+          () => 'failed',
+        ),
+      ).toBe('failed')
+      const [sum] = await client.begin(async (tx) => {
+        const [one] = await tx`select ${round}::int as n`
+        return await tx`select ${round}::int + ${one?.n as number}::int as n`
+      })
+      expect(sum?.n).toBe(2 * round)
+    }
+    await client.end({ timeout: 5 })
+    await wire.close()
+    await world.drop()
+  })
 })
 
 /** The same server through a wire that can be cut. */
@@ -87,6 +116,9 @@ async function cuttable(url: string) {
   return {
     url: front.href,
     cut,
+    reset: () => {
+      for (const end of ends) end.resetAndDestroy()
+    },
     close: async () => {
       cut()
       server.close()

@@ -1,17 +1,26 @@
 import { columns, type Dialect } from './columns.ts'
 import { fleetTables } from './schema/fleet.ts'
 import { moneyTables } from './schema/money.ts'
+import { mailTables } from './schema/mail.ts'
 import { peopleTables } from './schema/people.ts'
+import { policyTables } from './schema/policy.ts'
 import { requestTables } from './schema/requests.ts'
+import { signInTables } from './schema/sign-in.ts'
+import { trafficTables } from './schema/traffic.ts'
 
 /** Every table, in an order in which rows can be copied from one database to another. */
 export function schema(dialect: Dialect) {
   const vocabulary = columns(dialect)
+  const people = peopleTables(vocabulary)
   return {
-    ...peopleTables(vocabulary),
+    ...people,
+    ...signInTables(vocabulary, people),
+    ...policyTables(vocabulary),
+    ...mailTables(vocabulary),
     ...fleetTables(vocabulary),
     ...moneyTables(vocabulary),
     ...requestTables(vocabulary),
+    ...trafficTables(vocabulary),
   }
 }
 

@@ -39,6 +39,16 @@ export const Config = Type.Object({
     description: 'At least 32 characters; made and kept in the data folder when empty. Required with PostgreSQL.',
     ...setting('GPUHUB_SECRET'),
   }),
+  trustedProxies: Type.String({
+    default: '127.0.0.0/8, ::1',
+    description: 'Addresses and networks of proxies whose X-Forwarded-For is believed.',
+    ...setting('GPUHUB_TRUSTED_PROXIES'),
+  }),
+  countryHeader: Type.String({
+    default: '',
+    description: 'Header in which such a proxy says the caller’s country (two letters); empty: none does.',
+    ...setting('GPUHUB_COUNTRY_HEADER'),
+  }),
   allowSimulated: Type.Boolean({
     default: false,
     description: 'Accept hosts that say openly that their GPU is simulated.',

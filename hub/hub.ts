@@ -7,20 +7,31 @@ import { findOffer } from './catalog/find.ts'
 import { Offers } from './catalog/offers.ts'
 import type { Config } from './config.ts'
 import { HubError } from './errors.ts'
+import { Doubles } from './fleet/doubles.ts'
 import { Enrolment } from './fleet/enrol.ts'
+import { FailureBook } from './fleet/failures.ts'
 import { Hubs } from './fleet/hubs.ts'
+import { lockHost } from './fleet/locks.ts'
 import { Presence } from './fleet/presence.ts'
 import { RevokedTokens } from './fleet/revoked.ts'
 import { answerInference, inferenceRoute, refusal } from './gateway/openai.ts'
 import { apiDocument, type Platform, platformApi } from './gateway/platform.ts'
 import { Running } from './gateway/running.ts'
+import { Callers } from './identity/caller.ts'
+import type { Identity } from './identity/identity.ts'
 import { Keyring } from './identity/keyring.ts'
+import { Jobs } from './jobs/jobs.ts'
 import { Seal } from './identity/seal.ts'
 import { Ledger } from './ledger/ledger.ts'
+import { rollUp } from './ledger/roll-up.ts'
 import type { Log } from './log.ts'
 import { startPrices } from './market/book.ts'
 import { Meter } from './metering/meter.ts'
-import { seatFor, Turns } from './routing/turns.ts'
+import { Policy } from './policy/policy.ts'
+import { Health } from './routing/health.ts'
+import { Standing } from './routing/standing.ts'
+import { Turns } from './routing/turns.ts'
+import { Awake } from './tunnel/awake.ts'
 import { Door, type Visitor } from './tunnel/door.ts'
 import { Links } from './tunnel/links.ts'
 
@@ -33,10 +44,14 @@ export interface HubOptions {
   /** At least 32 characters; everything the hub signs or names follows from it. */
   secret: string
   version: string
+  /** Where people reach this deployment, without a slash at the end; links in letters lead there. */
+  url: () => string
   /** Where settlements are committed: `worker` on a thread of its own, `inline` on this one, for tests and simulation. */
   writer: 'worker' | 'inline'
   /** No other hub shares this database, so whoever is enrolled is dead. By default so on SQLite. */
   alone?: boolean
+  /** The pages, which this room knows nothing of; null: not a page's address. */
+  pages?: (hub: Platform, request: Request) => Promise<Response | null>
 }
 
 export interface Hub {
@@ -52,7 +67,8 @@ export interface Hub {
   close(): Promise<void>
 }
 
-export async function openHub({ env, config, db, log, secret, version, writer, alone }: HubOptions): Promise<Hub> {
+export async function openHub(options: HubOptions): Promise<Hub> {
+  const { env, config, db, log, secret, version, url, writer, alone, pages } = options
   const hubId = newId(env, 'hub')
   const ledger = await Ledger.open(env, db, {
     hubId,
@@ -65,28 +81,42 @@ export async function openHub({ env, config, db, log, secret, version, writer, a
   const offers = await Offers.open(env, db, { simulated: config.allowSimulated })
   const seal = new Seal(secret)
   const keyring = new Keyring({ env, db, log })
+  const policy = await Policy.open(env, db)
+  const callers = new Callers(config.trustedProxies, config.countryHeader)
+  const identity: Identity = { env, db, log, seal, policy, callers, url }
   const meter = new Meter()
   const turns = new Turns()
+  const awake = new Awake(env, (ms) => log.warn('hub stood still', { ms: Math.round(ms) }))
   const running = new Running({ total: config.maxRunning, perKey: config.keyConcurrency })
 
   const hubs = new Hubs(env, db, log)
   await hubs.start()
   const presence = new Presence(env, db, log, hubId)
+  const standing = new Standing({ env, turns, tripped: (hostId, variants) => presence.tripped(hostId, variants) })
+  const failures = new FailureBook(env, db, log)
+  const health = new Health({
+    standing,
+    mostFirstTokenMs: (config.firstTokenSeconds * 1_000) / Math.min(2, config.attempts),
+    note: (failure) => failures.note(failure),
+  })
   const links = new Links({
     env,
+    awake,
     log,
     hubId,
     presence,
     knows,
     hubs: () => hubs.links(),
-    places: {
-      joined: (place) => turns.join(seatFor(place)),
-      changed: (place) => turns.change(seatFor(place)),
-      left: ({ hostId, variant }) => turns.leave(hostId, variant),
-    },
+    lock: (host) =>
+      void lockHost(env, db, host).catch((error) =>
+        log.error('a host could not be locked', { host: host.hostId, error: String(error) }),
+      ),
+    places: standing,
   })
-  const revoked = new RevokedTokens(env, db, log, (tokenIds) => links.revoke(tokenIds))
+  const revoked = new RevokedTokens(env, db, log, links)
   revoked.start()
+  const doubles = new Doubles(env, db, log, () => hubs.alone())
+  doubles.start()
   const door = new Door({
     env,
     log,
@@ -97,13 +127,32 @@ export async function openHub({ env, config, db, log, secret, version, writer, a
   })
 
   const platform: Platform = {
-    ...{ env, config, db, log, seal, version, keyring, offers, turns, ledger, meter, running },
+    ...{
+      env,
+      config,
+      db,
+      log,
+      seal,
+      version,
+      identity,
+      policy,
+      keyring,
+      offers,
+      turns,
+      health,
+      awake,
+      ledger,
+      meter,
+      running,
+    },
     prices: startPrices,
     nameHost: (hostId, account) => `host_${seal.name('host', `${hostId} ${account}`)}`,
     cacheSalt: (account) => seal.name('cache', account),
   }
+  const jobs = new Jobs(env, log, [{ name: 'sum up traffic', everyMs: 60_000, run: () => rollUp(db, env.now()) }])
+  jobs.start()
   let ready = true
-  const pages = new Elysia()
+  const api = new Elysia()
     .get('/healthz', () => 'ok')
     .get('/readyz', () => new Response(ready ? 'ready' : 'stopping', { status: ready ? 200 : 503 }))
     .use(apiDocument(platform))
@@ -119,10 +168,11 @@ export async function openHub({ env, config, db, log, secret, version, writer, a
     async fetch(request, server) {
       const { pathname } = new URL(request.url)
       // Ahead of everything else, since these are nearly all of the traffic.
-      const inference = inferenceRoute(pathname)
+      const inference = inferenceRoute(pathname, request)
       if (inference) return answerInference(platform, inference, request, () => server?.timeout(request, 0))
       if (pathname === '/hosts/link') return door.upgrade(request, server)
-      return pages.fetch(request)
+      callers.note(request, server?.requestIP?.(request)?.address)
+      return (await pages?.(platform, request)) ?? api.fetch(request)
     },
     async drain(graceMs) {
       ready = false
@@ -134,13 +184,18 @@ export async function openHub({ env, config, db, log, secret, version, writer, a
       return running.size
     },
     async close() {
+      await jobs.stop()
       revoked.stop()
+      doubles.stop()
       hubs.stop()
       links.stop()
+      standing.stop()
       offers.close()
+      policy.close()
       keyring.close()
       meter.close()
       await presence.flush()
+      await failures.flush()
       await ledger.close()
     },
   }

@@ -21,6 +21,7 @@ import { checkLedger } from './ledger/check.ts'
 import { silentLog } from './log.ts'
 
 export const MODEL = 'gpuhub/emulator'
+export const HUB_URL = 'http://hub.test'
 
 export interface World {
   database?: 'sqlite' | 'postgres'
@@ -88,6 +89,7 @@ export async function startHub({
     log: silentLog,
     secret: 'a secret that only tests know, and everybody may',
     version: 'test',
+    url: () => HUB_URL,
     writer: 'inline',
   })
   const clients = new Map<string, TestClient>()

@@ -1,31 +1,84 @@
-import { listHosts } from '../../hub/fleet/list.ts'
+import type { Db } from '../../db/open.ts'
+import { failuresOf } from '../../hub/fleet/failures.ts'
+import { FAILURE_DAYS, findHost, type ListedHost, listHosts } from '../../hub/fleet/list.ts'
 import { systemEnv } from '../../sdk/env.ts'
-import { command } from '../command.ts'
-import { table } from '../lines.ts'
+import { command, type Context } from '../command.ts'
+import { Failure } from '../failure.ts'
+import { columns, table } from '../lines.ts'
 import { onDatabase, place } from './database.ts'
 import { moment } from './moment.ts'
 
 export const hostsCommand = command({
   name: 'hosts',
-  summary: 'List the fleet: who is here, in what state, with which models.',
+  summary: 'List the fleet: who is here, in what state, with which models. With an ID: what failed on that host.',
+  positionals: [{ name: 'id', help: 'One host: its last failures and what its owner has to do.', optional: true }],
   options: place,
-  run: ({ options, world, out }) =>
-    onDatabase({ world, data: options.data }, async (db) => {
-      const hosts = (await listHosts(systemEnv, db)).map((host) => ({
-        ...host,
-        since: moment(host.since),
-        seenAt: moment(host.seenAt),
-      }))
-      const rows = hosts.map((host) => [
-        host.id,
-        host.owner,
-        host.name,
-        host.state,
-        host.models.join(', '),
-        host.simulated ? `${host.hardware} (simulated)` : host.hardware,
-        host.since,
-      ])
-      const header = ['id', 'owner', 'name', 'state', 'models', 'hardware', 'since']
-      out(hosts, table({ header, rows, empty: 'No hosts yet. Make a token for one with: gpuhub host-token add EMAIL' }))
-    }),
+  run: ({ positionals, options, world, out }) =>
+    onDatabase({ world, data: options.data }, (db) =>
+      positionals.id === undefined ? showAll(db, out) : showOne(db, positionals.id, out),
+    ),
 })
+
+async function showAll(db: Db, out: Context['out']): Promise<void> {
+  const hosts = await listHosts(systemEnv, db)
+  const rows = hosts.map((host) => [
+    host.id,
+    host.owner,
+    host.name,
+    host.notices.length > 0 ? `${host.state} (!)` : host.state,
+    models(host),
+    host.simulated ? `${host.hardware} (simulated)` : host.hardware,
+    failures(host),
+    moment(host.since),
+  ])
+  const header = ['id', 'owner', 'name', 'state', 'models', 'hardware', `failed in ${FAILURE_DAYS} d`, 'since']
+  const lines = table({ header, rows, empty: 'No hosts yet. Make a token for one with: gpuhub host-token add EMAIL' })
+  const notices = hosts.flatMap((host) => host.notices.map(({ message }) => `! ${host.id}  ${message}`))
+  out(hosts.map(told), notices.length > 0 ? [...lines, '', ...notices] : lines)
+}
+
+async function showOne(db: Db, id: string, out: Context['out']): Promise<void> {
+  const host = await findHost(systemEnv, db, id)
+  if (!host) throw new Failure('There is no host with this id.', 1, 'See: gpuhub hosts')
+  const last = await failuresOf(db, host.id)
+  const rows = last.map(({ at, variant, class: whose, code, message, requestId, attempt, tokens }) => [
+    ...[moment(at), variant, whose, code, requestId, String(attempt), String(tokens), message],
+  ])
+  const header = ['at', 'model', 'whose', 'code', 'request', 'attempt', 'tokens', 'what happened']
+  const lines = [
+    ...columns([
+      ['id', host.id],
+      ['owner', host.owner],
+      ['name', host.name],
+      ['state', `${host.state} since ${moment(host.since)}`],
+      ['models', models(host) || 'none'],
+      ['hardware', host.simulated ? `${host.hardware} (simulated)` : host.hardware],
+      [`failed in ${FAILURE_DAYS} d`, failures(host) || 'nothing'],
+      ...host.notices.map(({ at, message }) => [`! ${moment(at)}`, message]),
+    ]),
+    '',
+    ...table({ header, rows, empty: 'No attempt has failed here.' }),
+  ]
+  out({ ...told(host), lastFailures: last.map((failure) => ({ ...failure, at: moment(failure.at) })) }, lines)
+}
+
+function told(host: ListedHost) {
+  return {
+    ...host,
+    notices: host.notices.map((notice) => ({ ...notice, at: moment(notice.at) })),
+    since: moment(host.since),
+    seenAt: moment(host.seenAt),
+  }
+}
+
+function models(host: ListedHost): string {
+  return host.models.map((model) => (host.tripped.includes(model) ? `${model} (sits out)` : model)).join(', ')
+}
+
+/** `host 2, network 1`; what is nobody's on this machine is left to --json. */
+function failures({ failures: { host, engine, network } }: ListedHost): string {
+  return Object.entries({ host, engine, network })
+    .filter(([, count]) => count > 0)
+    .map(([whose, count]) => `${whose} ${count}`)
+    .join(', ')
+}

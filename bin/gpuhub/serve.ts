@@ -4,6 +4,7 @@ import { type Config, settings } from '../../hub/config.ts'
 import { type Hub, openHub } from '../../hub/hub.ts'
 import { createLog, type Log } from '../../hub/log.ts'
 import { systemEnv } from '../../sdk/env.ts'
+import { answerPage } from '../../web/web.tsx'
 import { command, type World } from '../command.ts'
 import { Failure } from '../failure.ts'
 import { columns } from '../lines.ts'
@@ -71,15 +72,18 @@ export async function startServing(
   }
   const secret = secretOf(config)
   const db = await openDatabase(config)
+  let url = config.publicUrl.replace(/\/+$/, '') || `http://${config.host}:${config.port}`
   const hub = await openHub({
     ...{ env: systemEnv, config, db, log, secret },
     version: release.version,
+    url: () => url,
     writer: 'worker',
+    pages: answerPage,
   })
   // Half a second each, and better now than in the first request.
   hub.platform.meter.warm(hub.platform.offers.all().map(tokenizerOf))
   const server = listen(config, hub)
-  const url = config.publicUrl || `http://${server.hostname}:${server.port}`
+  if (!config.publicUrl) url = `http://${server.hostname}:${server.port}`
   log.info('serving', {
     version: release.version,
     commit: release.commit,

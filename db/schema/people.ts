@@ -3,13 +3,28 @@ import type { Columns } from '../columns.ts'
 
 export type Role = 'client' | 'host' | 'admin'
 
+/** Roles that terms of service exist for. */
+export type TermsRole = 'client' | 'host'
+export type AcceptedTerms = Partial<Record<TermsRole, string>>
+
 export function peopleTables({ table, index, text, time, json }: Columns) {
   const users = table('users', {
     id: text().primaryKey(),
+    /** Of somebody erased: a text that is no address, so that nobody is found by it. */
     email: text().notNull().unique(),
+    name: text(),
+    /** ISO 3166-1, as its owner declared it. */
+    country: text(),
     roles: json<Role[]>().notNull(),
+    /** The role whose pages they saw last. */
+    hat: text().$type<Role>(),
+    /** The newest terms they accepted, by role; what they accepted when is in `acceptances`. */
+    terms: json<AcceptedTerms>(),
     createdAt: time().notNull(),
+    /** When the address was known to be theirs; null: not yet. */
+    verifiedAt: time(),
     suspendedAt: time(),
+    erasedAt: time(),
   })
 
   const keys = table(
@@ -40,6 +55,8 @@ export function peopleTables({ table, index, text, time, json }: Columns) {
       name: text().notNull(),
       hash: text().notNull().unique(),
       hint: text().notNull(),
+      /** Ed25519 public key (32 bytes, base64) of the one machine that may use it; null: any machine. */
+      machineKey: text(),
       createdAt: time().notNull(),
       revokedAt: time(),
     },

@@ -45,6 +45,7 @@ export function requestTables({ table, index, text, flag, integer, money, time }
       index('requests_host').on(t.hostId, t.at),
       index('requests_undelivered').on(t.hubId).where(sql`not ${t.delivered}`),
       index('requests_at').on(t.at),
+      index('requests_lost').on(t.endedAt).where(sql`${t.state} = 'lost'`),
     ],
   )
   return { requests }

@@ -1,6 +1,6 @@
 // `gpuhost start --foreground`: checks what it was told, finds out where it is, and serves until stopped.
 import { hostname } from 'node:os'
-import type { Env } from '../../sdk/env.ts'
+import { type Env, newId } from '../../sdk/env.ts'
 import { type Home, machineId, makeHome } from '../config.ts'
 import { run } from '../daemon/run.ts'
 import type { Stopping } from '../daemon/stopping.ts'
@@ -40,7 +40,10 @@ export async function start(settings: StartSettings, world: StartWorld): Promise
     env,
     log,
     home,
-    identity: { agent: version, machine: machineId(home, env), name: nameOf(settings.name), hardware },
+    identity: {
+      ...{ agent: version, machine: machineId(home, env), run: newId(env, 'run') },
+      ...{ name: nameOf(settings.name), hardware },
+    },
     engine,
     hub,
     token: settings.token,

@@ -30,7 +30,7 @@ const OUTBOX_BYTES = 32 * 1024 * 1024
 const MAX_MESSAGE_BYTES = 1024 * 1024
 
 /** Who this host is; what it offers is the `Offer`'s to say. */
-export type Identity = Pick<Hello, 'agent' | 'machine' | 'name' | 'hardware'>
+export type Identity = Pick<Hello, 'agent' | 'machine' | 'run' | 'name' | 'hardware'>
 
 export interface LinkWorld {
   env: Env
@@ -178,14 +178,9 @@ export class Session {
   }
 
   private closed(code: number, why: string): void {
-    if (code === closeCode.badToken) {
-      const message = 'The hub does not know this token. Get a new one from your hub and start again with it.'
-      return this.end({ kind: 'refused', refused: { code: 'bad_token', message, retry: false } })
-    }
-    if (code === closeCode.superseded) {
-      const message = 'Another agent with the id of this machine has taken over. Only one may run per GPUHOST_HOME.'
-      return this.end({ kind: 'refused', refused: { code: 'superseded', message, retry: false } })
-    }
+    // The hub's own words come first; this is for when they did not.
+    const refused = REFUSALS[code]
+    if (refused) return this.end({ kind: 'refused', refused: { ...refused, retry: false } })
     this.end({ kind: 'lost', why: printable(why) || (this.welcome ? 'the link broke' : 'the hub cannot be reached') })
   }
 
@@ -198,4 +193,20 @@ export class Session {
     this.streams.abandon()
     this.events.ended(ending)
   }
+}
+
+const REFUSALS: Record<number, Pick<Refused, 'code' | 'message'>> = {
+  [closeCode.badToken]: {
+    code: 'bad_token',
+    message: 'The hub does not know this token. Get a new one from your hub and start again with it.',
+  },
+  [closeCode.superseded]: {
+    code: 'superseded',
+    message: 'Another agent with the id of this machine has taken over. Only one may run per GPUHOST_HOME.',
+  },
+  [closeCode.locked]: {
+    code: 'locked',
+    message:
+      'Two machines use the identity of this one, so the hub refuses both. Your page at the hub says what to do.',
+  },
 }

@@ -7,6 +7,7 @@ import type { Hardware } from '../../sdk/wire/frames.ts'
 import { HubError } from '../errors.ts'
 import { hashSecret } from '../identity/secret.ts'
 import { Gather } from './gather.ts'
+import { clearNotices, lockedAmong } from './locks.ts'
 import { type Bearer, bearersOf, looksLikeHostToken } from './token.ts'
 
 export const MOST_HOSTS_PER_OWNER = 500
@@ -20,9 +21,12 @@ export interface Machine extends Bearer {
   hardware: Hardware
 }
 
+/** The host's id, the same at every return of the machine; or why it cannot be one. */
+export type Enrolled = { id: string } | 'too_many' | 'locked'
+
 export class Enrolment {
   private readonly bearers: Gather<string, Bearer | 'suspended' | 'unknown'>
-  private readonly machines: Gather<Machine, string | null>
+  private readonly machines: Gather<Machine, Enrolled>
 
   constructor(env: Env, db: Db) {
     this.bearers = new Gather(env, MOST_AT_ONCE, (hashes) => bearersOf(db, hashes))
@@ -42,21 +46,20 @@ export class Enrolment {
     return bearer
   }
 
-  /** The host's id, the same at every return of the machine; null when its owner has as many hosts as allowed. */
-  host(machine: Machine): Promise<string | null> {
+  host(machine: Machine): Promise<Enrolled> {
     return this.machines.ask(machine)
   }
 }
 
-/** All in three statements, whatever their number. */
-async function enrol(env: Env, db: Db, machines: Machine[]): Promise<(string | null)[]> {
+/** All in five statements, whatever their number. */
+async function enrol(env: Env, db: Db, machines: Machine[]): Promise<Enrolled[]> {
   // Sorted: two hubs that enrol the same machines lock them in the same order.
   const latest = [...new Map(machines.map((machine) => [nameOf(machine), machine])).entries()]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([, machine]) => machine)
   const owners = [...new Set(latest.map(({ ownerId }) => ownerId))]
   const { hosts } = db.tables
-  const ids = await transaction(db, async (tx) => {
+  const found = await transaction(db, async (tx) => {
     const known = await tx
       .select({ ownerId: hosts.ownerId, machine: hosts.machine })
       .from(hosts)
@@ -79,16 +82,27 @@ async function enrol(env: Env, db: Db, machines: Machine[]): Promise<(string | n
       new Set(known.map(nameOf)),
       new Map(counts.map((row) => [row.ownerId, Number(row.hosts)])),
     )
-    if (allowed.length === 0) return new Map<string, string>()
+    if (allowed.length === 0) return new Map<string, Enrolled>()
     const now = env.now()
     const rows = await tx
       .insert(hosts)
       .values(allowed.map((machine) => rowOf(machine, newId(env, 'host'), now)))
       .onConflictDoUpdate({ target: [hosts.ownerId, hosts.machine], set: fromInsert })
       .returning({ id: hosts.id, ownerId: hosts.ownerId, machine: hosts.machine })
-    return new Map(rows.map((row) => [nameOf(row), row.id]))
+    const ids = new Map(rows.map((row) => [nameOf(row), row.id]))
+    const here = machines.flatMap(({ tokenId, ...machine }) => {
+      const hostId = ids.get(nameOf(machine))
+      return hostId === undefined ? [] : [{ hostId, tokenId, key: keyOf({ tokenId, ...machine }) }]
+    })
+    const locked = await lockedAmong(db, tx, here)
+    const shut = new Set(locked.map(({ hostId, tokenId }) => `${hostId} ${tokenId}`))
+    const open = here.filter(({ hostId, tokenId }) => !shut.has(`${hostId} ${tokenId}`))
+    if (open.length > 0) await clearNotices(db, tx, open, now)
+    const enrolled = new Map<string, Enrolled>(here.map(({ key }) => [key, 'locked']))
+    for (const { key, hostId } of open) enrolled.set(key, { id: hostId })
+    return enrolled
   })
-  return machines.map((machine) => ids.get(nameOf(machine)) ?? null)
+  return machines.map((machine) => found.get(keyOf(machine)) ?? 'too_many')
 }
 
 /** Hosts that are known, and new ones as long as their owner may have more. */
@@ -114,6 +128,11 @@ const fromInsert = {
   hardware: sql`excluded.hardware`,
   simulated: sql`excluded.simulated`,
   seenAt: sql`excluded.seen_at`,
+}
+
+/** One machine may come with two tokens in one batch. */
+function keyOf(machine: { ownerId: string; machine: string; tokenId: string }): string {
+  return `${nameOf(machine)} ${machine.tokenId}`
 }
 
 function nameOf({ ownerId, machine }: { ownerId: string; machine: string }): string {

@@ -13,6 +13,7 @@ const MOST_HUBS = 64
 
 export class Hubs {
   private addresses: string[] = []
+  private count = 1
   private stopTimer: Cancel | null = null
   private stopped = false
 
@@ -25,6 +26,11 @@ export class Hubs {
   /** Where hosts link to, every hub of the deployment; empty when none has an address of its own. */
   links(): string[] {
     return this.addresses
+  }
+
+  /** No other hub works on this database. */
+  alone(): boolean {
+    return this.count <= 1
   }
 
   async start(): Promise<void> {
@@ -56,6 +62,7 @@ export class Hubs {
       .select({ id: hubs.id, selfUrl: hubs.selfUrl })
       .from(hubs)
       .orderBy(hubs.startedAt, hubs.id)
+    this.count = alive.length
     this.addresses = alive
       .flatMap(({ selfUrl }) => (selfUrl === null ? [] : [linkAddress(selfUrl)]))
       .slice(0, MOST_HUBS)

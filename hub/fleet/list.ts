@@ -1,9 +1,10 @@
 // The fleet as a person sees it, from any process that has the database.
-import { and, desc, eq, gt } from 'drizzle-orm'
+import { and, desc, eq, gt, isNull, type SQL } from 'drizzle-orm'
 import type { Db } from '../../db/open.ts'
 import type { LinkState } from '../../db/schema/fleet.ts'
 import type { Env } from '../../sdk/env.ts'
 import type { Hardware } from '../../sdk/wire/frames.ts'
+import { type FailureCounts, failureCounts, noFailures } from './failures.ts'
 import { HUB_GONE_MS } from './hubs.ts'
 
 export interface ListedHost {
@@ -14,6 +15,12 @@ export interface ListedHost {
   state: LinkState
   /** Variants on offer. */
   models: string[]
+  /** Of these, those that sit out now, because requests failed on them. */
+  tripped: string[]
+  /** Attempts that failed here in the last week, by whose trouble it was. */
+  failures: FailureCounts
+  /** What its owner has to know and do. */
+  notices: Notice[]
   /** The hub it is linked to; null when gone. */
   hub: string | null
   /** Of its state; milliseconds since 1970. */
@@ -25,16 +32,37 @@ export interface ListedHost {
   simulated: boolean
 }
 
+export interface Notice {
+  kind: string
+  message: string
+  /** Milliseconds since 1970. */
+  at: number
+}
+
+/** As `listHosts`, of one host; null when there is none with this id. */
+export async function findHost(env: Pick<Env, 'now'>, db: Db, id: string): Promise<ListedHost | null> {
+  const [host] = await list(env, db, eq(db.tables.hosts.id, id))
+  return host ?? null
+}
+
+/** Failures are counted over this many days, today included. */
+export const FAILURE_DAYS = 7
+const DAY_MS = 24 * 60 * 60_000
 const MOST = 10_000
 const GIB = 2 ** 30
 
 /** Every host, the most recently seen first. One that links to several hubs is listed once, by its best link. */
-export async function listHosts(env: Pick<Env, 'now'>, db: Db): Promise<ListedHost[]> {
-  const { hosts, hubs, links, users } = db.tables
+export function listHosts(env: Pick<Env, 'now'>, db: Db): Promise<ListedHost[]> {
+  return list(env, db)
+}
+
+async function list(env: Pick<Env, 'now'>, db: Db, only?: SQL): Promise<ListedHost[]> {
+  const { hosts, hubs, links, notices, users } = db.tables
   const rows = await db.query
     .select({ host: hosts, owner: users.email })
     .from(hosts)
     .innerJoin(users, eq(users.id, hosts.ownerId))
+    .where(only)
     .orderBy(desc(hosts.seenAt), hosts.id)
     .limit(MOST)
   // A link counts while the hub that wrote it lives.
@@ -47,6 +75,9 @@ export async function listHosts(env: Pick<Env, 'now'>, db: Db): Promise<ListedHo
     const other = best.get(link.hostId)
     if (!other || RANK.indexOf(link.state) < RANK.indexOf(other.state)) best.set(link.hostId, link)
   }
+  const one = only && rows[0]?.host.id
+  const failures = await failureCounts(db, env.now() - (FAILURE_DAYS - 1) * DAY_MS, one)
+  const open = await db.query.select().from(notices).where(isNull(notices.clearedAt)).orderBy(notices.at).limit(MOST)
   return rows.map(({ host, owner }) => {
     const link = best.get(host.id)
     return {
@@ -55,6 +86,9 @@ export async function listHosts(env: Pick<Env, 'now'>, db: Db): Promise<ListedHo
       name: host.name,
       state: link?.state ?? 'gone',
       models: link?.models ?? [],
+      tripped: link?.tripped ?? [],
+      failures: failures.get(host.id) ?? noFailures(),
+      notices: open.flatMap(({ hostId, kind, message, at }) => (hostId === host.id ? [{ kind, message, at }] : [])),
       hub: link?.hubId ?? null,
       since: link?.since ?? host.seenAt,
       seenAt: host.seenAt,

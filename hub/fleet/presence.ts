@@ -12,17 +12,26 @@ export interface Present {
   state: LinkState
   /** Variants on offer. */
   models: string[]
+  /** One start of the host's program, as it says. */
+  run: string | null
 }
 
 const SOON_MS = 50
 const AFTER_FAILURE_MS = 1_000
 const MOST_AT_ONCE = 200
 
-type Change = (Present & { since: number }) | 'gone'
+interface Change extends Present {
+  tripped: string[]
+  /** Of its state. */
+  since: number
+}
 
 export class Presence {
   /** What the database does not know yet. */
-  private readonly changes = new Map<string, Change>()
+  private readonly changes = new Map<string, Change | 'gone'>()
+  private readonly here = new Map<string, { told: Present; change: Change }>()
+  /** Variants that sit out, by host; also of hosts that are not here. */
+  private readonly out = new Map<string, string[]>()
   private stopTimer: Cancel | null = null
   private writing: Promise<void> | null = null
 
@@ -34,11 +43,19 @@ export class Presence {
   ) {}
 
   set(hostId: string, present: Present): void {
-    this.changes.set(hostId, { ...present, since: this.env.now() })
-    this.schedule(SOON_MS)
+    this.change(hostId, present)
+  }
+
+  /** These variants of the host sit out, because requests failed on them; none: it is trusted again. */
+  tripped(hostId: string, variants: string[]): void {
+    if (variants.length > 0) this.out.set(hostId, variants)
+    else this.out.delete(hostId)
+    const here = this.here.get(hostId)
+    if (here) this.change(hostId, here.told)
   }
 
   gone(hostId: string): void {
+    this.here.delete(hostId)
     this.changes.set(hostId, 'gone')
     this.schedule(SOON_MS)
   }
@@ -49,6 +66,17 @@ export class Presence {
     this.stopTimer = null
     await this.writing
     while (this.changes.size > 0) await this.write()
+  }
+
+  private change(hostId: string, told: Present): void {
+    const tripped = told.models.filter((model) => this.out.get(hostId)?.includes(model))
+    const state = told.state === 'ready' && tripped.length === told.models.length ? 'tripped' : told.state
+    const before = this.here.get(hostId)?.change
+    const since = before?.state === state ? before.since : this.env.now()
+    const change = { ...told, state, tripped, since }
+    this.here.set(hostId, { told, change })
+    this.changes.set(hostId, change)
+    this.schedule(SOON_MS)
   }
 
   private schedule(delayMs: number): void {
@@ -102,5 +130,7 @@ const fromInsert = {
   epoch: sql`excluded.epoch`,
   state: sql`excluded.state`,
   models: sql`excluded.models`,
+  tripped: sql`excluded.tripped`,
+  run: sql`excluded.run`,
   since: sql`excluded.since`,
 }

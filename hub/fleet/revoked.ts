@@ -1,9 +1,10 @@
-// Notices revoked tokens and suspended owners, whichever process made them so: by asking the database, since that
-// works with Redis down and with a command line that knows no running hub.
+// Notices revoked tokens, suspended owners and locked hosts, whichever process made them so: by asking the database,
+// since that works with Redis down and with a command line that knows no running hub.
 import { eq, gt, or } from 'drizzle-orm'
 import type { Db } from '../../db/open.ts'
 import type { Cancel, Env } from '../../sdk/env.ts'
 import type { Log } from '../log.ts'
+import { type Lock, recentLocks } from './locks.ts'
 
 /** A little under the second within which a revoked token is to be gone. */
 const EVERY_MS = 900
@@ -18,7 +19,10 @@ export class RevokedTokens {
     private readonly env: Env,
     private readonly db: Db,
     private readonly log: Log,
-    private readonly revoked: (tokenIds: ReadonlySet<string>) => void,
+    private readonly shutOut: {
+      revoke(tokenIds: ReadonlySet<string>): void
+      lock(locks: readonly Lock[]): void
+    },
   ) {}
 
   start(): void {
@@ -32,19 +36,21 @@ export class RevokedTokens {
 
   private async look(): Promise<void> {
     try {
-      const ids = await this.recent()
+      const since = this.env.now() - LOOK_BACK_MS
+      const ids = await this.recent(since)
+      const locks = await recentLocks(this.db, since)
       this.failing = false
-      if (this.stopTimer && ids.length > 0) this.revoked(new Set(ids))
+      if (this.stopTimer && ids.length > 0) this.shutOut.revoke(new Set(ids))
+      if (this.stopTimer && locks.length > 0) this.shutOut.lock(locks)
     } catch (error) {
-      if (!this.failing) this.log.error('cannot read revoked tokens', { error: String(error) })
+      if (!this.failing) this.log.error('cannot read who is shut out', { error: String(error) })
       this.failing = true
     }
     if (this.stopTimer) this.start()
   }
 
-  private async recent(): Promise<string[]> {
+  private async recent(since: number): Promise<string[]> {
     const { hostTokens, users } = this.db.tables
-    const since = this.env.now() - LOOK_BACK_MS
     const rows = await this.db.query
       .select({ id: hostTokens.id })
       .from(hostTokens)

@@ -5,6 +5,7 @@ import { transaction } from '../../db/transaction.ts'
 import { type Env, newId } from '../../sdk/env.ts'
 import { HubError } from '../errors.ts'
 import { looksLikeSecret, makeSecret } from '../identity/secret.ts'
+import { unlock } from './locks.ts'
 
 const PREFIX = 'gph'
 const MOST_PER_OWNER = 1_000
@@ -44,12 +45,16 @@ export async function revokeHostToken(
 ): Promise<boolean> {
   const { hostTokens } = db.tables
   const owned = ownerId === undefined ? undefined : eq(hostTokens.ownerId, ownerId)
-  const revoked = await db.query
-    .update(hostTokens)
-    .set({ revokedAt: env.now() })
-    .where(and(eq(hostTokens.id, id), isNull(hostTokens.revokedAt), owned))
-    .returning({ id: hostTokens.id })
-  return revoked.length > 0
+  const now = env.now()
+  return transaction(db, async (tx) => {
+    const revoked = await tx
+      .update(hostTokens)
+      .set({ revokedAt: now })
+      .where(and(eq(hostTokens.id, id), isNull(hostTokens.revokedAt), owned))
+      .returning({ id: hostTokens.id })
+    if (revoked.length > 0) await unlock(db, tx, id, now)
+    return revoked.length > 0
+  })
 }
 
 /** Whether `text` can be a host token at all; asks nobody. */

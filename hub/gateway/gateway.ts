@@ -7,7 +7,9 @@ import type { Ledger } from '../ledger/ledger.ts'
 import type { Log } from '../log.ts'
 import type { PriceBook } from '../market/book.ts'
 import type { Meter } from '../metering/meter.ts'
+import type { Health } from '../routing/health.ts'
 import type { Turns } from '../routing/turns.ts'
+import type { Awake } from '../tunnel/awake.ts'
 import type { Running } from './running.ts'
 
 export interface Gateway {
@@ -18,6 +20,10 @@ export interface Gateway {
   offers: Offers
   prices: PriceBook
   turns: Turns
+  /** How long to wait for a seat; hears how each attempt ended. */
+  health: Health
+  /** The clock for watchdogs: it does not count time in which this hub stood still. */
+  awake: Awake
   ledger: Ledger
   meter: Meter
   running: Running

@@ -13,10 +13,14 @@ type Route = { name: Ask['format'] } | { name: 'models' } | { name: 'model'; id:
 /** Base addresses people give their clients. `https://HUB/v1` is the documented one. */
 const BASES = ['/v1/v1', '/openai/v1', '/api/v1', '/v1', '']
 
-/** What the door is asked for; null: somebody else's address. Only an exact match counts, never a prefix. */
-export function inferenceRoute(pathname: string): Route | null {
+/**
+ * What the door is asked for; null: somebody else's address. Only an exact match counts, never a prefix. Without a
+ * base, the addresses of models are pages for whoever reads HTML.
+ */
+export function inferenceRoute(pathname: string, { headers }: Pick<Request, 'headers'>): Route | null {
   for (const base of BASES) {
     if (!pathname.startsWith(`${base}/`)) continue
+    if (base === '' && headers.get('accept')?.includes('text/html')) continue
     const rest = pathname.slice(base.length).replace(/(.)\/$/, '$1')
     if (rest === '/chat/completions') return { name: 'chat' }
     if (rest === '/completions') return { name: 'completion' }

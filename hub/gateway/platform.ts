@@ -23,7 +23,9 @@ import {
 } from '../../sdk/api.ts'
 import { newId } from '../../sdk/env.ts'
 import { HubError } from '../errors.ts'
+import type { Identity } from '../identity/identity.ts'
 import type { Seal } from '../identity/seal.ts'
+import type { Policy } from '../policy/policy.ts'
 import {
   type Account,
   acknowledgeLicence,
@@ -47,6 +49,8 @@ import { refusal } from './openai.ts'
 export interface Platform extends Gateway {
   db: Db
   seal: Seal
+  identity: Identity
+  policy: Policy
   version: string
 }
 

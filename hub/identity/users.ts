@@ -1,17 +1,28 @@
 // People. Their money, requests and machines live elsewhere and point here by id.
 import { asc, eq, gt } from 'drizzle-orm'
 import { type Db, isUniqueViolation } from '../../db/open.ts'
-import type { Role } from '../../db/schema/people.ts'
+import type { AcceptedTerms, Role } from '../../db/schema/people.ts'
 import { type Env, newId } from '../../sdk/env.ts'
 import { HubError } from '../errors.ts'
 
 export interface User {
   id: string
   email: string
+  name: string | null
+  /** ISO 3166-1, as they declared it. */
+  country: string | null
   roles: Role[]
+  /** The role whose pages they saw last; null: they were never asked. */
+  hat: Role | null
+  /** The newest terms they accepted, by role; null: they were never asked. */
+  terms: AcceptedTerms | null
   createdAt: number
+  /** When the address was known to be theirs; null: not yet. */
+  verifiedAt: number | null
   /** Since when their keys and hosts are refused; null for everybody else. */
   suspendedAt: number | null
+  /** Since when nobody knows any more who this was; null for everybody else. */
+  erasedAt: number | null
 }
 
 const LONGEST_EMAIL = 254
@@ -32,15 +43,29 @@ export function clientAccount(userId: string): string {
   return `client:${userId}`
 }
 
-/** @throws HubError when the address is taken. */
-export async function addUser(env: Env, db: Db, person: { email: string; roles: Role[] }): Promise<User> {
-  const user: User = {
+/** A user who is not in the database yet. Whoever makes one says since when the address is known to be theirs. */
+export function newUser(
+  env: Env,
+  person: Pick<User, 'email' | 'roles' | 'verifiedAt'> & Partial<Pick<User, 'country' | 'name' | 'terms'>>,
+): User {
+  return {
     id: newId(env, 'usr'),
     email: normalEmail(person.email),
+    name: person.name ?? null,
+    country: person.country ?? null,
     roles: [...new Set(person.roles)],
+    hat: null,
+    terms: person.terms ?? null,
     createdAt: env.now(),
+    verifiedAt: person.verifiedAt,
     suspendedAt: null,
+    erasedAt: null,
   }
+}
+
+/** For the team, which vouches for the address. @throws HubError when it is taken. */
+export async function addUser(env: Env, db: Db, person: { email: string; roles: Role[] }): Promise<User> {
+  const user = newUser(env, { ...person, verifiedAt: env.now() })
   try {
     await db.query.insert(db.tables.users).values(user)
   } catch (error) {

@@ -2,8 +2,8 @@
 // equal weight stand in one queue, and pick.ts decides between the queues, so a turn costs the same at ten hosts and
 // at ten thousand. Equal seats alone are plain round robin.
 //
-// Who may sit here is decided outside: the tunnel seats hosts that are ready and not draining. Whatever else takes a
-// host out for a while (a circuit breaker, a quarantine) stands between the two, and calls `leave` and `join`.
+// Who may sit here is decided outside: the tunnel offers hosts that are ready and not draining, and standing.ts, which
+// stands between the two, takes those out for a while that fail.
 import type { Place } from '../tunnel/links.ts'
 import { inherit, type Party, take, whoseTurn } from './pick.ts'
 import { Queue } from './queue.ts'
@@ -12,6 +12,8 @@ import { weightOf } from './weight.ts'
 /** One host offering one variant. */
 export interface Seat extends Omit<Place, 'slots'> {
   weight: number
+  /** Called as the seat is given a turn. */
+  taken?: () => void
 }
 
 export function seatFor({ slots, ...place }: Place): Seat {
@@ -80,7 +82,13 @@ export class Turns {
     if (!rank || !seat) return null
     take(rota.ranks, rank)
     rank.queue.toTheEnd(seat.hostId)
+    seat.taken?.()
     return seat
+  }
+
+  /** The seat of this host that can take a request now. */
+  get({ hostId, variant }: { hostId: string; variant: string }): Seat | undefined {
+    return this.rotas.get(variant)?.seats.get(hostId)
   }
 
   /** Seats that can take a request for `variant` now. */

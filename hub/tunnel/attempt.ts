@@ -2,12 +2,13 @@
 // that breaks one loses this attempt; its other attempts, and all other hosts, notice nothing.
 import { encode, encodeCredit, leadingU32 } from '../../sdk/wire/codec.ts'
 import { type Answer, type End, type Fail, kind, WINDOW_BYTES } from '../../sdk/wire/frames.ts'
+import type { FailureClass } from '../../db/schema/fleet.ts'
 import { assert } from '../errors.ts'
 import type { Log } from '../log.ts'
 
 /** Why an attempt ended without an answer, and whose trouble it was. A host's refusal has a code `refused:…`. */
 export interface Failure {
-  class: 'host' | 'engine' | 'network' | 'hub'
+  class: FailureClass
   code: string
   message: string
 }

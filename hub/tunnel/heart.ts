@@ -1,27 +1,25 @@
-// One clock for all links of a hub: beats out, and an ear for those that went silent. A hub that itself stood still
-// (a long pause, a stopped process) has not read what its hosts sent meanwhile: it must not take them for dead.
+// One clock for all links of a hub: beats out, and an ear for those that went silent. Silence is measured by the awake
+// clock, whose pulse this is: a hub that itself stood still has not read what its hosts sent meanwhile.
 import type { Cancel, Env } from '../../sdk/env.ts'
 import { BEAT_MS, SILENCE_MS } from '../../sdk/wire/frames.ts'
+import type { Awake } from './awake.ts'
 
 export interface Beating {
-  /** Monotonic time of the last sign of life. */
+  /** When it last gave a sign of life, by the awake clock. */
   heardAt: number
   beat(): void
 }
 
 const TICK_MS = 500
-/** A tick this much too late means that the hub stood still. */
-const PAUSE_MS = 1_000
 
 export class Heart<L extends Beating> {
   private readonly nextBeatAt = new Map<L, number>()
-  private expectedAt = 0
   private stop: Cancel | null = null
 
   constructor(
     private readonly env: Env,
+    private readonly awake: Awake,
     private readonly silent: (link: L) => void,
-    private readonly paused: (ms: number) => void,
   ) {}
 
   /** The first beat is one interval away: links that joined at different moments keep beating at different moments. */
@@ -35,31 +33,26 @@ export class Heart<L extends Beating> {
     if (this.nextBeatAt.size > 0) return
     this.stop?.()
     this.stop = null
+    this.awake.rest()
   }
 
   private sleep(): void {
-    this.expectedAt = this.env.mono() + TICK_MS
+    this.awake.pulse(TICK_MS)
     this.stop = this.env.timer(TICK_MS, () => this.tick())
   }
 
   private tick(): void {
     this.stop = null
     const now = this.env.mono()
-    const lateMs = now - this.expectedAt
-    if (lateMs > PAUSE_MS) this.forgive(now, lateMs)
+    const awake = this.awake.mono()
     for (const [link, beatAt] of this.nextBeatAt) {
       // A link is closed at the last tick before its silence is too long, not at the first one after.
-      if (now - link.heardAt > SILENCE_MS - TICK_MS) this.silent(link)
+      if (awake - link.heardAt > SILENCE_MS - TICK_MS) this.silent(link)
       else if (now >= beatAt) {
         this.nextBeatAt.set(link, now + BEAT_MS)
         link.beat()
       }
     }
     if (this.nextBeatAt.size > 0 && !this.stop) this.sleep()
-  }
-
-  private forgive(now: number, lateMs: number): void {
-    this.paused(lateMs)
-    for (const link of this.nextBeatAt.keys()) link.heardAt = now
   }
 }

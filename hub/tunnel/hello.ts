@@ -1,6 +1,7 @@
 // What a host says of itself when it links, judged: who may serve here, under which names, and a refusal that says
 // what to do next to everyone else.
 import { Type } from '@sinclair/typebox'
+import { LOCKED } from '../fleet/locks.ts'
 import {
   type Gpu,
   type Hardware,
@@ -88,6 +89,8 @@ const simulated: Refusal = {
     'This hub accepts no simulated GPUs. Start without --simulate-gpu, or ask its team to set GPUHUB_ALLOW_SIMULATED=1.',
   retry: false,
 }
+
+export const locked: Refusal = { code: 'locked', message: LOCKED, retry: false }
 
 function badHello(why: string): Refusal {
   return {

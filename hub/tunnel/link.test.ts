@@ -293,7 +293,7 @@ describe('a link that ends', () => {
   test.each([
     ['the connection breaks', 'link_closed', ({ pair }: Awaited<ReturnType<typeof world>>) => pair.cut()],
     [
-      'the host closes it',
+      'the host says goodbye without having drained',
       'link_closed',
       ({ host }: Awaited<ReturnType<typeof world>>) => host.close(closeCode.stopping),
     ],
@@ -306,6 +306,16 @@ describe('a link that ends', () => {
     expect(it.env.mono()).toBe(0)
     for (const seen of all) expect(seen.failures).toMatchObject([{ class: 'network', code }])
     await it.expectBystanderUnharmed()
+  })
+
+  test('by the goodbye of a host that had drained is a host that left (F-drain)', async () => {
+    const { ask, env, host } = await world(stalls)
+    const seen = ask('host_berlin')
+    await env.flush()
+    host.status('draining')
+    host.close(closeCode.stopping)
+    await env.flush()
+    expect(seen.failures).toMatchObject([{ class: 'host', code: 'left' }])
   })
 
   test('has left the turns before its attempts hear of it', async () => {

@@ -1,6 +1,6 @@
 // One connected host: streams of the hub's asks out, engine bytes in. Everything that arrives is untrusted. What breaks
 // a stream's rules costs that stream (attempt.ts); what breaks the wire's costs this link, never another.
-import type { Env } from '../../sdk/env.ts'
+import type { Cancel, Env } from '../../sdk/env.ts'
 import { decode, encodeJson, type Frame } from '../../sdk/wire/codec.ts'
 import {
   type Ask,
@@ -21,6 +21,7 @@ import {
 } from '../../sdk/wire/frames.ts'
 import { Outbox, type Socket, type SocketEvents } from '../../sdk/wire/socket.ts'
 import type { Log } from '../log.ts'
+import type { Awake } from './awake.ts'
 import { type Attempt, type AttemptEvents, type Failure, type Lane, Stream } from './attempt.ts'
 import { Budget } from './budget.ts'
 import { Uploads } from './uploads.ts'
@@ -31,7 +32,8 @@ export type { Attempt, AttemptEvents, Failure } from './attempt.ts'
 const MOST_BEHIND_BYTES = 1024 * 1024
 const MOST_STRANGERS = 3
 const LAST_STREAM = 2 ** 32 - 1
-/** RFC 6455: a message was larger than the socket takes; the server met something it did not expect. */
+/** RFC 6455: the other end closed; a message was larger than the socket takes; the server met the unexpected. */
+const NORMAL = 1000
 const MESSAGE_TOO_BIG = 1009
 const INTERNAL = 1011
 
@@ -57,24 +59,29 @@ export class Link implements Lane, SocketEvents {
   readonly tokenId: string
   readonly simulated: boolean
   readonly epoch: number
-  /** Monotonic time of the last message, whatever it was: any sign of life counts. */
+  /** When the last message came, by the awake clock; whatever it was: any sign of life counts. */
   heardAt: number
   /** As the host last said: requests running on the machine for all hubs, and waiting in its engine. */
   running = 0
   waiting = 0
+  /** It has said that it takes nothing new. */
+  draining = false
   /** Frames for streams that were over: normal after a cancel. */
   late = 0
+  readonly log: Log
+  private readonly env: Env
+  private readonly awake: Awake
   private strangers = 0
   private lastStream = 0
   private open = true
+  private parting: { stopWaiting: Cancel; alive: () => void } | null = null
   private readonly streams = new Map<number, Stream>()
   private readonly outbox: Outbox
   private readonly uploads: Uploads
   private readonly budget: Budget
 
   constructor(
-    private readonly env: Env,
-    readonly log: Log,
+    { env, awake, log }: { env: Env; awake: Awake; log: Log },
     private readonly socket: Socket,
     identity: Identity,
     private readonly events: LinkEvents,
@@ -84,7 +91,10 @@ export class Link implements Lane, SocketEvents {
     this.tokenId = identity.tokenId
     this.simulated = identity.simulated
     this.epoch = identity.epoch
-    this.heardAt = env.mono()
+    this.env = env
+    this.awake = awake
+    this.log = log
+    this.heardAt = awake.mono()
     this.budget = new Budget(env)
     // Told on a later turn: whoever asks just now has no attempt in hand yet.
     this.outbox = new Outbox(env, socket, MOST_BEHIND_BYTES, (why) => env.soon(() => this.fallBehind(why)))
@@ -132,6 +142,21 @@ export class Link implements Lane, SocketEvents {
     this.end(failure)
   }
 
+  /**
+   * Ends the link, but leaves it to the host to close the socket, `withinMs`. `alive` is called if it does: whoever is
+   * gone, or was cut off, cannot.
+   */
+  dismiss(code: number, failure: Failure, { withinMs, alive }: { withinMs: number; alive: () => void }): void {
+    if (!this.open) return
+    this.outbox.flush()
+    const stopWaiting = this.env.timer(withinMs, () => {
+      this.parting = null
+      this.socket.close(code, failure.message)
+    })
+    this.parting = { stopWaiting, alive }
+    this.end(failure)
+  }
+
   /** Attempts under way. */
   get streamCount(): number {
     return this.streams.size
@@ -139,7 +164,7 @@ export class Link implements Lane, SocketEvents {
 
   message(bytes: Uint8Array): void {
     if (!this.open) return
-    this.heardAt = this.env.mono()
+    this.heardAt = this.awake.mono()
     let frames = 0
     try {
       decode(bytes, (frame) => {
@@ -154,6 +179,13 @@ export class Link implements Lane, SocketEvents {
   }
 
   closed(code: number): void {
+    if (this.parting) {
+      this.parting.stopWaiting()
+      if (code === NORMAL) this.parting.alive()
+      this.parting = null
+    }
+    if (code === closeCode.stopping && this.draining)
+      return this.end({ class: 'host', code: 'left', message: 'The host said goodbye.' })
     if (code === MESSAGE_TOO_BIG) return this.end(malformed('The host sent an oversized message.'))
     this.end({ class: 'network', code: 'link_closed', message: 'The connection to the host was lost.' })
   }

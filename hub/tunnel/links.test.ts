@@ -184,25 +184,95 @@ describe('a host that links again', () => {
     const second = await testTunnel({ env }).welcomed('berlin')
     expect(second.host.welcome!.epoch).toBeGreaterThan(first.host.welcome!.epoch)
   })
+})
 
-  test('three times in ten minutes over an open link is reported, twice is not, nor ordinary returns', async () => {
-    const { log, warnings } = listening()
-    const { env, welcomed } = testTunnel({ log })
-    for (let i = 0; i < 6; i++) {
-      const { pair } = await welcomed('oslo')
-      pair.cut()
-      await env.flush()
+describe('two machines with one identity (F-split)', () => {
+  function locking() {
+    const locked: unknown[] = []
+    return { locked, ...testTunnel({ lock: (host) => void locked.push(host) }) }
+  }
+
+  test('newer wins; at the third takeover in ten minutes both are refused, and the identity is locked', async () => {
+    const { env, links, turns, locked, welcomed } = locking()
+    const first = await welcomed('berlin', { run: 'a' })
+    const second = await welcomed('berlin', { run: 'b' })
+    expect(first.host.refused).toMatchObject({ code: 'superseded', retry: false })
+    expect([second.host.refused, links.size, turns.count('test/model')]).toEqual([null, 1, 1])
+    await env.advance(60_000)
+    await welcomed('berlin', { run: 'a2' })
+    expect(locked).toEqual([])
+    await env.advance(60_000)
+    const last = await welcomed('berlin', { run: 'b2' })
+    expect(locked).toEqual([{ hostId: 'host_berlin', tokenIds: ['token_berlin', 'token_berlin'] }])
+    expect(last.host.refused).toMatchObject({ code: 'locked', retry: false })
+    expect(last.host.refused?.message).toMatch(/new token/)
+    expect([links.size, turns.count('test/model')]).toEqual([0, 0])
+  })
+
+  test('three takeovers in more than ten minutes lock nothing', async () => {
+    const { env, links, locked, welcomed } = locking()
+    for (const run of ['a', 'b', 'c', 'd', 'e', 'f']) {
+      await welcomed('berlin', { run })
+      await env.advance(5 * 60_000)
     }
-    await welcomed('berlin')
-    await welcomed('berlin')
-    await welcomed('berlin')
-    expect(warnings).toEqual([])
-    await env.advance(10 * 60_000)
-    await welcomed('berlin')
-    await welcomed('berlin')
-    expect(warnings).toEqual([])
-    await welcomed('berlin')
-    expect(warnings).toHaveLength(1)
+    expect([locked, links.size]).toEqual([[], 1])
+  })
+
+  test('a machine that starts again and again is not two: its older programs are dead', async () => {
+    const { env, links, locked, welcomed } = locking()
+    for (const run of ['a', 'b', 'c', 'd', 'e', 'f']) {
+      const { pair } = await welcomed('berlin', { run })
+      // Power is cut: no goodbye, and a link that the hub still takes for open.
+      pair.freeze()
+      await env.advance(4_000)
+    }
+    await welcomed('berlin', { run: 'last' })
+    await env.advance(4_000)
+    expect([locked, links.size]).toEqual([[], 1])
+  })
+
+  test('one that was dismissed and reset by its network is not two either', async () => {
+    const { env, locked, welcomed } = locking()
+    for (const run of ['a', 'b', 'c', 'd', 'e', 'f']) {
+      const { pair, host } = await welcomed('berlin', { run })
+      host.goSilent()
+      env.timer(1_500, () => pair.cut())
+      await env.advance(1_000)
+    }
+    await env.advance(4_000)
+    expect(locked).toEqual([])
+  })
+
+  test('one program that comes by two ways is not two', async () => {
+    const { links, locked, welcomed } = locking()
+    for (let way = 0; way < 6; way++) await welcomed('berlin', { run: 'a' })
+    expect([locked, links.size]).toEqual([[], 1])
+  })
+
+  test('a dismissed program that does not go is put out after two seconds', async () => {
+    const { env, welcomed } = locking()
+    const first = await welcomed('berlin', { run: 'a' })
+    first.host.goSilent()
+    await welcomed('berlin', { run: 'b' })
+    await env.advance(1_999)
+    expect(first.host.closedWith).toBeNull()
+    await env.advance(1)
+    expect(first.host.closedWith?.code).toBe(closeCode.superseded)
+  })
+
+  test('what a dismissed program still says is not heard (F-oldsess)', async () => {
+    const { env, ask, turns, welcomed } = locking()
+    const first = await welcomed('berlin', { run: 'a', script: stalls })
+    const running = ask('host_berlin')
+    await env.flush()
+    await welcomed('berlin', { run: 'b' })
+    expect(running.failures).toMatchObject([{ code: 'superseded' }])
+    const before = running.text
+    first.host.calls[0]!.data('more')
+    first.host.calls[0]!.end()
+    first.host.status('draining')
+    await env.flush()
+    expect([running.text, running.ends, turns.count('test/model')]).toEqual([before, 0, 1])
   })
 })
 

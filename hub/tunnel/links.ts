@@ -3,11 +3,14 @@
 import type { Env } from '../../sdk/env.ts'
 import { BEAT_MS, closeCode, type HostState, type Status, type Welcome } from '../../sdk/wire/frames.ts'
 import type { Socket } from '../../sdk/wire/socket.ts'
+import type { Lock } from '../fleet/locks.ts'
 import type { Presence } from '../fleet/presence.ts'
 import type { Log } from '../log.ts'
+import type { Awake } from './awake.ts'
+import { Clones, FAREWELL_MS } from './clones.ts'
 import { Heart } from './heart.ts'
-import { type Introduction, type Knows, type Refusal, type Served, servedBy } from './hello.ts'
-import { type Identity, Link, type LinkEvents } from './link.ts'
+import { type Introduction, type Knows, locked, type Refusal, type Served, servedBy } from './hello.ts'
+import { type Failure, type Identity, Link, type LinkEvents } from './link.ts'
 
 /** One variant on offer by one host that is ready for requests. */
 export interface Place extends Served {
@@ -25,6 +28,7 @@ export interface PlaceEvents {
 
 interface Options {
   env: Env
+  awake: Awake
   log: Log
   hubId: string
   knows: Knows
@@ -32,31 +36,28 @@ interface Options {
   places: PlaceEvents
   /** Link addresses of every hub of the deployment. */
   hubs: () => string[]
+  /** Two machines are this host: neither may come with these tokens again. */
+  lock: (host: { hostId: string; tokenIds: string[] }) => void
 }
 
 interface Entry {
   link: Link
+  run: string | null
   state: HostState
   serving: Served[]
   places: Map<string, Place>
-  /** When a link of this host fenced another that was still open; monotonic. */
-  flippedAt: number[]
 }
-
-const FLIPS = 3
-const FLIP_WINDOW_MS = 10 * 60_000
 
 export class Links implements LinkEvents {
   private readonly entries = new Map<string, Entry>()
   private readonly heart: Heart<Link>
+  private readonly clones: Clones
   private lastEpoch = 0
 
   constructor(private readonly options: Options) {
-    const { env, log } = options
-    this.heart = new Heart(
-      env,
-      (link) => link.close(closeCode.silent, { class: 'network', code: 'silent', message: 'The host went silent.' }),
-      (ms) => log.warn('hub stood still', { ms: Math.round(ms), links: this.entries.size }),
+    this.clones = new Clones(options.env)
+    this.heart = new Heart(options.env, options.awake, (link) =>
+      link.close(closeCode.silent, { class: 'network', code: 'silent', message: 'The host went silent.' }),
     )
   }
 
@@ -70,11 +71,12 @@ export class Links implements LinkEvents {
 
   /** Welcomes a host that may serve here. Its older link, if one is open, ends first. */
   admit(socket: Socket, who: Omit<Identity, 'epoch'>, { protocol, hello, serving }: Introduction): Link {
-    const { env, log, hubId, hubs } = this.options
-    const flippedAt = this.fence(who.hostId)
+    const { env, awake, log, hubId, hubs } = this.options
+    const run = hello.run ?? null
+    this.fence(who, run)
     const epoch = this.nextEpoch()
-    const link = new Link(env, log, socket, { ...who, epoch }, this)
-    const entry: Entry = { link, state: hello.state, serving, places: new Map(), flippedAt }
+    const link = new Link({ env, awake, log }, socket, { ...who, epoch }, this)
+    const entry: Entry = { link, run, state: hello.state, serving, places: new Map() }
     this.entries.set(who.hostId, entry)
     const welcome: Welcome = {
       type: 'welcome',
@@ -100,6 +102,14 @@ export class Links implements LinkEvents {
         message: 'The token of this host was revoked. Run `gpuhost login`.',
         retry: false,
       })
+    }
+  }
+
+  /** Links of hosts that may not come with their token any more, because two machines did. */
+  lock(locks: readonly Lock[]): void {
+    for (const { hostId, tokenId } of locks) {
+      const link = this.entries.get(hostId)?.link
+      if (link?.tokenId === tokenId) dismiss(link, closeCode.locked, locked)
     }
   }
 
@@ -129,21 +139,28 @@ export class Links implements LinkEvents {
     for (const place of entry.places.values()) this.options.places.left(place)
   }
 
-  /** Ends the host's older link, and counts: two machines with one identity would fence each other for ever. */
-  private fence(hostId: string): number[] {
+  /** Ends the host's older link. */
+  private fence({ hostId, tokenId }: Omit<Identity, 'epoch'>, run: string | null): void {
     const older = this.entries.get(hostId)
-    if (!older) return []
-    const { env, log } = this.options
-    const now = env.mono()
-    const flippedAt = [...older.flippedAt, now].filter((at) => now - at < FLIP_WINDOW_MS).slice(-FLIPS)
-    if (flippedAt.length === FLIPS)
-      log.warn('host links over itself again and again: is it two machines?', { host: hostId })
-    dismiss(older.link, closeCode.superseded, {
-      code: 'superseded',
-      message: 'This host linked again; the newer link serves.',
-      retry: false,
+    if (!older) return
+    older.link.say({ type: 'refused', ...superseded })
+    const failure: Failure = { class: 'network', code: superseded.code, message: superseded.message }
+    // One program that came by two ways, or one of which that is not known, proves nothing.
+    if (older.run === null || run === null || older.run === run) return older.link.close(closeCode.superseded, failure)
+    older.link.dismiss(closeCode.superseded, failure, {
+      withinMs: FAREWELL_MS,
+      alive: () => this.met({ hostId, tokenIds: [older.link.tokenId, tokenId] }),
     })
-    return flippedAt
+  }
+
+  /** Two living programs have this host's identity. */
+  private met(host: { hostId: string; tokenIds: string[] }): void {
+    const { log } = this.options
+    if (!this.clones.met(host.hostId))
+      return log.warn('two programs were one host: is it two machines?', { host: host.hostId })
+    log.warn('two machines are one host: locked', { host: host.hostId })
+    this.options.lock(host)
+    this.lock(host.tokenIds.map((tokenId) => ({ hostId: host.hostId, tokenId })))
   }
 
   /** Grows with every link, over restarts too. */
@@ -153,12 +170,14 @@ export class Links implements LinkEvents {
   }
 
   private publish(entry: Entry): void {
-    this.seat(entry)
     const { link, state, serving } = entry
+    link.draining = state === 'draining'
+    this.seat(entry)
     this.options.presence.set(link.hostId, {
       epoch: link.epoch,
       state: state === 'draining' ? 'draining' : serving.length > 0 ? 'ready' : 'connecting',
       models: serving.map(({ variant }) => variant),
+      run: entry.run,
     })
   }
 
@@ -189,7 +208,13 @@ function dismiss(link: Link, code: number, refusal: Refusal): void {
 }
 
 /** A hub that stops is no fault of the host's, and a revoked token none of the network's. */
-const WHOSE: Partial<Record<Refusal['code'], 'hub' | 'host'>> = { stopping: 'hub', bad_token: 'host' }
+const WHOSE: Partial<Record<Refusal['code'], 'hub' | 'host'>> = { stopping: 'hub', bad_token: 'host', locked: 'host' }
+
+const superseded: Refusal = {
+  code: 'superseded',
+  message: 'This host linked again; the newer link serves.',
+  retry: false,
+}
 
 function same(a: Served, b: Served): boolean {
   return a.name === b.name && a.slots === b.slots && a.contextTokens === b.contextTokens && a.tokenIds === b.tokenIds

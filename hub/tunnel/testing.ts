@@ -20,8 +20,10 @@ import type { Env } from '../../sdk/env.ts'
 import { type SocketEnd, type SocketPair, socketPair, type VirtualEnv, virtualEnv } from '../../sdk/testing.ts'
 import type { LinkState } from '../../db/schema/fleet.ts'
 import { type Log, silentLog } from '../log.ts'
-import { seatFor, Turns } from '../routing/turns.ts'
+import { Standing } from '../routing/standing.ts'
+import { Turns } from '../routing/turns.ts'
 import type { AttemptEvents, Failure } from './attempt.ts'
+import { Awake } from './awake.ts'
 import type { Knows } from './hello.ts'
 import { Links } from './links.ts'
 import { Visit } from './visit.ts'
@@ -41,6 +43,8 @@ export interface FakeHostOptions {
   script?: Script
   /** False: the host never sends a beat. */
   beats?: boolean
+  /** Which start of the agent this is; one that has a name closes its socket when it is refused, as agents do. */
+  run?: string
 }
 
 /** A host at the far end of a socket. It says hello at once. */
@@ -108,6 +112,7 @@ export class FakeHost {
   private heard(control: FromHub): void {
     if (control.type === 'beat') this.beats++
     if (control.type === 'refused') this.refused = control
+    if (control.type === 'refused' && this.options.run && !this.mute) this.close(1000)
     if (control.type === 'wish') this.wishes.push(control)
     if (control.type !== 'welcome') return
     this.welcome = control
@@ -260,6 +265,7 @@ export interface TestTunnel {
   env: VirtualEnv
   links: Links
   turns: Turns
+  standing: Standing
   /** Latest state written for each host. */
   present: Map<string, { state: LinkState; models: string[] }>
   /** A socket whose token was good and which has not said anything yet: `right` is the far end. */
@@ -274,28 +280,41 @@ export interface TestTunnel {
 
 /** Links, turns and a virtual clock. Machine `m` becomes host `host_m`, owned by `ada`. */
 export function testTunnel(
-  options: { env?: VirtualEnv; log?: Log; knows?: Knows; allowSimulated?: boolean; hubs?: string[] } = {},
+  options: {
+    env?: VirtualEnv
+    log?: Log
+    knows?: Knows
+    allowSimulated?: boolean
+    hubs?: string[]
+    lock?: (host: { hostId: string; tokenIds: string[] }) => void
+  } = {},
 ): TestTunnel {
-  const { env = virtualEnv(), log = silentLog, knows = (model) => model, allowSimulated = true, hubs = [] } = options
+  const {
+    env = virtualEnv(),
+    log = silentLog,
+    knows = (model) => model,
+    allowSimulated = true,
+    hubs = [],
+    lock = () => {},
+  } = options
   const turns = new Turns()
+  const standing = new Standing({ env, turns, tripped: () => {} })
   const present: TestTunnel['present'] = new Map()
   const links = new Links({
     env,
+    awake: new Awake(env, () => log.warn('hub stood still')),
     log,
     hubId: 'hub_test',
     knows,
     hubs: () => hubs,
+    lock,
     presence: {
       set: (hostId, { state, models }) => void present.set(hostId, { state, models }),
       gone: (hostId) => void present.delete(hostId),
     },
-    places: {
-      joined: (place) => turns.join(seatFor(place)),
-      changed: (place) => turns.change(seatFor(place)),
-      left: (place) => turns.leave(place.hostId, place.variant),
-    },
+    places: standing,
   })
-  const enrolment = { host: async ({ machine }: { machine: string }) => `host_${machine}` }
+  const enrolment = { host: async ({ machine }: { machine: string }) => ({ id: `host_${machine}` }) }
   const reception = { env, log, knows, allowSimulated, enrolment, links }
 
   const dial = (machine = 'berlin') => {
@@ -312,6 +331,7 @@ export function testTunnel(
     env,
     links,
     turns,
+    standing,
     present,
     dial,
     connect,
@@ -333,12 +353,13 @@ export function testTunnel(
 }
 
 /** A hello that every hub of a test would welcome. */
-export function helloOf({ machine = 'berlin', hello = {}, ...options }: FakeHostOptions): Hello {
+export function helloOf({ machine = 'berlin', run, hello = {}, ...options }: FakeHostOptions): Hello {
   return {
     type: 'hello',
     protocol: PROTOCOL,
     agent: 'test',
     machine,
+    ...(run ? { run } : {}),
     name: machine,
     hardware: {
       gpus: [{ name: 'RTX 4090', memoryBytes: 24 * 2 ** 30, computeCapability: '8.9', uuid: null }],

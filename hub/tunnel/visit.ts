@@ -6,7 +6,7 @@ import type { Socket, SocketEvents } from '../../sdk/wire/socket.ts'
 import type { Enrolment } from '../fleet/enrol.ts'
 import type { Bearer } from '../fleet/token.ts'
 import type { Log } from '../log.ts'
-import { type Introduction, judge, type Refusal, type Rules } from './hello.ts'
+import { type Introduction, judge, locked, type Refusal, type Rules } from './hello.ts'
 import type { Link } from './link.ts'
 import type { Links } from './links.ts'
 
@@ -69,10 +69,12 @@ export class Visit implements SocketEvents {
     const { enrolment, links, log } = this.reception
     const { machine, name, agent, hardware } = introduction.hello
     try {
-      const hostId = await enrolment.host({ ...this.bearer, machine, name, agent, hardware })
+      const enrolled = await enrolment.host({ ...this.bearer, machine, name, agent, hardware })
       if (this.stage === 'over') return
-      if (hostId === null) return this.refuse(tooManyHosts)
-      this.stage = links.admit(this.socket, { hostId, ...this.bearer, simulated: hardware.simulated }, introduction)
+      if (enrolled === 'too_many') return this.refuse(tooManyHosts)
+      if (enrolled === 'locked') return this.refuse(locked)
+      const who = { hostId: enrolled.id, ...this.bearer, simulated: hardware.simulated }
+      this.stage = links.admit(this.socket, who, introduction)
       this.settled()
     } catch (error) {
       log.error('a host could not be welcomed', { error: String(error) })
@@ -84,7 +86,7 @@ export class Visit implements SocketEvents {
     if (this.stage === 'over') return
     this.reception.log.info('host refused', { owner: this.bearer.ownerId, code: refusal.code })
     this.socket.send(encodeJson(0, kind.control, { type: 'refused', ...refusal }))
-    this.socket.close(refusal.code === 'busy' ? closeCode.stopping : closeCode.malformed, refusal.code)
+    this.socket.close(CLOSES[refusal.code] ?? closeCode.malformed, refusal.code)
     this.leave()
   }
 
@@ -94,6 +96,8 @@ export class Visit implements SocketEvents {
     this.settled()
   }
 }
+
+const CLOSES: Partial<Record<Refusal['code'], number>> = { busy: closeCode.stopping, locked: closeCode.locked }
 
 const notHello: Refusal = {
   code: 'bad_hello',

@@ -92,6 +92,8 @@ export const Hello = Type.Object({
   agent: words(40),
   /** Stable for this installation: two links with the same token and machine are the same host. */
   machine: id,
+  /** New at every start of the agent: tells a machine that came back from a second one with its identity. */
+  run: Type.Optional(id),
   name: words(60),
   hardware: Hardware,
   serving: Type.Array(Serving, { maxItems: MAX_MODELS_PER_HOST }),
@@ -124,6 +126,7 @@ export const Refused = Type.Object({
     Type.Literal('simulated_not_allowed'),
     Type.Literal('unknown_model'),
     Type.Literal('superseded'),
+    Type.Literal('locked'),
     Type.Literal('busy'),
     Type.Literal('stopping'),
   ]),
@@ -208,6 +211,7 @@ export const closeCode = {
   flooding: 4429,
   silent: 4408,
   stopping: 4503,
+  locked: 4423,
 } as const
 
 /** A frame that breaks the protocol. The link it came over is closed; no other link is touched. */

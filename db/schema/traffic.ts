@@ -1,0 +1,57 @@
+// What went through, summed by hour and by day, so that a page over a year reads hundreds of rows instead of a million.
+import type { Columns } from '../columns.ts'
+
+export type Span = 'hour' | 'day'
+
+export function trafficTables({ table, index, primaryKey, text, integer, money, time }: Columns) {
+  const sums = () => ({
+    completed: integer().notNull(),
+    cancelled: integer().notNull(),
+    failed: integer().notNull(),
+    lost: integer().notNull(),
+    /** Completed after more than one attempt. */
+    moved: integer().notNull(),
+    promptTokens: integer().notNull(),
+    completionTokens: integer().notNull(),
+    cost: money().notNull(),
+    hostShare: money().notNull(),
+    /** Of completed answers: from their first token to their end, and how many tokens came in that time. */
+    decodeMs: integer().notNull(),
+    decodedTokens: integer().notNull(),
+  })
+
+  const clientTraffic = table(
+    'client_traffic',
+    {
+      userId: text().notNull(),
+      span: text().$type<Span>().notNull(),
+      /** When the hour or day begins. */
+      at: time().notNull(),
+      keyId: text().notNull(),
+      variant: text().notNull(),
+      ...sums(),
+    },
+    (t) => [
+      primaryKey({ columns: [t.userId, t.span, t.at, t.keyId, t.variant] }),
+      index('client_traffic_at').on(t.span, t.at),
+    ],
+  )
+
+  /** By the host that finished, and so was paid. */
+  const hostTraffic = table(
+    'host_traffic',
+    {
+      hostId: text().notNull(),
+      span: text().$type<Span>().notNull(),
+      at: time().notNull(),
+      variant: text().notNull(),
+      ...sums(),
+    },
+    (t) => [primaryKey({ columns: [t.hostId, t.span, t.at, t.variant] }), index('host_traffic_at').on(t.span, t.at)],
+  )
+
+  /** Up to when each is summed; what ended later is read from the requests themselves. */
+  const trafficUntil = table('traffic_until', { span: text().$type<Span>().primaryKey(), at: time().notNull() })
+
+  return { clientTraffic, hostTraffic, trafficUntil }
+}

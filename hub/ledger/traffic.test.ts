@@ -1,0 +1,148 @@
+import { describe, expect, test } from 'bun:test'
+import { eq } from 'drizzle-orm'
+import { type TestDatabase, testDatabase, testDialects } from '../../db/testing.ts'
+import type { EndState } from '../../db/schema/requests.ts'
+import { DAY_MS, HOUR_MS, rollUp } from './roll-up.ts'
+import { percentile, type Question, type Traffic, trafficOf, type Whose } from './traffic.ts'
+
+type Row = TestDatabase['db']['tables']['requests']['$inferSelect']
+
+const NOON = Date.UTC(2026, 10, 20, 12)
+const HOSTS = ['berlin', 'kyoto']
+
+/** The same requests every time: three days of them, some that last over midnight, all states. */
+function requests(): Row[] {
+  let seed = 7
+  const draw = (most: number) => (seed = (seed * 48_271) % 2_147_483_647) % most
+  return Array.from({ length: 400 }, (_, i) => {
+    const at = NOON - 3 * DAY_MS + draw(3 * DAY_MS)
+    const state = (['completed', 'completed', 'completed', 'cancelled', 'failed', 'lost'] as EndState[])[draw(6)]!
+    const charged = state === 'completed' || state === 'cancelled' || state === 'lost'
+    const cost = charged ? BigInt(draw(1_000_000)) : 0n
+    return {
+      id: `req_${i}`,
+      hubId: 'hub',
+      userId: ['ada', 'bob'][draw(2)]!,
+      keyId: `key_${draw(3)}`,
+      variant: ['a:bf16', 'b:fp8'][draw(2)]!,
+      state,
+      stream: true,
+      at,
+      endedAt: at + draw(i % 10 === 0 ? 3 * HOUR_MS : 20_000),
+      firstTokenMs: charged ? draw(900) : null,
+      promptTokens: charged ? draw(500) : 0,
+      completionTokens: charged ? draw(500) : 0,
+      claimedTokens: null,
+      countsDiffer: false,
+      promptPicos: 20_000,
+      completionPicos: 100_000,
+      cost,
+      fee: cost / 10n,
+      hostShare: cost - cost / 10n,
+      hostId: charged ? HOSTS[draw(2)]! : null,
+      attempts: 1 + draw(2),
+      finishReason: null,
+      errorCode: null,
+      delivered: true,
+    }
+  })
+}
+
+/** The same sums, one row after the other. */
+function counted(
+  rows: Row[],
+  whose: Whose,
+  { from, to, by }: Question,
+): Pick<Traffic, 'group' | 'cost' | 'moved' | 'lost' | 'completionTokens'>[] {
+  const groups = new Map<string, Pick<Traffic, 'group' | 'cost' | 'moved' | 'lost' | 'completionTokens'>>()
+  for (const row of rows) {
+    if (
+      whose !== 'everybody' &&
+      ('userId' in whose ? row.userId !== whose.userId : !whose.hostIds.includes(row.hostId ?? ''))
+    )
+      continue
+    if (row.endedAt < Math.floor(from / HOUR_MS) * HOUR_MS || row.endedAt >= to) continue
+    if (by === 'host' && row.hostId === null) continue
+    const group = {
+      all: '',
+      hour: String(row.endedAt - (row.endedAt % HOUR_MS)),
+      day: String(row.endedAt - (row.endedAt % DAY_MS)),
+      variant: row.variant,
+      key: row.keyId,
+      host: row.hostId ?? '',
+    }[by]
+    const sum = groups.get(group) ?? { group, cost: 0n, moved: 0, lost: 0, completionTokens: 0 }
+    const charged = row.state === 'completed' || row.state === 'cancelled'
+    groups.set(group, {
+      group,
+      cost: sum.cost + (charged ? row.cost : 0n),
+      moved: sum.moved + (row.state === 'completed' && row.attempts > 1 ? 1 : 0),
+      lost: sum.lost + (row.state === 'lost' ? 1 : 0),
+      completionTokens: sum.completionTokens + (charged ? row.completionTokens : 0),
+    })
+  }
+  return [...groups.values()].sort((a, b) => (a.group < b.group ? -1 : 1))
+}
+
+const brief = ({ group, cost, moved, lost, completionTokens }: Traffic) => ({
+  group,
+  cost,
+  moved,
+  lost,
+  completionTokens,
+})
+
+const questions: [Whose, Question][] = []
+for (const whose of ['everybody', { userId: 'ada' }, { hostIds: ['kyoto'] }] as Whose[]) {
+  for (const by of ['all', 'hour', 'day', 'variant', 'key', 'host'] as const) {
+    const ofHost = typeof whose === 'object' && 'hostIds' in whose
+    if ((by === 'key' && ofHost) || (by === 'host' && typeof whose === 'object' && 'userId' in whose)) continue
+    questions.push([whose, { from: NOON - 7 * DAY_MS, to: NOON + DAY_MS, by }])
+    questions.push([whose, { from: NOON - DAY_MS, to: NOON + 1, by }])
+    questions.push([whose, { from: NOON - 26 * HOUR_MS - 12_345, to: NOON - 3 * HOUR_MS, by }])
+  }
+}
+
+describe.each(testDialects)('traffic on %s', (dialect) => {
+  test('is the same before, while and after it is summed up, and after an answer was found lost', async () => {
+    const world = await testDatabase(dialect)
+    const { db } = world
+    const rows = requests()
+    await db.query.insert(db.tables.requests).values(rows)
+    const same = async () => {
+      for (const [whose, question] of questions)
+        expect((await trafficOf(db, whose, question)).map(brief)).toEqual(counted(rows, whose, question))
+    }
+    await same()
+    for (const now of [NOON - 2 * DAY_MS, NOON - 5 * HOUR_MS, NOON + 60_000, NOON + 10 * DAY_MS]) {
+      while ((await rollUp(db, now)) > 0);
+      await same()
+    }
+    const found = rows.find((row) => row.state === 'completed' && row.cost > 0n)!
+    found.state = 'lost'
+    await db.query.update(db.tables.requests).set({ state: 'lost' }).where(eq(db.tables.requests.id, found.id))
+    while ((await rollUp(db, NOON + 10 * DAY_MS)) > 0);
+    await same()
+    await world.drop()
+  })
+
+  test('is summed once when several hubs do it at once', async () => {
+    const world = await testDatabase(dialect)
+    const { db } = world
+    const rows = requests()
+    await db.query.insert(db.tables.requests).values(rows)
+    await Promise.all(Array.from({ length: 4 }, () => rollUp(db, NOON)))
+    const all: Question = { from: 0, to: NOON + DAY_MS, by: 'variant' }
+    expect((await trafficOf(db, 'everybody', all)).map(brief)).toEqual(counted(rows, 'everybody', all))
+    await world.drop()
+  })
+})
+
+test.each([
+  [[], 0.5, null],
+  [[7], 0.95, 7],
+  [[1, 2, 3, 4], 0.5, 2],
+  [[1, 2, 3, 4], 0.95, 4],
+])('of %p the share %p does not exceed %p', (values, share, expected) => {
+  expect(percentile(values, share)).toBe(expected)
+})

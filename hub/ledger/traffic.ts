@@ -1,0 +1,166 @@
+// What went through, for the pages: sums over any time, by hour, day, variant, key or host. Whole days and hours that
+// are over are read from their sums (roll-up.ts); what ended since is read from the requests themselves, so a page is
+// never behind.
+import { type SQL, sql } from 'drizzle-orm'
+import type { Db } from '../../db/open.ts'
+import type { Money } from '../../sdk/money.ts'
+import { DAY_MS, HOUR_MS, LONGEST_ANSWER_MS, summedUntil, sums, sumsOfRequests } from './roll-up.ts'
+
+export interface Traffic {
+  /** The start of the hour or day in milliseconds since 1970, or the id of the variant, key or host; '' for all. */
+  group: string
+  completed: number
+  cancelled: number
+  failed: number
+  lost: number
+  /** Completed after more than one attempt. */
+  moved: number
+  promptTokens: number
+  completionTokens: number
+  cost: Money
+  /** Of it, what the hosts earned. */
+  hostShare: Money
+  /** Of completed answers after their first token; null when there were none. */
+  tokensPerSecond: number | null
+}
+
+export interface Question {
+  /** Milliseconds since 1970, rounded down to an hour; `to` is the first moment not counted. */
+  from: number
+  to: number
+  by: 'all' | 'hour' | 'day' | 'variant' | 'key' | 'host'
+}
+
+/** Whose traffic: one client's, that of some hosts, or all of it. */
+export type Whose = { userId: string } | { hostIds: readonly string[] } | 'everybody'
+
+/** The sums, by group in ascending order; groups without traffic are left out. */
+export async function trafficOf(db: Db, whose: Whose, { from, to, by }: Question): Promise<Traffic[]> {
+  const start = Math.floor(from / HOUR_MS) * HOUR_MS
+  if (typeof whose === 'object' && 'hostIds' in whose && whose.hostIds.length === 0) return []
+  const until = await summedUntil(db)
+  // Days serve only where no hour is asked for, and only whole ones.
+  const firstDay = Math.ceil(start / DAY_MS) * DAY_MS
+  const lastDay = by === 'hour' ? firstDay : Math.max(firstDay, Math.min(until.day, Math.floor(to / DAY_MS) * DAY_MS))
+  const lastHour = Math.max(lastDay, Math.min(until.hour, Math.floor(to / HOUR_MS) * HOUR_MS))
+  const parts = [
+    summed(db, whose, by, { span: 'hour', from: start, to: Math.min(firstDay, until.hour, to) }),
+    summed(db, whose, by, { span: 'day', from: firstDay, to: lastDay }),
+    summed(db, whose, by, { span: 'hour', from: lastDay, to: lastHour }),
+    recent(db, whose, by, { from: Math.max(start, Math.min(until.hour, lastHour)), to }),
+  ]
+  const rows = await db.rows<Record<string, unknown>>(
+    db.query,
+    sql`select grp, ${sql.join(
+      sums.map((name) => sql.raw(`cast(coalesce(sum(${name}), 0) as bigint) as ${name}`)),
+      sql`, `,
+    )} from (${sql.join(parts, sql` union all `)}) as parts group by grp order by grp`,
+  )
+  return rows.map(readTraffic)
+}
+
+function readTraffic(row: Record<string, unknown>): Traffic {
+  const decodeMs = Number(row.decode_ms)
+  return {
+    group: String(row.grp),
+    completed: Number(row.completed),
+    cancelled: Number(row.cancelled),
+    failed: Number(row.failed),
+    lost: Number(row.lost),
+    moved: Number(row.moved),
+    promptTokens: Number(row.prompt_tokens),
+    completionTokens: Number(row.completion_tokens),
+    cost: BigInt(row.cost as string),
+    hostShare: BigInt(row.host_share as string),
+    tokensPerSecond: decodeMs > 0 ? (Number(row.decoded_tokens) * 1_000) / decodeMs : null,
+  }
+}
+
+interface Part {
+  from: number
+  to: number
+}
+
+function summed(db: Db, whose: Whose, by: Question['by'], { span, from, to }: Part & { span: 'hour' | 'day' }): SQL {
+  const byHost = by === 'host' || (typeof whose === 'object' && 'hostIds' in whose)
+  const { clientTraffic, hostTraffic } = db.tables
+  const table = byHost ? hostTraffic : clientTraffic
+  const group = {
+    all: sql`''`,
+    hour: text(sql`${table.at}`),
+    day: text(sql`${table.at} / ${sql.raw(String(DAY_MS))} * ${sql.raw(String(DAY_MS))}`),
+    variant: sql`${table.variant}`,
+    key: sql`${clientTraffic.keyId}`,
+    host: sql`${hostTraffic.hostId}`,
+  }[by]
+  const columns = sql.join(
+    sums.map((name) => sql.raw(name)),
+    sql`, `,
+  )
+  return sql`select ${group} as grp, ${columns} from ${table}
+    where ${whoseRows(db, whose, table === hostTraffic ? 'host' : 'client')} and ${table.span} = ${span}
+    and ${table.at} >= ${from} and ${table.at} < ${to}`
+}
+
+function whoseRows(db: Db, whose: Whose, table: 'client' | 'host'): SQL {
+  if (whose === 'everybody') return sql`1 = 1`
+  if ('userId' in whose) return sql`${db.tables.clientTraffic.userId} = ${whose.userId}`
+  if (table !== 'host') throw new Error('what hosts did is summed by host')
+  return sql`${db.tables.hostTraffic.hostId} in ${whose.hostIds}`
+}
+
+function recent(db: Db, whose: Whose, by: Question['by'], { from, to }: Part): SQL {
+  const { requests } = db.tables
+  const group = {
+    all: sql`''`,
+    hour: text(sql`${requests.endedAt} / ${sql.raw(String(HOUR_MS))} * ${sql.raw(String(HOUR_MS))}`),
+    day: text(sql`${requests.endedAt} / ${sql.raw(String(DAY_MS))} * ${sql.raw(String(DAY_MS))}`),
+    variant: sql`${requests.variant}`,
+    key: sql`${requests.keyId}`,
+    host: sql`${requests.hostId}`,
+  }[by]
+  const mine =
+    whose === 'everybody'
+      ? by === 'host'
+        ? sql`${requests.hostId} is not null`
+        : sql`1 = 1`
+      : 'userId' in whose
+        ? sql`${requests.userId} = ${whose.userId}`
+        : sql`${requests.hostId} in ${whose.hostIds}`
+  // Indexes are by when a request began.
+  return sql`select ${group} as grp, ${sumsOfRequests(db)} from ${requests}
+    where ${mine} and ${requests.at} >= ${from - LONGEST_ANSWER_MS} and ${requests.at} < ${to}
+    and ${requests.endedAt} >= ${from} and ${requests.endedAt} < ${to} group by 1`
+}
+
+/** Groups of all kinds are texts. */
+function text(number: SQL): SQL {
+  return sql`cast(${number} as text)`
+}
+
+/** Times to the first token of a client's latest answers, ascending, ms: for a median and the like. At most `limit`. */
+export async function firstTokens(
+  db: Db,
+  whose: Whose,
+  { from, limit }: { from: number; limit: number },
+): Promise<number[]> {
+  const { requests } = db.tables
+  const mine =
+    whose === 'everybody'
+      ? sql`1 = 1`
+      : 'userId' in whose
+        ? sql`${requests.userId} = ${whose.userId}`
+        : sql`${requests.hostId} in ${whose.hostIds}`
+  const rows = await db.rows<{ ms: unknown }>(
+    db.query,
+    sql`select ${requests.firstTokenMs} as ms from ${requests}
+      where ${mine} and ${requests.at} >= ${from} and ${requests.firstTokenMs} is not null
+      order by ${requests.at} desc limit ${limit}`,
+  )
+  return rows.map(({ ms }) => Number(ms)).sort((a, b) => a - b)
+}
+
+/** The value that at least `share` (0–1) of `ascending` do not exceed; null when there is none. */
+export function percentile(ascending: readonly number[], share: number): number | null {
+  return ascending[Math.max(0, Math.ceil(ascending.length * share) - 1)] ?? null
+}

@@ -1,0 +1,13 @@
+// Files that are embedded as text.
+declare module '*.css' {
+  const text: string
+  export default text
+}
+declare module '*/site.js' {
+  const text: string
+  export default text
+}
+declare module 'htmx.org/dist/*' {
+  const text: string
+  export default text
+}
