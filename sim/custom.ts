@@ -39,7 +39,9 @@ function visit(world: World, dice: Dice, number: string, retries: number): void 
 /** What official clients try again after. */
 function mayHelp({ outcome, status }: Visit): boolean {
   if (outcome === 'broken') return true
-  return outcome === 'answered' && status !== null && (status === 408 || status === 409 || status === 429 || status >= 500)
+  return (
+    outcome === 'answered' && status !== null && (status === 408 || status === 409 || status === 429 || status >= 500)
+  )
 }
 
 function patience({ plan }: World, dice: Dice): Patience {

@@ -1,7 +1,6 @@
 // The database of a history: one real SQLite in memory that every hub of it shares. On the way to it a statement or a
 // transaction can be slow, be refused, be lost, or happen without anybody being told.
-import { Database } from 'bun:sqlite'
-import { migrate } from '../db/migrate.ts'
+import type { Database } from 'bun:sqlite'
 import { openSqlite, type SqliteDb } from '../db/sqlite.ts'
 import type { Dice } from './dice.ts'
 import type { Kernel, Process } from './kernel.ts'
@@ -17,44 +16,25 @@ export interface Condition {
 
 export const healthy: Condition = { slowMs: 0, refuses: null, forgets: 0 }
 
-/** A migrated, empty database, as bytes. */
-export type Blank = Uint8Array
-
-export async function blank(): Promise<Blank> {
-  const db = await openSqlite(':memory:')
-  await migrate(db)
-  const bytes = db.client.serialize()
-  await db.close()
-  return bytes
-}
-
 export class Disk {
   condition = healthy
   /** Statements and transactions so far: while it stays the same, nothing has changed. */
   passes = 0
-  readonly client: Database
   private readonly dice: Dice
 
   constructor(
     private readonly kernel: Kernel,
     dice: Dice,
-    blank: Blank,
+    readonly client: Database,
     /** A server of its own, as PostgreSQL is; else a file that programs write themselves. */
     private readonly apart: boolean,
   ) {
     this.dice = dice.for('disk')
-    this.client = Database.deserialize(blank, { safeIntegers: true })
-    this.client.run('PRAGMA foreign_keys = ON')
   }
 
   /** As one program sees it. What a program that died has in hand it never hears of. */
   openFor(process: Process): Promise<SqliteDb> {
     return openSqlite(':memory:', { client: this.client, passage: (work) => this.pass(process, work) })
-  }
-
-  /** As the simulator sees it: nothing is ever wrong with it. */
-  open(): Promise<SqliteDb> {
-    return openSqlite(':memory:', { client: this.client })
   }
 
   private async pass<T>(process: Process, work: () => Promise<T>): Promise<T> {

@@ -27,8 +27,7 @@ const utf8 = new TextEncoder()
 export class SimEngine implements Engine {
   /** Refuses connections, as one that ran out of memory does. */
   down = false
-  /** Answers it is working on. */
-  readonly working = new Set<Work>()
+  private readonly working = new Set<Work>()
   private answers = 0
 
   constructor(
@@ -36,6 +35,11 @@ export class SimEngine implements Engine {
     /** How it answers the request under a tag. */
     private readonly mannerFor: (tag: string) => Manner,
   ) {}
+
+  /** Answers it is working on, those apart that it was told to stop and did not. */
+  get busy(): number {
+    return [...this.working].filter(({ deaf }) => !deaf).length
+  }
 
   async start(): Promise<void> {
     if (this.down) throw new HostError('no engine answers')
@@ -78,7 +82,7 @@ export class SimEngine implements Engine {
     const id = `cmpl-${(++this.answers).toString(16).padStart(32, '0')}`
     const work = new Work(this.process, { id, path, body, order, manner }, () => this.working.delete(work))
     this.working.add(work)
-    if (!manner.deaf) signal.addEventListener('abort', () => work.stop())
+    signal.addEventListener('abort', () => work.toldToStop())
     return { status: 200, bytes: work.bytes }
   }
 }
@@ -86,6 +90,7 @@ export class SimEngine implements Engine {
 /** One answer being given. */
 class Work {
   readonly bytes: ReadableStream<Uint8Array>
+  readonly deaf: boolean
   private controller!: ReadableStreamDefaultController<Uint8Array>
   private text = ''
   private next: Cancel
@@ -97,13 +102,12 @@ class Work {
     private readonly over: () => void,
   ) {
     const { id, path, body, order, manner } = what
+    this.deaf = manner.deaf ?? false
     this.bytes = new ReadableStream({
       start: (controller) => {
         this.controller = controller
       },
-      cancel: () => {
-        if (!manner.deaf) this.stop()
-      },
+      cancel: () => this.toldToStop(),
     })
     const outlet: Outlet = {
       write: (text) => void (this.text += text),
@@ -124,8 +128,12 @@ class Work {
     this.next = process.after(manner.firstMs, 'engine', speak)
   }
 
+  toldToStop(): void {
+    if (!this.deaf) this.stop()
+  }
+
   /** Its work ends; nobody is told. */
-  stop(): void {
+  private stop(): void {
     this.next()
     this.over()
   }

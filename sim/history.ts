@@ -1,6 +1,6 @@
 // One seed, one history: a world in trouble, then a world at peace, in which everything must come to its end.
-import type { Blank } from './disk.ts'
 import { openDoors } from './custom.ts'
+import type { Ground } from './ground.ts'
 import { judge } from './judge.ts'
 import { settleIn } from './people.ts'
 import type { Plan } from './plan.ts'
@@ -29,9 +29,10 @@ export interface Verdict {
 }
 
 /** `onNote` hears everything worth reading as it happens. */
-export function history(plan: Plan, blank: Blank, onNote?: (line: string) => void): Verdict {
+export function history(plan: Plan, ground: Ground, onNote?: (line: string) => void): Verdict {
+  ground.clear()
   return sealed(() => {
-    const world = new World(plan, blank, onNote)
+    const world = new World(plan, ground, onNote)
     const watch = new Watch(world)
     const live = (until: () => boolean) => {
       while (world.brokenRules.length === 0 && !until()) {
@@ -71,7 +72,10 @@ function atRest(world: World): () => boolean {
   const deadline = kernel.now + PEACE_MS
   let rest = false
   const look = () => {
-    for (const machine of world.machines) keepAlive(machine)
+    for (const machine of world.machines) {
+      if (isLocked(world, machine.name)) machine.banished = true
+      keepAlive(machine)
+    }
     const restless = unrest(world)
     if (restless === null) rest = true
     else if (kernel.now >= deadline) world.broken('all comes to rest', restless)
@@ -94,11 +98,17 @@ function unrest({ visits, houses, machines, disk }: World): string | null {
   for (const { name, alive, banished } of machines) {
     if (banished) continue
     if (!alive.some(({ life }) => life.status().state === 'serving')) return `${name} is not back`
-    const idle = alive.find(({ engine }) => engine.working.size > 0)
+    const idle = alive.find(({ engine }) => engine.busy > 0)
     if (idle) return `the engine of ${idle.name} works for nobody`
   }
   const { n } = disk.client.query('select count(*) as n from grants').get() as { n: bigint }
   return n > 0n ? `${n} grants are left` : null
+}
+
+/** Two machines were this one: its owner has to do something first. */
+function isLocked({ disk }: World, name: string): boolean {
+  const locked = 'select 1 from host_locks join hosts on hosts.id = host_locks.host_id where hosts.name = ?'
+  return disk.client.query(locked).get(name) !== null
 }
 
 function closed(world: World): () => boolean {

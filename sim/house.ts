@@ -3,7 +3,7 @@ import { type Config, readConfig } from '../hub/config.ts'
 import { type Hub, openHub } from '../hub/hub.ts'
 import type { LogFields } from '../hub/log.ts'
 import type { Process } from './kernel.ts'
-import type { Serving } from './server.ts'
+import type { Exchange, Serving } from './server.ts'
 import type { World } from './world.ts'
 
 const SECRET = 'a secret that only simulated hubs know'
@@ -11,6 +11,8 @@ const SECRET = 'a secret that only simulated hubs know'
 export class HubHouse {
   process: Process
   hub: Hub | null = null
+  /** What its process was asked. */
+  readonly exchanges = new Set<Exchange>()
   /** Takes connections: not while it starts, stops, or lies dead. */
   private listening = false
   private lives = 0
@@ -46,6 +48,7 @@ export class HubHouse {
     const { kernel, disk, plan } = this.world
     const process = kernel.process(`${this.name}.${++this.lives}`)
     this.process = process
+    this.exchanges.clear()
     const { env, name } = process
     const log = this.log(name)
     kernel.note(`${name} starts`)
@@ -53,7 +56,7 @@ export class HubHouse {
       .openFor(process)
       .then((db) =>
         openHub({
-          ...{ env, config: this.config, db, log, secret: SECRET, version: 'sim' },
+          ...{ env, config: this.config, db, log, secret: SECRET, version: 'sim', url: () => 'http://hub.test' },
           ...{ writer: 'inline', alone: plan.hubs === 1 },
         }),
       )
@@ -99,24 +102,34 @@ export class HubHouse {
         .drain(graceMs)
         .then((left) => {
           if (left > 0) this.world.crashed.add(process.name)
+          // As the program does: whoever is still connected is cut off.
+          for (const exchange of this.exchanges) exchange.cut()
           this.world.saw(left > 0 ? 'a hub drained in vain' : 'a hub drained to the end')
           return hub.close()
         })
-        .then(() => {
-          if (process.dead) return
-          this.world.kernel.note(`${process.name} has left`)
-          this.end()
-        })
+        .then(
+          () => {
+            if (process.dead) return
+            this.world.kernel.note(`${process.name} has left`)
+            this.end()
+          },
+          (error: unknown) => {
+            this.world.kernel.note(`${process.name} cannot leave: ${String(error)}`)
+            this.die()
+          },
+        )
     })
   }
 
   private log(name: string) {
-    const say = (level: string) => (event: string, fields: LogFields = {}) => {
-      // Of an error its first line: the rest names places in files, which are not the same everywhere.
-      const facts = JSON.stringify(fields, (_, value) => (typeof value === 'string' ? value.split('\n')[0] : value))
-      if (level !== 'debug') this.world.kernel.note(`${name} ${level} ${event} ${facts}`)
-      this.world.logged(level, event, fields)
-    }
+    const say =
+      (level: string) =>
+      (event: string, fields: LogFields = {}) => {
+        // Of an error its first line: the rest names places in files, which are not the same everywhere.
+        const facts = JSON.stringify(fields, (_, value) => (typeof value === 'string' ? value.split('\n')[0] : value))
+        if (level !== 'debug') this.world.kernel.note(`${name} ${level} ${event} ${facts}`)
+        this.world.logged(level, event, fields)
+      }
     return { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') }
   }
 }

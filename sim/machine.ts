@@ -4,11 +4,13 @@ import { Stopping } from '../host/daemon/stopping.ts'
 import type { Facts } from '../host/log.ts'
 import type { Dial } from '../host/tunnel/dial.ts'
 import { HubError } from '../hub/errors.ts'
+import { newId } from '../sdk/env.ts'
 import type { Hardware } from '../sdk/wire/frames.ts'
 import { closeCode } from '../sdk/wire/frames.ts'
 import type { Dice } from './dice.ts'
 import { type Manner, SimEngine } from './engine.ts'
 import type { Process } from './kernel.ts'
+import type { Owner } from './ground.ts'
 import { mannersOf, mischiefOf } from './manners.ts'
 import { Connection, type Weather } from './network.ts'
 import { honest, type Mischief } from './wire.ts'
@@ -28,6 +30,7 @@ export interface Agent {
 }
 
 export class Machine {
+  readonly name: string
   readonly agents: Agent[] = []
   weather: Weather = { latencyMs: 1, jitterMs: 0 }
   /** No packet gets from here to any hub, or back. */
@@ -42,12 +45,12 @@ export class Machine {
 
   constructor(
     private readonly world: World,
-    readonly name: string,
-    readonly token: { id: string; token: string },
+    readonly owner: Owner,
   ) {
-    this.dice = world.dice.for(`machine ${name}`)
-    this.mischief = mischiefOf(world, name)
-    this.manner = mannersOf(world, name)
+    this.name = owner.name
+    this.dice = world.dice.for(`machine ${this.name}`)
+    this.mischief = mischiefOf(world, this.name)
+    this.manner = mannersOf(world, this.name)
   }
 
   /** Agents that run, the first first. */
@@ -62,12 +65,17 @@ export class Machine {
     const engine = new SimEngine(process, this.manner)
     const connections: Connection[] = []
     const { env, name } = process
-    const note = (level: string) => (message: string, facts: Facts = {}) =>
-      kernel.note(`${name} ${level} ${message} ${JSON.stringify(facts)}`)
+    const note =
+      (level: string) =>
+      (message: string, facts: Facts = {}) =>
+        kernel.note(`${name} ${level} ${message} ${JSON.stringify(facts)}`)
     const life = new Life({
-      ...{ env, engine, token: this.token.token, stopping: new Stopping(), drainMs: 5_000 },
+      ...{ env, engine, token: this.owner.token, stopping: new Stopping(), drainMs: 5_000 },
       log: { info: note('info'), warn: note('warn'), error: note('error') },
-      identity: { agent: 'sim', machine: `machine_${this.name}`, name: this.name, hardware: HARDWARE },
+      identity: {
+        ...{ agent: 'sim', machine: `machine_${this.name}`, run: newId(env, 'run') },
+        ...{ name: this.name, hardware: HARDWARE },
+      },
       hub: 'ws://hub.test/hosts/link',
       dial: this.dialFor(process, connections),
     })
@@ -110,7 +118,11 @@ export class Machine {
         return near.socket
       }
       connections.push(connection)
-      this.world.wire.watch(connection, { hub: hub.name, machine: process.name, mischief: () => (this.world.healed ? honest : this.mischief) })
+      this.world.wire.watch(connection, {
+        hub: hub.name,
+        machine: process.name,
+        mischief: () => (this.world.healed ? honest : this.mischief),
+      })
       const { door } = house.hub
       hub.hears(latencyMs, 'dial', () => {
         door.receive(token, far.socket).then(

@@ -55,6 +55,9 @@ export const FAULTS = [
 ] as const
 export type Fault = (typeof FAULTS)[number]
 
+export const MOST_CUSTOMERS = 3
+export const MOST_MACHINES = 4
+
 export interface Plan {
   seed: number
   faults: ReadonlySet<Fault>
@@ -78,8 +81,8 @@ export function planFor(seed: number): Plan {
     troubleMs: dice.between(4_000, 12_000),
     visits: dice.between(6, 20),
     hubs: dice.chance(0.2) ? 2 : 1,
-    machines: dice.between(1, 4),
-    customers: dice.between(1, 3),
+    machines: dice.between(1, MOST_MACHINES),
+    customers: dice.between(1, MOST_CUSTOMERS),
     reasons: dice.chance(0.1),
   }
 }

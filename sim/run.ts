@@ -1,18 +1,30 @@
-import { blank } from './disk.ts'
+import { layGround } from './ground.ts'
 import { history } from './history.ts'
 import { planFor } from './plan.ts'
-const from = Number(process.argv[2] ?? 1), n = Number(process.argv[3] ?? 1)
-const b = await blank()
+const from = Number(process.argv[2] ?? 1),
+  n = Number(process.argv[3] ?? 1)
+const b = await layGround()
 const t0 = performance.now()
-let steps = 0, virtual = 0, bad = 0
+let steps = 0,
+  virtual = 0,
+  bad = 0
 const reached = new Map<string, number>()
 const rules = new Map<string, number[]>()
 for (let seed = from; seed < from + n; seed++) {
   const v = history(planFor(seed), b, process.argv[4] ? (l) => console.log(l) : undefined)
-  steps += v.steps; virtual += v.virtualMs
+  steps += v.steps
+  virtual += v.virtualMs
   for (const r of v.reached) reached.set(r, (reached.get(r) ?? 0) + 1)
-  if (v.broken.length) { bad++; const k = v.broken[0]!.rule; rules.set(k, [...(rules.get(k) ?? []), seed]) 
-    if (n === 1) { console.log(v.lastNotes.join('\n')); console.log([...v.plan.faults].join(' ')); console.log(v.broken) } }
+  if (v.broken.length) {
+    bad++
+    const k = v.broken[0]!.rule
+    rules.set(k, [...(rules.get(k) ?? []), seed])
+    if (n === 1) {
+      console.log(v.lastNotes.join('\n'))
+      console.log([...v.plan.faults].join(' '))
+      console.log(v.broken)
+    }
+  }
   if (n === 1) console.log(v.fingerprint, history(planFor(seed), b).fingerprint)
   await new Promise((r) => setImmediate(r))
 }

@@ -81,6 +81,14 @@ export class Exchange {
     this.server?.process.hears(this.line.latencyMs + lateMs, 'client gone', () => this.lose())
   }
 
+  /** The server closes every connection: its program wants to end. */
+  cut(): void {
+    if (this.state === 'gone') return
+    const open = this.state === 'open'
+    this.lose()
+    if (open) this.travel(() => this.closed(false))
+  }
+
   /** Refused, or reset. What an ended answer still has under way belongs to the system, and arrives. */
   private serverDied(): void {
     if (this.state !== 'open') return
@@ -222,9 +230,7 @@ class Sink {
   }
 
   drained(): Promise<number> {
-    return new Promise((resolve) =>
-      this.whenEmpty(() => void this.process.hears(0, 'drained', () => resolve(0))),
-    )
+    return new Promise((resolve) => this.whenEmpty(() => void this.process.hears(0, 'drained', () => resolve(0))))
   }
 
   whenEmpty(then: () => void): void {

@@ -56,7 +56,11 @@ export function rareInLog(event: string, { code, grants, requests }: LogFields):
     case 'ledger.enrolled_anew':
       return 'a hub enrolled anew'
     case 'ledger.swept':
-      return Number(requests) > 0 ? 'a hub died between charge and end' : Number(grants) > 0 ? 'something outlived its hub' : null
+      return Number(requests) > 0
+        ? 'a hub died between charge and end'
+        : Number(grants) > 0
+          ? 'something outlived its hub'
+          : null
     case 'ledger.retry':
       return 'a commit was done again'
     case 'attempt failed':

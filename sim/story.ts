@@ -34,7 +34,11 @@ export class Story {
   }
   private id: string | null = null
 
-  constructor(private readonly ask: Ask) {
+  /** `overrun` says whether some host went on past its end, which then is no lie of the hub's. */
+  constructor(
+    private readonly ask: Ask,
+    private readonly overrun: () => boolean = () => false,
+  ) {
     this.choices = ask.truths.map(() => ({ content: '', reasoning: '', calls: [], finish: null, roles: 0 }))
   }
 
@@ -95,6 +99,7 @@ export class Story {
 
   private follows(what: string, truth: string, before: string, more: string): void {
     if (more === '' || truth.startsWith(more, before.length)) return
+    if (more.startsWith(truth.slice(before.length)) && this.overrun() && !more.includes(POISON)) return
     const why = more.includes(POISON) ? 'a superseded attempt was heard' : `${what} is not what the model said`
     this.wrong(`${why}: after ${JSON.stringify(before.slice(-30))} came ${JSON.stringify(more)}`)
   }

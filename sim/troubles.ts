@@ -79,12 +79,11 @@ const NOW_AND_THEN: Partial<Record<Fault, Trouble>> = {
     // One is left, or there is nothing more to see.
     if (world.machines.filter(({ banished }) => !banished).length <= 1 || machine.banished) return
     machine.banished = true
-    settled(revokeHostToken(world.outside.env, world.db, { id: machine.token.id }))
+    settled(revokeHostToken(world.outside.env, world.ground.db, { id: machine.owner.tokenId }))
   },
   'revoked-key': (world, dice) => {
     const customer = dice.pick(world.customers)
-    settled(revokeKey(world.outside.env, world.db, { id: customer.keyId }))
-    customer.revokedAt ??= world.kernel.now
+    settled(revokeKey(world.outside.env, world.ground.db, { id: customer.keyId }))
   },
   'low-balance': (world, dice) => give(world, dice.pick(world.customers).account, BigInt(dice.between(1, 50_000))),
   'hub-crash': (world, dice) => {
@@ -138,6 +137,7 @@ export function heal(world: World): void {
     keepAlive(machine)
   }
   for (const house of world.houses) house.process.stillUntil = 0
+  for (const visit of world.visits) visit.readOn()
 }
 
 /** A machine's supervisor: an agent that ended for good is started again, unless another runs. */

@@ -1,6 +1,7 @@
 // One request of one client, from its first byte to whatever became of it.
 import type { ChatCompletion, Usage } from '../sdk/openai.ts'
 import type { Ask } from './ask.ts'
+import type { Customer } from './ground.ts'
 import type { HubHouse } from './house.ts'
 import { Exchange, type Line, type ServerWitness } from './server.ts'
 import { isWhole, Story } from './story.ts'
@@ -38,16 +39,6 @@ export type Outcome =
   /** The connection broke. */
   | 'broken'
 
-export interface Customer {
-  name: string
-  userId: string
-  account: string
-  keyId: string
-  secret: string
-  /** When its key was revoked. */
-  revokedAt: number | null
-}
-
 export class Visit {
   readonly story: Story
   /** `x-request-id`, as soon as the hub has answered. */
@@ -62,8 +53,6 @@ export class Visit {
   ended = false
   /** The hub has heard that its client is gone, before it had handed everything over. */
   gone = false
-  /** Whether the hub has handed anything to the network. */
-  answered = false
   readonly startedAt: number
   endedAt = 0
   private readonly exchange: Exchange
@@ -79,7 +68,7 @@ export class Visit {
     private readonly over: (visit: Visit) => void,
   ) {
     const { kernel, outside } = world
-    this.story = new Story(ask)
+    this.story = new Story(ask, () => world.liedAbout.has(ask.tag))
     this.startedAt = kernel.now
     this.hub = house?.process.name ?? null
     const headers = { authorization: `Bearer ${customer.secret}`, 'content-type': 'application/json' }
@@ -91,8 +80,14 @@ export class Visit {
     }
     const serving = house?.serving() ?? null
     this.exchange = new Exchange(kernel, outside, serving, patience.line, request, events, this.witness())
+    house?.exchanges.add(this.exchange)
     if (patience.leavesAfterMs !== null) outside.after(patience.leavesAfterMs, 'leaves', () => this.leave())
     kernel.note(`${customer.name} asks ${this.hub ?? 'nobody'} ${ask.tag}${ask.body.stream ? ' streamed' : ''}`)
+  }
+
+  /** Whatever kept its client from reading is over. */
+  readOn(): void {
+    this.patience.line.charsPerSecond = Number.POSITIVE_INFINITY
   }
 
   private heard(): void {
@@ -134,7 +129,6 @@ export class Visit {
 
   private read(status: number, headers: Headers, body: string | null): void {
     this.status = status
-    this.answered = true
     this.requestId = headers.get('x-request-id')
     if (status === 499) return
     if (!this.requestId) this.broken('every answer has its request id', `status ${status}`)

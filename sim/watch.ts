@@ -45,7 +45,7 @@ export class Watch {
 
 /** Every rule of the ledger's own check, as of now. */
 export function fullCheck(world: World): void {
-  const report = settled(checkLedger(world.db))
+  const report = settled(checkLedger(world.ground.db))
   // Between a hub's death and its heir's first sweep what it held is an orphan, as it should be.
   const problems = report.problems.filter(({ what }) => what !== 'a grant is held by a hub that is gone')
   if (problems.length > 0) world.broken('the books are right', JSON.stringify(problems))

@@ -75,7 +75,15 @@ export class Wire {
   /** Reads a connection whose far end is a hub's. */
   watch(connection: Connection, ends: { hub: string; machine: string; mischief: () => Mischief }): void {
     const { hub, machine, mischief } = ends
-    const line: Line = { hub, machine, hostId: '', epoch: 0, drainingSince: null, attempts: new Map(), parts: new Map() }
+    const line: Line = {
+      hub,
+      machine,
+      hostId: '',
+      epoch: 0,
+      drainingSince: null,
+      attempts: new Map(),
+      parts: new Map(),
+    }
     connection.far.onSend = (bytes) => decode(bytes, (frame) => this.fromHub(line, frame))
     connection.far.onArrival = (bytes) => this.fromHost(line, bytes, mischief())
     connection.far.onEnd = () => {

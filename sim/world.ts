@@ -1,16 +1,16 @@
 // Everything there is in one history, and the few things its parts ask of the whole.
-import type { SqliteDb } from '../db/sqlite.ts'
 import type { LogFields } from '../hub/log.ts'
 import type { Money } from '../sdk/money.ts'
 import { tagIn } from './ask.ts'
 import { Dice } from './dice.ts'
-import { type Blank, Disk } from './disk.ts'
+import { Disk } from './disk.ts'
+import type { Customer, Ground } from './ground.ts'
 import { HubHouse } from './house.ts'
-import { Kernel, type Process, settled } from './kernel.ts'
+import { Kernel, type Process } from './kernel.ts'
 import type { Machine } from './machine.ts'
 import type { Plan } from './plan.ts'
 import { type Rare, rareInLog } from './sometimes.ts'
-import type { Customer, Visit } from './visit.ts'
+import type { Visit } from './visit.ts'
 import { Wire } from './wire.ts'
 
 export interface Broken {
@@ -22,8 +22,6 @@ export class World {
   readonly dice: Dice
   readonly kernel: Kernel
   readonly disk: Disk
-  /** The database as nobody else sees it: always there, always at once. */
-  readonly db: SqliteDb
   readonly wire: Wire
   /** Everything that is no hub and no host. */
   readonly outside: Process
@@ -44,13 +42,12 @@ export class World {
 
   constructor(
     readonly plan: Plan,
-    blank: Blank,
+    readonly ground: Ground,
     onNote?: (line: string) => void,
   ) {
     this.dice = new Dice(plan.seed)
     this.kernel = new Kernel(this.dice, onNote)
-    this.disk = new Disk(this.kernel, this.dice, blank, plan.hubs > 1)
-    this.db = settled(this.disk.open())
+    this.disk = new Disk(this.kernel, this.dice, ground.db.client, plan.hubs > 1)
     this.outside = this.kernel.process('outside')
     this.wire = new Wire(this.dice.for('wire'), () => this.kernel.now, {
       broken: (rule, detail) => this.broken(rule, detail),
