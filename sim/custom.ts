@@ -1,6 +1,7 @@
 // What customers do while there is trouble: they come, alone or all at once, wait as long as they like, and come back.
 import { drawAsk } from './ask.ts'
 import type { Dice } from './dice.ts'
+import type { Fault } from './plan.ts'
 import { type Patience, Visit } from './visit.ts'
 import type { World } from './world.ts'
 
@@ -44,9 +45,8 @@ function mayHelp({ outcome, status }: Visit): boolean {
   )
 }
 
-function patience({ plan }: World, dice: Dice): Patience {
-  const has = (fault: Parameters<typeof plan.faults.has>[0], chance: number) =>
-    plan.faults.has(fault) && dice.chance(chance)
+function patience({ plan, healed }: World, dice: Dice): Patience {
+  const has = (fault: Fault, chance: number) => plan.faults.has(fault) && dice.chance(chance) && !healed
   const leaves = has('hang-up', 0.4)
   const byPieces = dice.chance(0.5)
   const slow = has('slow-reader', 0.4)

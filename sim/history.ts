@@ -69,7 +69,7 @@ function after(world: World, ms: number): () => boolean {
 /** Nothing runs, nothing is held, and everybody who should be there is. */
 function atRest(world: World): () => boolean {
   const { kernel } = world
-  const deadline = kernel.now + PEACE_MS
+  const healedAt = kernel.now
   let rest = false
   const look = () => {
     for (const machine of world.machines) {
@@ -78,7 +78,7 @@ function atRest(world: World): () => boolean {
     }
     const restless = unrest(world)
     if (restless === null) rest = true
-    else if (kernel.now >= deadline) world.broken('all comes to rest', restless)
+    else if (kernel.now >= Math.max(healedAt, ...world.houses.map(({ openedAt }) => openedAt)) + PEACE_MS) world.broken('all comes to rest', restless)
     else kernel.after(LOOK_EVERY_MS, 'look', look)
   }
   kernel.after(LOOK_EVERY_MS, 'look', look)

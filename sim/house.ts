@@ -11,6 +11,7 @@ const SECRET = 'a secret that only simulated hubs know'
 export class HubHouse {
   process: Process
   hub: Hub | null = null
+  openedAt = 0
   /** What its process was asked. */
   readonly exchanges = new Set<Exchange>()
   /** Takes connections: not while it starts, stops, or lies dead. */
@@ -65,6 +66,7 @@ export class HubHouse {
           if (process.dead) return
           this.hub = hub
           this.listening = true
+          this.openedAt = kernel.now
           kernel.note(`${name} is open`)
         },
         (error: unknown) => {
@@ -80,6 +82,7 @@ export class HubHouse {
     if (this.process.dead) return
     this.world.kernel.note(`${this.process.name} dies`)
     this.world.crashed.add(this.process.name)
+    if (this.hub && this.hub.platform.running.size > 0) this.world.saw('a hub died with requests under way')
     this.end()
   }
 

@@ -2,6 +2,7 @@
 import { charge, type Money, type Price } from '../sdk/money.ts'
 import { encode } from '../sdk/wire/vocabulary.ts'
 import { fullCost } from './ask.ts'
+import { rareInVisit } from './sometimes.ts'
 import type { Visit } from './visit.ts'
 import { fullCheck } from './watch.ts'
 import type { Attempt } from './wire.ts'
@@ -10,7 +11,7 @@ import type { World } from './world.ts'
 /** The emulated model's price, which never moves here. */
 const PRICE: Price = { prompt: 20_000, completion: 100_000 }
 
-interface Row {
+export interface Row {
   id: string
   user_id: string
   state: 'completed' | 'cancelled' | 'failed' | 'lost'
@@ -24,6 +25,8 @@ export function judge(world: World): void {
   for (const visit of world.visits) {
     const row = visit.requestId === null ? undefined : rows.get(visit.requestId)
     judgeVisit(world, visit, row)
+    const attempts = world.wire.attempts.get(visit.ask.tag) ?? []
+    for (const rare of rareInVisit(visit, row, attempts)) world.saw(rare)
     if (row) rows.delete(row.id)
   }
   // Requests whose answer nobody ever saw: the hub died with them.

@@ -60,6 +60,12 @@ export class Kernel {
     }
   }
 
+  /** An event that was due before runs now. */
+  again(event: Event): void {
+    event.at = this.now
+    this.push(event)
+  }
+
   /** Runs the next event. False: there is none. */
   step(): boolean {
     for (;;) {
@@ -67,8 +73,8 @@ export class Kernel {
       if (!event) return false
       const { process, work } = event
       if (!work || process?.dead) continue
-      if (process && process.stillUntil > event.at) {
-        this.push(process.delayed(event))
+      if (process?.still) {
+        process.park(event)
         continue
       }
       if (++this.steps > MOST_STEPS) throw new Error('this world never comes to rest')
@@ -152,13 +158,14 @@ function before(a: Event, b: Event): boolean {
 /** One program: what it sees of the world is its `env`. Killed, it does nothing more, whatever it still had in hand. */
 export class Process {
   dead = false
-  /** Until then it does nothing, and does not know: stopped by a signal, or busy with something else. */
-  stillUntil = 0
+  /** It does nothing, and does not know: stopped by a signal, or busy with something else. */
+  still = false
   readonly env: Env
   private readonly immediates: (() => void)[] = []
   private readonly deaths: (() => void)[] = []
   private wallOffset = 0
-  private ioFirst = false
+  /** What came due meanwhile. */
+  private readonly parked: Event[] = []
 
   constructor(
     private readonly kernel: Kernel,
@@ -197,20 +204,28 @@ export class Process {
   }
 
   standStill(ms: number): void {
-    this.stillUntil = Math.max(this.stillUntil, this.kernel.now + ms)
-    this.ioFirst = this.dice.chance(0.5)
+    if (this.still) return
+    this.still = true
+    this.kernel.after(ms, `${this.name} goes on`, () => this.goOn())
+  }
+
+  park(event: Event): void {
+    this.parked.push(event)
+  }
+
+  /** What was due while it stood still runs now: timers in their order, and all input before or after. */
+  goOn(): void {
+    this.still = false
+    const ioFirst = this.dice.chance(0.5)
+    for (const event of this.parked.splice(0)) {
+      if (event.io) event.due += ioFirst ? -1e9 : 1e9
+      this.kernel.again(event)
+    }
   }
 
   /** The wall clock is set. */
   jump(ms: number): void {
     this.wallOffset += ms
-  }
-
-  /** What was due while it stood still runs when it goes on: timers in their order, and all input before or after. */
-  delayed(event: Event): Event {
-    if (event.io) event.due += this.ioFirst ? -1e9 : 1e9
-    event.at = this.stillUntil
-    return event
   }
 
   /** In the order in which they were asked for, as the event loop does. */

@@ -86,6 +86,7 @@ export class Machine {
       (error: unknown) => {
         kernel.note(`${name} gives up: ${String(error)}`)
         process.kill()
+        if (this.alive.length > 0) this.world.saw('a clone was sent away')
       },
     )
     return agent

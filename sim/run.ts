@@ -31,4 +31,4 @@ for (let seed = from; seed < from + n; seed++) {
 const s = (performance.now() - t0) / 1000
 console.log({ bad, seedsPerSecond: n / s, steps: steps / n, virtual: virtual / n / 1000 })
 for (const [k, v] of rules) console.log(v.length, k, v.slice(0, 8).join(' '))
-console.log(reached)
+const { RARE } = await import('./sometimes.ts'); for (const r of RARE) console.log(String(reached.get(r) ?? 0).padStart(4), r)

@@ -28,6 +28,8 @@ export interface ServerWitness {
   answered(status: number, headers: Headers, body: string | null): void
   /** The hub gave this to the network. */
   wrote(text: string): void
+  /** The hub was made to wait for its client. */
+  congested(): void
   ended(): void
   /** The hub has heard that its client is gone. */
   clientGone(): void
@@ -153,7 +155,9 @@ export class Exchange {
       write: (text) => {
         if (this.state !== 'open' || !sink) return 0
         this.witness.wrote(text)
-        return sink.write(text)
+        const written = sink.write(text)
+        if (typeof written !== 'number') this.witness.congested()
+        return written
       },
       flush: (wait) => (wait && sink ? sink.drained() : 0),
       end: () => {

@@ -1,6 +1,9 @@
 // States that are rare and that the hub must get right. A run that never reaches one of them has gone blind to it, and
 // fails, however green it is.
 import type { LogFields } from '../hub/log.ts'
+import type { Row } from './judge.ts'
+import type { Visit } from './visit.ts'
+import type { Attempt } from './wire.ts'
 
 export const RARE = [
   // What clients live through.
@@ -77,4 +80,32 @@ function rareFailure(code: string): Rare | null {
   if (code === 'stopping' || code === 'refused:draining') return 'a host gave an answer back'
   if (code.startsWith('refused:')) return 'a host refused an attempt'
   return null
+}
+
+/** What became of one request. */
+export function rareInVisit(visit: Visit, row: Row | undefined, attempts: readonly Attempt[]): Rare[] {
+  const { error, story, gone, outcome } = visit
+  const completed = row?.state === 'completed'
+  const begun = story.begun
+  const seen: [Rare, boolean][] = [
+    ['a second host answered', completed && attempts.length === 2],
+    ['a third host answered', completed && attempts.length === 3],
+    ['an answer failed in its middle', story.error !== null && begun],
+    ['no host was there', error === 'no_capacity' && attempts.length === 0],
+    ['all hosts failed', (error ?? story.error) === 'upstream_error' && attempts.length > 1],
+    ['a client left before the first token', gone && attempts.length > 0 && !begun],
+    ['a client left in the middle', row?.state === 'cancelled' && row.cost > 0n],
+    ['a client left while its charge was on the way', gone && completed && !story.done],
+    ['a client did not read', visit.congested],
+    ['a whole answer found nobody', row?.state === 'lost' && outcome === 'left' && !visit.ask.body.stream],
+    ['a body came too late', error === 'request_body_timeout'],
+    ['a key had too many requests', error === 'rate_limit_exceeded'],
+    ['a balance was too low', error === 'insufficient_quota'],
+    ['a revoked key was refused', error === 'invalid_api_key'],
+    ['two hosts blamed the request', error === 'invalid_request' && attempts.length > 1],
+    ['an answer was cut to its limit', completed && attempts.at(-1)?.state === 'cancelled'],
+    ['a settlement was given up', (error ?? story.error) === 'hub_unavailable' && begun],
+    ['the books were away at admission', error === 'hub_unavailable' && attempts.length === 0],
+  ]
+  return seen.filter(([, is]) => is).map(([rare]) => rare)
 }

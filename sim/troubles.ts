@@ -129,14 +129,14 @@ export function heal(world: World): void {
     machine.cutOff = false
     machine.weather = { latencyMs: 1, jitterMs: 0 }
     for (const { process, engine, life } of machine.alive) {
-      process.stillUntil = 0
+      process.goOn()
       engine.down = false
       life.offer.hold('owner', null)
     }
     // Their supervisors see to it that each runs once.
     keepAlive(machine)
   }
-  for (const house of world.houses) house.process.stillUntil = 0
+  for (const house of world.houses) house.process.goOn()
   for (const visit of world.visits) visit.readOn()
 }
 

@@ -53,6 +53,8 @@ export class Visit {
   ended = false
   /** The hub has heard that its client is gone, before it had handed everything over. */
   gone = false
+  /** The hub was made to wait for it. */
+  congested = false
   readonly startedAt: number
   endedAt = 0
   private readonly exchange: Exchange
@@ -115,6 +117,9 @@ export class Visit {
     return {
       answered: (status, headers, body) => this.read(status, headers, body),
       wrote: (text) => this.wrote(text),
+      congested: () => {
+        this.congested = true
+      },
       ended: () => {
         this.ended = true
         if (this.status === 200 && this.ask.body.stream && !this.story.done)
