@@ -78,11 +78,18 @@ export function planFor(seed: number): Plan {
   return {
     seed,
     faults: new Set(FAULTS.filter(() => dice.chance(density))),
-    troubleMs: dice.between(4_000, 12_000),
+    troubleMs: troubleMs(dice),
     visits: dice.between(6, 20),
     hubs: dice.chance(0.2) ? 2 : 1,
     machines: dice.between(1, MOST_MACHINES),
     customers: dice.between(1, MOST_CUSTOMERS),
     reasons: dice.chance(0.1),
   }
+}
+
+/** Mostly short, since most goes wrong at once; but some troubles take their time. */
+function troubleMs(dice: Dice): number {
+  const draw = dice.next()
+  if (draw < 0.03) return dice.between(50_000, 90_000)
+  return draw < 0.15 ? dice.between(12_000, 30_000) : dice.between(3_000, 10_000)
 }

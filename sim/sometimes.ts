@@ -77,7 +77,7 @@ function rareFailure(code: string): Rare | null {
   if (code === 'superseded') return 'a host was linked over'
   if (code === 'silent') return 'a host went silent'
   if (code === 'bad_token') return 'a linked token was revoked'
-  if (code === 'stopping' || code === 'refused:draining') return 'a host gave an answer back'
+  if (code === 'stopping') return 'a host gave an answer back'
   if (code.startsWith('refused:')) return 'a host refused an attempt'
   return null
 }

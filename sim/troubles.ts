@@ -20,7 +20,7 @@ const FROM_THE_START: Partial<Record<Fault, Trouble>> = {
     for (const machine of machines) machine.weather = { latencyMs: dice.between(1, 120), jitterMs: dice.between(0, 60) }
   },
   'slow-disk': ({ disk }, dice) => {
-    disk.condition = { ...disk.condition, slowMs: dice.pick([0.3, 3, 30]) }
+    disk.condition = { ...disk.condition, slowMs: dice.pick([0.3, 3, 30, 200]) }
   },
   'forgetful-disk': ({ disk }, dice) => {
     disk.condition = { ...disk.condition, forgets: dice.pick([0.01, 0.05, 0.3]) }
@@ -91,7 +91,7 @@ const NOW_AND_THEN: Partial<Record<Fault, Trouble>> = {
     house.die()
     world.kernel.after(dice.around(1_000), 'supervisor', () => house.start())
   },
-  'hub-pause': (world, dice) => dice.pick(world.houses).process.standStill(dice.around(4_000)),
+  'hub-pause': (world, dice) => dice.pick(world.houses).process.standStill(dice.chance(0.2) ? 45_000 : dice.around(3_000)),
   'hub-stop': (world, dice) => {
     const house = dice.pick(world.houses)
     house.stop(dice.pick([0, 500, 5_000]), () =>
@@ -105,7 +105,7 @@ const NOW_AND_THEN: Partial<Record<Fault, Trouble>> = {
   'failing-disk': ({ disk, kernel }, dice) => {
     const code = dice.pick(['SQLITE_BUSY', 'SQLITE_FULL', 'SQLITE_IOERR'])
     disk.condition = { ...disk.condition, refuses: { code, chance: dice.pick([0.2, 1]) } }
-    kernel.after(dice.around(3_000), 'disk well', () => {
+    kernel.after(dice.chance(0.3) ? 15_000 : dice.around(2_000), 'disk well', () => {
       disk.condition = { ...disk.condition, refuses: null }
     })
   },
