@@ -28,7 +28,7 @@ export interface Claim {
 export class EngineError extends Error {
   override name = 'EngineError'
   constructor(
-    readonly code: 'garbage' | 'engine_error' | 'cut' | 'too_large',
+    readonly code: 'garbage' | 'engine_error' | 'cut' | 'too_large' | 'empty',
     message: string,
   ) {
     super(message)
@@ -123,6 +123,11 @@ export class EngineReader {
       if (error instanceof RangeError) throw new EngineError('too_large', 'an event of the engine is too large')
       throw error
     }
+  }
+
+  /** Every choice has its finish: what may still come is only telemetry. */
+  get complete(): boolean {
+    return this.finished.size === this.ask.n
   }
 
   /** The engine closed. @throws EngineError when it did so before its answer was complete. */
