@@ -2,10 +2,12 @@
 import { type Config, readConfig } from '../hub/config.ts'
 import { type Hub, openHub } from '../hub/hub.ts'
 import type { LogFields } from '../hub/log.ts'
+import { sleep } from '../sdk/env.ts'
 import type { Process } from './kernel.ts'
 import type { Exchange, Serving } from './server.ts'
 import type { World } from './world.ts'
 
+const LAST_BYTES_MS = 5_000
 const SECRET = 'a secret that only simulated hubs know'
 
 export class HubHouse {
@@ -104,12 +106,10 @@ export class HubHouse {
       void hub
         .drain(graceMs)
         .then((left) => {
-          if (left > 0) this.world.crashed.add(process.name)
-          // As the program does: whoever is still connected is cut off.
-          for (const exchange of this.exchanges) exchange.cut()
           this.world.saw(left > 0 ? 'a hub drained in vain' : 'a hub drained to the end')
-          return hub.close()
+          return this.deliver(process)
         })
+        .then(() => hub.close())
         .then(
           () => {
             if (process.dead) return
@@ -122,6 +122,14 @@ export class HubHouse {
           },
         )
     })
+  }
+
+  /** As bin/gpuhub/serve.ts does: the last bytes may leave, then whoever is still connected is cut off. */
+  private async deliver({ env }: Process): Promise<void> {
+    const until = env.mono() + LAST_BYTES_MS
+    const pending = () => [...this.exchanges].some((exchange) => exchange.pending)
+    while (pending() && env.mono() < until) await sleep(env, 10)
+    for (const exchange of this.exchanges) exchange.cut()
   }
 
   private log(name: string) {

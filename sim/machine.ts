@@ -70,7 +70,7 @@ export class Machine {
       (message: string, facts: Facts = {}) =>
         kernel.note(`${name} ${level} ${message} ${JSON.stringify(facts)}`)
     const life = new Life({
-      ...{ env, engine, token: this.owner.token, stopping: new Stopping(), drainMs: 5_000 },
+      ...{ env, engine, token: this.owner.token, stopping: new Stopping(env), graceMs: 5_000, outdated: () => false },
       log: { info: note('info'), warn: note('warn'), error: note('error') },
       identity: {
         ...{ agent: 'sim', machine: `machine_${this.name}`, run: newId(env, 'run') },

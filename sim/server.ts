@@ -83,6 +83,11 @@ export class Exchange {
     this.server?.process.hears(this.line.latencyMs + lateMs, 'client gone', () => this.lose())
   }
 
+  /** Something of it still has to reach its client, or to come from it. */
+  get pending(): boolean {
+    return this.state === 'open' || (this.state === 'ended' && !this.sink?.empty)
+  }
+
   /** The server closes every connection: its program wants to end. */
   cut(): void {
     if (this.state === 'gone') return
@@ -237,8 +242,12 @@ class Sink {
     return new Promise((resolve) => this.whenEmpty(() => void this.process.hears(0, 'drained', () => resolve(0))))
   }
 
+  get empty(): boolean {
+    return this.chars === 0
+  }
+
   whenEmpty(then: () => void): void {
-    if (this.chars === 0) then()
+    if (this.empty) then()
     else this.whenRead.push(then)
   }
 

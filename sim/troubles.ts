@@ -72,8 +72,8 @@ const NOW_AND_THEN: Partial<Record<Fault, Trouble>> = {
       life.offer.hold('owner', 'its owner plays')
       world.kernel.after(dice.around(2_500), 'owner back', () => life.offer.hold('owner', null))
     }),
-  'owner-stop': (world, dice) => withAgent(world, dice, (agent) => stop(world, dice, agent, 'soon')),
-  'owner-stop-now': (world, dice) => withAgent(world, dice, (agent) => stop(world, dice, agent, 'now')),
+  'owner-stop': (world, dice) => withAgent(world, dice, (agent) => stop(world, dice, agent, 5_000)),
+  'owner-stop-now': (world, dice) => withAgent(world, dice, (agent) => stop(world, dice, agent, 0)),
   'revoked-token': (world, dice) => {
     const machine = dice.pick(world.machines)
     // One is left, or there is nothing more to see.
@@ -164,8 +164,8 @@ function withAgent(world: World, dice: Dice, work: (agent: Agent) => void): void
   if (agents.length > 0) work(dice.pick(agents))
 }
 
-function stop(world: World, dice: Dice, { life, process }: Agent, how: 'soon' | 'now'): void {
-  life.stop(how)
+function stop(world: World, dice: Dice, { life, process }: Agent, graceMs: number): void {
+  life.stop(graceMs)
   const machine = world.machines.find(({ agents }) => agents.some((agent) => agent.life === life))
   process.onDeath(() => {
     if (machine) world.kernel.after(dice.around(2_000), 'started again', () => keepAlive(machine))

@@ -88,5 +88,5 @@ test('a client that hangs up in the middle of its body has left; nothing failed'
     },
   })
   const init = { method: 'POST', body, signal: left.signal, duplex: 'half' }
-  expect(readBytes(virtualEnv(), new Request('http://hub/v1/chat/completions', init))).rejects.toBeInstanceOf(Cancelled)
+  await expect(readBytes(virtualEnv(), new Request('http://hub/v1/chat/completions', init))).rejects.toBeInstanceOf(Cancelled)
 })
