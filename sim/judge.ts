@@ -73,21 +73,22 @@ function judgeVisit(world: World, visit: Visit, row: Row | undefined): void {
     if (row && !exact(row.cost, full)) broken('a complete answer costs what it costs', `${row.cost}, not ${full};`)
   } else if (visit.gone) {
     if (row?.state === 'completed' && !exact(row.cost, full)) broken('a charge that raced a hang-up is the full one')
-    if (row?.state === 'cancelled') judgeCancelled(visit, row, lied, broken)
+    if (row?.state === 'cancelled') judgeCancelled(world, visit, row, broken)
     if (!row && !hubDied && status === 200) broken('every request is written down')
   } else if (!hubDied) broken('every request ends in a way its client can act on')
   else if (paid(row) > 0n) broken('nobody pays for an answer cut by the hub')
 }
 
-function judgeCancelled(visit: Visit, row: Row, lied: boolean, broken: (rule: string, detail: string) => void): void {
+function judgeCancelled(world: World, visit: Visit, row: Row, broken: (rule: string, detail: string) => void): void {
   const { ask, story } = visit
   const told = story.choices[0]!
   const completion = encode(told.content).length
   const wanted = story.begun ? charge(PRICE, { prompt: ask.truths[0]!.prompt.length, completion }) : 0n
   if (row.cost > fullCost(ask, PRICE)) broken('who leaves pays no more than the whole', `${row.cost};`)
   if (!story.begun && row.cost > 0n) broken('who leaves before the first token pays nothing', `${row.cost};`)
-  if (!ask.plain) return
-  if (lied ? row.cost > wanted : row.cost !== wanted)
+  // Who leaves between two hosts got words of one that failed, and nobody is there to be paid.
+  if (!ask.plain || (row.host_id === null && row.cost === 0n && visit.between)) return
+  if (world.liedAbout.has(ask.tag) ? row.cost > wanted : row.cost !== wanted)
     broken('who leaves pays for what was written to them', `${row.cost}, not ${wanted};`)
 }
 

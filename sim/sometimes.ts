@@ -2,6 +2,7 @@
 // fails, however green it is.
 import type { LogFields } from '../hub/log.ts'
 import type { Row } from './judge.ts'
+import { isResumed } from './question.ts'
 import type { Visit } from './visit.ts'
 import type { Attempt } from './wire.ts'
 
@@ -9,6 +10,9 @@ export const RARE = [
   // What clients live through.
   'a second host answered',
   'a third host answered',
+  'an answer went on by ids',
+  'an answer went on by text',
+  'an answer went on twice',
   'an answer failed in its middle',
   'no host was there',
   'all hosts failed',
@@ -90,6 +94,7 @@ export function rareInVisit(visit: Visit, row: Row | undefined, attempts: readon
   const seen: [Rare, boolean][] = [
     ['a second host answered', completed && attempts.length === 2],
     ['a third host answered', completed && attempts.length === 3],
+    ['an answer went on twice', completed && attempts.filter(({ body }) => isResumed(body)).length > 1],
     ['an answer failed in its middle', story.error !== null && begun],
     ['no host was there', error === 'no_capacity' && attempts.length === 0],
     ['all hosts failed', (error ?? story.error) === 'upstream_error' && attempts.length > 1],

@@ -58,6 +58,8 @@ export class Visit {
   readonly startedAt: number
   endedAt = 0
   private readonly exchange: Exchange
+  /** It had words of a host that had failed, when the hub heard that it was gone. */
+  between = false
   private pieces = 0
   private settled = false
 
@@ -127,6 +129,8 @@ export class Visit {
       },
       clientGone: () => {
         this.gone = true
+        const attempts = this.world.wire.attempts.get(this.ask.tag) ?? []
+        this.between = attempts.length > 1 || attempts[0]?.state !== 'running'
       },
       threw: (error) => this.broken('the hub answers whatever happens', String(error)),
     }

@@ -1,7 +1,6 @@
 // Everything there is in one history, and the few things its parts ask of the whole.
 import type { LogFields } from '../hub/log.ts'
 import type { Money } from '../sdk/money.ts'
-import { tagIn } from './ask.ts'
 import { Dice } from './dice.ts'
 import { Disk } from './disk.ts'
 import type { Customer, Ground } from './ground.ts'
@@ -9,9 +8,10 @@ import { HubHouse } from './house.ts'
 import { Kernel, type Process } from './kernel.ts'
 import type { Machine } from './machine.ts'
 import type { Plan } from './plan.ts'
+import { flawOf, readQuestion } from './question.ts'
 import { type Rare, rareInLog } from './sometimes.ts'
 import type { Visit } from './visit.ts'
-import { Wire } from './wire.ts'
+import { type Attempt, Wire } from './wire.ts'
 
 export interface Broken {
   rule: string
@@ -51,10 +51,7 @@ export class World {
     this.outside = this.kernel.process('outside')
     this.wire = new Wire(this.dice.for('wire'), () => this.kernel.now, {
       broken: (rule, detail) => this.broken(rule, detail),
-      asked: (attempt) => {
-        attempt.tag = tagIn(attempt.body) ?? ''
-        this.kernel.note(`${attempt.hub} asks ${attempt.machine} ${attempt.tag}, attempt ${attempt.number}`)
-      },
+      asked: (attempt) => this.asked(attempt),
       saw: (rare) => this.saw(rare),
     })
     this.houses = Array.from({ length: plan.hubs }, (_, at) => new HubHouse(this, `hub${at + 1}`))
@@ -74,6 +71,19 @@ export class World {
 
   saw(rare: Rare): void {
     this.reached.add(rare)
+  }
+
+  /** The whole question of an attempt was sent. */
+  private asked(attempt: Attempt): void {
+    const question = readQuestion(attempt.body)
+    attempt.tag = question.tag
+    this.kernel.note(`${attempt.hub} asks ${attempt.machine} ${attempt.tag} by ${question.way}, attempt ${attempt.number}`)
+    const visit = this.visits.find(({ ask }) => ask.tag === attempt.tag)
+    if (!visit) return this.broken('a host is asked what a client asked', attempt.body.slice(0, 200))
+    const flaw = flawOf(question, visit)
+    if (flaw) this.broken('a host that goes on is given all that was said', `${attempt.tag}: ${flaw}`)
+    if (question.way === 'ids') this.saw('an answer went on by ids')
+    if (question.way === 'text') this.saw('an answer went on by text')
   }
 
   /** A hub said something. */
