@@ -175,7 +175,8 @@ export class Process {
     this.env = {
       now: () => Math.floor(kernel.wall() + this.wallOffset),
       mono: () => kernel.now,
-      timer: (delayMs, work) => this.after(delayMs, 'timer', work),
+      // The runtime's timers know whole milliseconds, and none shorter than one.
+      timer: (delayMs, work) => this.after(Math.max(1, Math.trunc(delayMs)), 'timer', work),
       soon: (work) => this.soon(work),
       random: (length) => dice.bytes(length),
     }

@@ -73,12 +73,16 @@ export class World {
     this.reached.add(rare)
   }
 
+  visitOf(tag: string): Visit | undefined {
+    return this.visits.find(({ ask }) => ask.tag === tag)
+  }
+
   /** The whole question of an attempt was sent. */
   private asked(attempt: Attempt): void {
     const question = readQuestion(attempt.body)
     attempt.tag = question.tag
     this.kernel.note(`${attempt.hub} asks ${attempt.machine} ${attempt.tag} by ${question.way}, attempt ${attempt.number}`)
-    const visit = this.visits.find(({ ask }) => ask.tag === attempt.tag)
+    const visit = this.visitOf(attempt.tag)
     if (!visit) return this.broken('a host is asked what a client asked', attempt.body.slice(0, 200))
     const flaw = flawOf(question, visit)
     if (flaw) this.broken('a host that goes on is given all that was said', `${attempt.tag}: ${flaw}`)
