@@ -97,9 +97,7 @@ function judgeHost(world: World, visit: Visit, row: Row, broken: (rule: string, 
   const attempts = world.wire.attempts.get(visit.ask.tag) ?? []
   const last = attempts.at(-1)
   const detail = `${row.host_id} of ${attempts.map(name).join(', ')};`
-  if (last?.hostId !== row.host_id) return broken('the host that finishes is paid', detail)
-  if (row.state === 'completed' && last.state !== 'ended' && !world.liedAbout.has(visit.ask.tag))
-    broken('a host that fails is not paid', detail)
+  if (last?.hostId !== row.host_id) broken('the host that finishes is paid', detail)
 }
 
 const name = ({ hostId, number, state }: Attempt) => `${hostId} (attempt ${number}: ${state})`

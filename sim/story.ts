@@ -90,8 +90,9 @@ export class Story {
       const known = (told.calls[call.index] ??= { name: '', arguments: '' })
       known.name += call.function?.name ?? ''
       known.arguments += call.function?.arguments ?? ''
-      const wanted = truth.toolCalls[call.index]
-      if (!wanted?.arguments.startsWith(known.arguments)) this.wrong(`a call says ${known.arguments}`)
+      const wanted = truth.toolCalls[call.index]?.arguments ?? ''
+      const isMore = this.overrun() && known.arguments.startsWith(wanted)
+      if (!wanted.startsWith(known.arguments) && !isMore) this.wrong(`a call says ${known.arguments}`)
     }
     if (finish === null) return
     told.finish = finish
