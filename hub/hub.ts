@@ -173,7 +173,8 @@ export async function openHub(options: HubOptions): Promise<Hub> {
       // Ahead of everything else, since these are nearly all of the traffic.
       const inference = inferenceRoute(pathname, request)
       if (inference) return answerInference(platform, inference, request, () => server?.timeout(request, 0))
-      if (pathname === '/hosts/link') return door.upgrade(request, server)
+      if (pathname === '/hosts/link')
+        return door.upgrade(request, server, addressOf(server.requestIP(request)?.address))
       callers.note(request, server?.requestIP?.(request)?.address)
       return (await pages?.(platform, request)) ?? api.fetch(request)
     },
@@ -209,6 +210,11 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     const offer = findOffer(model)
     return offer && offers.find(offer.id) ? offer.id : null
   }
+}
+
+/** Null: a proxy on this machine, for which all visitors look alike. */
+function addressOf(peer: string | undefined): string | null {
+  return peer === undefined || /^(::ffff:)?127\.|^::1$/.test(peer) ? null : peer
 }
 
 function nothingHere(): HubError {
