@@ -16,6 +16,8 @@ export interface Ask {
 }
 
 export const MODEL = 'gpuhub/emulator'
+/** Of an answer to somebody who does not say. */
+const MOST_TOKENS = 8_192
 const SUBJECTS = ['tea', 'rain and wind', 'old clocks', 'the sea', 'good bread', 'naïve 漢字 text 🙂', 'trains']
 const TOOL = {
   type: 'function',
@@ -75,4 +77,10 @@ export function fullCost({ truths, plain }: Ask, price: Price): Money {
   )
   const completion = counted.reduce((tokens, more) => tokens + more, 0)
   return charge(price, { prompt: truths[0]!.prompt.length, completion })
+}
+
+/** What no answer to it may cost more than. */
+export function mostCost({ truths, body, path }: Ask, price: Price): Money {
+  const asked = typeof body.max_tokens === 'number' ? body.max_tokens : path === '/v1/completions' ? 16 : MOST_TOKENS
+  return charge(price, { prompt: truths[0]!.prompt.length, completion: truths.length * asked })
 }

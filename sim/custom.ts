@@ -11,7 +11,7 @@ const MOST_RETRIES = 2
 export function openDoors(world: World): void {
   const { plan, outside } = world
   const dice = world.dice.for('custom')
-  const burst = plan.faults.has('burst') ? dice.between(4, 12) : 1
+  const burst = plan.faults.includes('burst') ? dice.between(4, 12) : 1
   for (let number = 1; number <= plan.visits; ) {
     const at = dice.next() * plan.troubleMs
     const together = dice.chance(0.3) ? burst : 1
@@ -46,7 +46,7 @@ function mayHelp({ outcome, status }: Visit): boolean {
 }
 
 function patience({ plan, healed }: World, dice: Dice): Patience {
-  const has = (fault: Fault, chance: number) => plan.faults.has(fault) && dice.chance(chance) && !healed
+  const has = (fault: Fault, chance: number) => plan.faults.includes(fault) && dice.chance(chance) && !healed
   const leaves = has('hang-up', 0.4)
   const byPieces = dice.chance(0.5)
   const slow = has('slow-reader', 0.4)
@@ -55,7 +55,7 @@ function patience({ plan, healed }: World, dice: Dice): Patience {
     leavesAfterPieces: leaves && byPieces ? dice.between(1, 20) : null,
     lateMs: has('late-hang-up', 0.5) ? dice.around(3_000) : 0,
     line: {
-      latencyMs: plan.faults.has('latency') ? dice.between(1, 80) : 1,
+      latencyMs: plan.faults.includes('latency') ? dice.between(1, 80) : 1,
       charsPerSecond: slow ? dice.between(20, 3_000) : Number.POSITIVE_INFINITY,
       bufferChars: slow ? dice.between(100, 4_000) : 64_000,
     },

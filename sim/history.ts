@@ -10,9 +10,10 @@ import { bringTrouble, heal, keepAlive } from './troubles.ts'
 import { Watch } from './watch.ts'
 import { type Broken, World } from './world.ts'
 
-/** After the last trouble every request has ended by then, and every host is back. */
-const PEACE_MS = 60_000
+/** By then every request has ended (none lives longer than a minute here), and every host is back. */
+const PEACE_MS = 75_000
 const LOOK_EVERY_MS = 500
+const MOST_STEPS = 300_000
 /** How long a hub may take to leave. */
 const LEAVE_MS = 40_000
 
@@ -36,7 +37,8 @@ export function history(plan: Plan, ground: Ground, onNote?: (line: string) => v
     const watch = new Watch(world)
     const live = (until: () => boolean) => {
       while (world.brokenRules.length === 0 && !until()) {
-        if (!world.kernel.step()) break
+        if (!world.kernel.step()) return world.broken('a world goes on', 'nothing is left to happen')
+        if (world.kernel.steps > MOST_STEPS) return world.broken('a world comes to rest', 'it never does')
         watch.look()
       }
     }
@@ -78,7 +80,8 @@ function atRest(world: World): () => boolean {
     }
     const restless = unrest(world)
     if (restless === null) rest = true
-    else if (kernel.now >= Math.max(healedAt, ...world.houses.map(({ openedAt }) => openedAt)) + PEACE_MS) world.broken('all comes to rest', restless)
+    else if (kernel.now >= Math.max(healedAt, ...world.houses.map(({ openedAt }) => openedAt)) + PEACE_MS)
+      world.broken('all comes to rest', restless)
     else kernel.after(LOOK_EVERY_MS, 'look', look)
   }
   kernel.after(LOOK_EVERY_MS, 'look', look)

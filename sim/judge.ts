@@ -1,7 +1,7 @@
 // What must be true of a history when it is over: of every request, of every cent.
 import { charge, type Money, type Price } from '../sdk/money.ts'
 import { encode } from '../sdk/wire/vocabulary.ts'
-import { fullCost } from './ask.ts'
+import { fullCost, mostCost } from './ask.ts'
 import { rareInVisit } from './sometimes.ts'
 import type { Visit } from './visit.ts'
 import { fullCheck } from './watch.ts'
@@ -54,7 +54,7 @@ function judgeVisit(world: World, visit: Visit, row: Row | undefined): void {
   if (visit.hub === null) return
   if (visit.error === 'internal' || story.error === 'internal') broken('nothing fails inside the hub')
   // A hub that leaves does not wait for bodies that are still on their way to it.
-  if (outcome === 'broken' && status === null) return
+  if (outcome === 'broken' && (status === null || status === 499)) return
   if (outcome === 'broken' && !hubDied) broken('no connection just breaks')
   if (row && row.user_id !== visit.customer.userId) broken('who asks is who pays')
   const refused = status !== null && status !== 200
@@ -65,7 +65,10 @@ function judgeVisit(world: World, visit: Visit, row: Row | undefined): void {
 
   const full = fullCost(ask, PRICE)
   const lied = world.liedAbout.has(ask.tag)
-  const exact = (cost: Money, wanted: Money) => (lied ? cost <= wanted : cost === wanted)
+  const unsure = world.unsure.has(ask.tag)
+  // Who goes on past the limit may yet show more of a call than the truth does, within the limit.
+  const most = ask.plain ? full : mostCost(ask, PRICE)
+  const exact = (cost: Money, wanted: Money) => unsure || (lied ? cost <= most : cost === wanted)
   if (story.done) {
     // Refunded when its end did not reach the network for certain.
     const mayBeLost = hubDied || visit.gone
@@ -87,7 +90,7 @@ function judgeCancelled(world: World, visit: Visit, row: Row, broken: (rule: str
   if (row.cost > fullCost(ask, PRICE)) broken('who leaves pays no more than the whole', `${row.cost};`)
   if (!story.begun && row.cost > 0n) broken('who leaves before the first token pays nothing', `${row.cost};`)
   // Who leaves between two hosts got words of one that failed, and nobody is there to be paid.
-  if (!ask.plain || (row.host_id === null && row.cost === 0n && visit.between)) return
+  if (!ask.plain || world.unsure.has(ask.tag) || (row.host_id === null && row.cost === 0n && visit.between)) return
   if (world.liedAbout.has(ask.tag) ? row.cost > wanted : row.cost !== wanted)
     broken('who leaves pays for what was written to them', `${row.cost}, not ${wanted};`)
 }

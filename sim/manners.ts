@@ -54,7 +54,7 @@ export function mannersOf(world: World, machine: string): (tag: string) => Manne
 export function mischiefOf(world: World, machine: string): Mischief {
   const dice = world.dice.for(`mischief of ${machine}`)
   const drawn = (fault: Fault, most: number) =>
-    world.plan.faults.has(fault) && dice.chance(0.5) ? most * dice.next() : 0
+    world.plan.faults.includes(fault) && dice.chance(0.5) ? most * dice.next() : 0
   return { ...honest, stutters: drawn('stutters', 0.05), skips: drawn('skips', 0.05), goesOn: drawn('goes-on', 1) }
 }
 

@@ -11,7 +11,7 @@ export function settleIn(world: World): void {
   const { plan, ground } = world
   for (const customer of ground.customers.slice(0, plan.customers)) {
     const dice = world.dice.for(`credit of ${customer.name}`)
-    const low = plan.faults.has('low-balance') && dice.chance(0.6)
+    const low = plan.faults.includes('low-balance') && dice.chance(0.6)
     // From less than one short answer to a few long ones.
     give(world, customer.account, low ? BigInt(dice.between(2_000, 40_000)) : ENOUGH)
     world.customers.push(customer)

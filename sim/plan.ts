@@ -1,4 +1,6 @@
 // What a seed decides before anything happens: how large the world is, and which kinds of trouble it knows.
+import { type Static, Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
 import { Dice } from './dice.ts'
 
 /** Every kind of trouble. Each seed knows about half of them: what all of them together would hide, some show. */
@@ -58,18 +60,22 @@ export type Fault = (typeof FAULTS)[number]
 export const MOST_CUSTOMERS = 3
 export const MOST_MACHINES = 4
 
-export interface Plan {
-  seed: number
-  faults: ReadonlySet<Fault>
+const whole = (minimum: number, maximum: number) => Type.Integer({ minimum, maximum })
+
+/** Everything that makes a history the one it is. */
+export const Plan = Type.Object({
+  seed: whole(0, 2 ** 32 - 1),
+  faults: Type.Array(Type.Union(FAULTS.map((fault) => Type.Literal(fault)))),
   /** How long there is trouble. */
-  troubleMs: number
-  visits: number
-  hubs: number
-  machines: number
-  customers: number
+  troubleMs: whole(0, 3_600_000),
+  visits: whole(0, 1_000),
+  hubs: whole(1, 4),
+  machines: whole(1, MOST_MACHINES),
+  customers: whole(1, MOST_CUSTOMERS),
   /** The models of this world think aloud before they answer. */
-  reasons: boolean
-}
+  reasons: Type.Boolean(),
+})
+export type Plan = Static<typeof Plan>
 
 export function planFor(seed: number): Plan {
   const dice = new Dice(seed).for('plan')
@@ -77,7 +83,7 @@ export function planFor(seed: number): Plan {
   const density = dice.pick([0, 0.25, 0.5, 0.5, 0.5])
   return {
     seed,
-    faults: new Set(FAULTS.filter(() => dice.chance(density))),
+    faults: FAULTS.filter(() => dice.chance(density)),
     troubleMs: troubleMs(dice),
     visits: dice.between(6, 20),
     hubs: dice.chance(0.2) ? 2 : 1,
@@ -85,6 +91,11 @@ export function planFor(seed: number): Plan {
     customers: dice.between(1, MOST_CUSTOMERS),
     reasons: dice.chance(0.1),
   }
+}
+
+/** A plan as it was written down. @throws when it is none */
+export function readPlan(value: unknown): Plan {
+  return Value.Decode(Plan, value)
 }
 
 /** Mostly short, since most goes wrong at once; but some troubles take their time. */

@@ -45,7 +45,8 @@ export function isResumed(body: string): boolean {
 export function flawOf({ way, ids, said, maxTokens }: Question, { ask, story }: Visit): string | null {
   const truth = ask.truths[0]!
   const seen = story.choices[0]!
-  if (way === 'whole') return story.begun && ask.body.stream ? 'the client was told something, which is not in it' : null
+  if (way === 'whole')
+    return story.begun && ask.body.stream ? 'the client was told something, which is not in it' : null
   const prompt = ids.slice(0, truth.prompt.length)
   if (way === 'ids' && prompt.some((id, at) => id !== truth.prompt[at])) return 'the prompt is another'
   const before = way === 'ids' ? decode(ids.slice(truth.prompt.length)) : said

@@ -34,10 +34,14 @@ export class Story {
   }
   private id: string | null = null
 
-  /** `overrun` says whether some host went on past its end, which then is no lie of the hub's. */
+  /**
+   * `overrun` says whether some host went on past its end, which then is no lie of the hub's; `unsure`, whether nobody
+   * can know what the answer should be.
+   */
   constructor(
     private readonly ask: Ask,
-    private readonly overrun: () => boolean = () => false,
+    private readonly overrun: () => boolean,
+    private readonly unsure: () => boolean,
   ) {
     this.choices = ask.truths.map(() => ({ content: '', reasoning: '', calls: [], finish: null, roles: 0 }))
   }
@@ -92,7 +96,7 @@ export class Story {
       known.arguments += call.function?.arguments ?? ''
       const wanted = truth.toolCalls[call.index]?.arguments ?? ''
       const isMore = this.overrun() && known.arguments.startsWith(wanted)
-      if (!wanted.startsWith(known.arguments) && !isMore) this.wrong(`a call says ${known.arguments}`)
+      if (!wanted.startsWith(known.arguments) && !isMore && !this.unsure()) this.wrong(`a call says ${known.arguments}`)
     }
     if (finish === null) return
     told.finish = finish
@@ -100,6 +104,7 @@ export class Story {
 
   private follows(what: string, truth: string, before: string, more: string): void {
     if (more === '' || truth.startsWith(more, before.length)) return
+    if (this.unsure() && !more.includes(POISON)) return
     if (more.startsWith(truth.slice(before.length)) && this.overrun() && !more.includes(POISON)) return
     const why = more.includes(POISON) ? 'a superseded attempt was heard' : `${what} is not what the model said`
     this.wrong(`${why}: after ${JSON.stringify(before.slice(-30))} came ${JSON.stringify(more)}`)

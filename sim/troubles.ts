@@ -91,7 +91,8 @@ const NOW_AND_THEN: Partial<Record<Fault, Trouble>> = {
     house.die()
     world.kernel.after(dice.around(1_000), 'supervisor', () => house.start())
   },
-  'hub-pause': (world, dice) => dice.pick(world.houses).process.standStill(dice.chance(0.2) ? 45_000 : dice.around(3_000)),
+  'hub-pause': (world, dice) =>
+    dice.pick(world.houses).process.standStill(dice.chance(0.2) ? 45_000 : dice.around(3_000)),
   'hub-stop': (world, dice) => {
     const house = dice.pick(world.houses)
     house.stop(dice.pick([0, 500, 5_000]), () =>

@@ -72,7 +72,12 @@ export class Visit {
     private readonly over: (visit: Visit) => void,
   ) {
     const { kernel, outside } = world
-    this.story = new Story(ask, () => world.liedAbout.has(ask.tag))
+    const { liedAbout, unsure } = world
+    this.story = new Story(
+      ask,
+      () => liedAbout.has(ask.tag),
+      () => unsure.has(ask.tag),
+    )
     this.startedAt = kernel.now
     this.hub = house?.process.name ?? null
     const headers = { authorization: `Bearer ${customer.secret}`, 'content-type': 'application/json' }
@@ -177,7 +182,7 @@ export class Visit {
   }
 
   private incomplete(told: string): void {
-    if (!this.world.liedAbout.has(this.ask.tag))
+    if (!this.world.liedAbout.has(this.ask.tag) && !this.world.unsure.has(this.ask.tag))
       this.broken('a complete answer is all of it', `${told} instead of ${this.ask.truths[0]!.text}`)
   }
 

@@ -39,6 +39,8 @@ export class World {
   readonly crashed = new Set<string>()
   /** Requests about which some engine did not tell the truth. */
   readonly liedAbout = new Set<string>()
+  /** Requests whose answer nobody can foretell: the emulated model goes on from half a thought, but not with it. */
+  readonly unsure = new Set<string>()
 
   constructor(
     readonly plan: Plan,
@@ -81,11 +83,14 @@ export class World {
   private asked(attempt: Attempt): void {
     const question = readQuestion(attempt.body)
     attempt.tag = question.tag
-    this.kernel.note(`${attempt.hub} asks ${attempt.machine} ${attempt.tag} by ${question.way}, attempt ${attempt.number}`)
+    this.kernel.note(
+      `${attempt.hub} asks ${attempt.machine} ${attempt.tag} by ${question.way}, attempt ${attempt.number}`,
+    )
     const visit = this.visitOf(attempt.tag)
     if (!visit) return this.broken('a host is asked what a client asked', attempt.body.slice(0, 200))
     const flaw = flawOf(question, visit)
     if (flaw) this.broken('a host that goes on is given all that was said', `${attempt.tag}: ${flaw}`)
+    if (question.way !== 'whole' && this.plan.reasons) this.unsure.add(attempt.tag)
     if (question.way === 'ids') this.saw('an answer went on by ids')
     if (question.way === 'text') this.saw('an answer went on by text')
   }
