@@ -67,8 +67,10 @@ export class Machine {
     const { env, name } = process
     const note =
       (level: string) =>
-      (message: string, facts: Facts = {}) =>
+      (message: string, facts: Facts = {}) => {
         kernel.note(`${name} ${level} ${message} ${JSON.stringify(facts)}`)
+        if (message === 'the engine works again') this.world.saw('an engine came back')
+      }
     const life = new Life({
       ...{ env, engine, token: this.owner.token, stopping: new Stopping(env), graceMs: 5_000, outdated: () => false },
       log: { info: note('info'), warn: note('warn'), error: note('error') },
