@@ -117,6 +117,7 @@ export const Receipt = Type.Object({
   feeNanos: nanos('The part of the cost the hub keeps.'),
   hostShareNanos: nanos('The part of the cost the host earned.'),
   attempts: count('Hosts that were asked until one finished.'),
+  resumed: count('How often the answer went on with another host after it had begun.'),
   host: orNull(Type.String(), 'The host that finished. Opaque: the same host has the same name in all your receipts.'),
   finishReason: orNull(Type.String(), 'As in the answer: `stop`, `length`, `tool_calls`; null: it did not finish.'),
   firstTokenMs: orNull(Type.Integer({ minimum: 0 }), 'Milliseconds from admission to the first token sent.'),

@@ -20,16 +20,16 @@ import { findOffer, type Offer } from '../catalog/find.ts'
 import { effectiveClass } from '../catalog/licence.ts'
 import type { ModelRecord } from '../catalog/records.ts'
 import { HubError } from '../errors.ts'
-import type { Bearer } from '../identity/keyring.ts'
 import { addKey, type Key, listKeys, revokeKey } from '../identity/keys.ts'
 import { acknowledge, listAcknowledgements } from '../identity/licences.ts'
 import { userById } from '../identity/users.ts'
 import { type RequestRow, requestOf, requestsOf, usageOf } from '../ledger/receipts.ts'
 import type { Platform } from './platform.ts'
+import type { Holder } from './whose.ts'
 
 /** Who asks, and the hub that answers. */
 export interface Account extends Platform {
-  bearer: Bearer
+  bearer: Holder
 }
 
 const DEFAULT_PAGE = 50
@@ -180,6 +180,7 @@ function signedReceipt({ seal, nameHost, bearer }: Account, row: RequestRow): Re
     feeNanos: String(row.fee),
     hostShareNanos: String(row.hostShare),
     attempts: row.attempts,
+    resumed: row.resumed,
     host: row.hostId === null ? null : nameHost(row.hostId, bearer.account),
     finishReason: row.finishReason,
     firstTokenMs: row.firstTokenMs,
@@ -223,7 +224,7 @@ export function licenceClass(model: ModelRecord): 'permissive' | 'restricted' {
   return effectiveClass(model) === 'A' ? 'permissive' : 'restricted'
 }
 
-async function keyNames(db: Account['db'], { userId }: Bearer): Promise<Map<string, string>> {
+async function keyNames(db: Account['db'], { userId }: Holder): Promise<Map<string, string>> {
   return new Map((await listKeys(db, { userId, limit: 1_000 })).map((key) => [key.id, key.name]))
 }
 

@@ -20,6 +20,8 @@ export interface Ask {
   prompt: Prompt
   /** Fields an engine gets as the client gave them, plus the prompt. */
   engine: Record<string, unknown>
+  /** Of the body as it came. */
+  bytes: number
 }
 
 const parseChat = parser(ChatRequest)
@@ -40,10 +42,11 @@ const SAMPLING = [
 ] as const
 
 export function readAsk(format: Format, bytes: Uint8Array): Ask {
-  return format === 'chat' ? chatAsk(parseChat(bytes)) : completionAsk(parseCompletion(bytes))
+  const ask = format === 'chat' ? chatAsk(parseChat(bytes)) : completionAsk(parseCompletion(bytes))
+  return { ...ask, bytes: bytes.length }
 }
 
-function chatAsk(request: ChatRequest): Ask {
+function chatAsk(request: ChatRequest): Omit<Ask, 'bytes'> {
   if (request.stream_options && !request.stream) throw streamOptionsWithoutStream()
   const messages = request.messages.map(plainMessage)
   const tools = request.tools?.length ? request.tools : null
@@ -72,7 +75,7 @@ function chatAsk(request: ChatRequest): Ask {
 /** What OpenAI's completions answer when nothing was asked for. */
 const COMPLETION_MAX_TOKENS = 16
 
-function completionAsk(request: CompletionRequest): Ask {
+function completionAsk(request: CompletionRequest): Omit<Ask, 'bytes'> {
   if (request.stream_options && !request.stream) throw streamOptionsWithoutStream()
   const engine: Record<string, unknown> = { ...given(request, SAMPLING), prompt: request.prompt }
   if (typeof request.logprobs === 'number') engine.logprobs = request.logprobs

@@ -24,13 +24,16 @@ export async function streamed(hub: Gateway, call: Call, run: Run): Promise<Resp
   waited.abort()
   if (writer.failedEarly) {
     await run.giveUp(writer.failedEarly, [])
+    hub.env.soon(() => hub.live.leave(run))
     throw writer.failedEarly
   }
 
   const stopKeepAlive = keepAlive(hub, stream)
   void ended.then(async (failure) => {
     stopKeepAlive()
-    if (failure !== null) await sayFailure(hub, call, run, stream, failure)
+    if (failure === null) return
+    await sayFailure(hub, call, run, stream, failure)
+    hub.live.leave(run)
   })
   writer.open()
   const headers = {
@@ -47,7 +50,11 @@ async function settleAnswer(hub: Gateway, call: Call, run: Run, writer: Writer):
   try {
     const finisher = await run.run(writer)
     const bill = await run.complete(finisher)
-    void writer.end(bill).then(() => hub.ledger.delivered(call.requestId))
+    await call.first?.keep(null)
+    void writer.end(bill).then(() => {
+      hub.ledger.delivered(call.requestId)
+      hub.live.leave(run)
+    })
     return null
   } catch (error) {
     writer.fail(error)

@@ -3,6 +3,7 @@
 import type { Server, ServerWebSocket, WebSocketHandler } from 'bun'
 import { newId } from '../../sdk/env.ts'
 import { closeCode } from '../../sdk/wire/frames.ts'
+import { PROOF_HEADER } from '../../sdk/wire/machine-key.ts'
 import type { Socket, SocketEvents } from '../../sdk/wire/socket.ts'
 import { type Enrolment, MOST_HOSTS_PER_OWNER } from '../fleet/enrol.ts'
 import type { Bearer } from '../fleet/token.ts'
@@ -80,7 +81,8 @@ export class Door {
   async upgrade(request: Request, server: Server<Visitor>, address: string | null): Promise<Response | undefined> {
     try {
       const token = /^Bearer +(\S+)$/i.exec(request.headers.get('authorization') ?? '')?.[1]
-      const bearer = await this.check(token, address)
+      const proof = request.headers.get(PROOF_HEADER)
+      const bearer = await this.check(token, proof, address)
       if (server.upgrade(request, { data: { bearer, events: null } })) return undefined
       this.arrived(bearer.tokenId)
       throw new HubError('invalid_request', 'This address takes WebSocket connections from gpuhost, nothing else.')
@@ -90,8 +92,8 @@ export class Door {
   }
 
   /** A host that comes without a network, over a pair of sockets in memory: tests and simulation. @throws HubError */
-  async receive(token: string, socket: Socket): Promise<SocketEvents> {
-    const bearer = await this.check(token, null)
+  async receive(token: string, socket: Socket, proof: string | null = null): Promise<SocketEvents> {
+    const bearer = await this.check(token, proof, null)
     return new Visit(this.reception, bearer, socket, () => this.arrived(bearer.tokenId))
   }
 
@@ -101,7 +103,7 @@ export class Door {
   }
 
   /** Who comes, now counted as arriving. */
-  private async check(token: string | undefined, address: string | null): Promise<Bearer> {
+  private async check(token: string | undefined, proof: string | null, address: string | null): Promise<Bearer> {
     const { rates } = this
     if (!this.open) throw new HubError('hub_unavailable', 'This hub is stopping. Connect again soon.')
     if (address !== null && !rates.address.take(address)) throw tooOften(rates.address.waitSeconds(address))
@@ -112,7 +114,7 @@ export class Door {
     if (this.arriving >= MOST_ARRIVING) throw busy()
     this.arriving++
     try {
-      const bearer = await this.options.enrolment.bearer(token)
+      const bearer = await this.options.enrolment.bearer(token, proof)
       this.remember(hash)
       if (!rates.token.take(bearer.tokenId)) throw tooOften(rates.token.waitSeconds(bearer.tokenId))
       const same = this.arrivingWith.get(bearer.tokenId) ?? 0
