@@ -58,6 +58,8 @@ export interface TestHost {
   cut(): void
   /** The machine is gone for good. */
   kill(): void
+  /** It has all it can take, and refuses the rest. */
+  fill(): void
   /** Its owner wants the card back: nothing new, and what runs finishes or, `now`, is given back to the hub. */
   stop(how: 'soon' | 'now'): void
 }
@@ -259,6 +261,7 @@ async function link(
       dead = true
       last().cut()
     },
+    fill: () => void (offer.full = () => true),
     stop(how) {
       offer.hold('owner', 'the owner stops it')
       hubLink.announce()

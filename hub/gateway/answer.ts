@@ -10,7 +10,7 @@ import type { Traits } from './traits.ts'
 export const MOST_KEPT_BYTES = 256 * 1024
 const BYTES_PER_CHAR = 2
 const BYTES_PER_ID = 8
-/** Text grows out of many small strings. Written out now and then it takes a tenth of the memory. */
+/** Text grows out of many small strings. Written out now and then, an answer takes a third of the memory. */
 const WRITE_OUT_EVERY = 64
 
 interface Options {
@@ -181,8 +181,10 @@ export class Answer {
     if (piece.ids && choice.ids) for (const id of piece.ids) choice.ids.push(id)
     else if (!piece.ids && size > 0) choice.ids = null
     fold(choice, piece)
-    // Looking at one character makes the runtime write the string out.
-    if ((++this.pieces & (WRITE_OUT_EVERY - 1)) === 0) choice.content.charCodeAt(0)
+    if (++this.pieces % WRITE_OUT_EVERY === 0) {
+      choice.content = writtenOut(choice.content)
+      choice.reasoning = writtenOut(choice.reasoning)
+    }
     if (!this.kept) return
     this.keptBytes += BYTES_PER_CHAR * size + BYTES_PER_ID * (piece.ids?.length ?? 0)
     if (this.keptBytes > MOST_KEPT_BYTES) this.letGo()
@@ -233,6 +235,11 @@ export class Answer {
     for (const choice of this.choices) choice.ids = null
     this.options.tooLarge()
   }
+}
+
+/** The same text. Looking into it makes the runtime put its parts together. */
+function writtenOut(text: string): string {
+  return text.charCodeAt(0) >= 0 ? text : ''
 }
 
 const SILENCE: Piece = {

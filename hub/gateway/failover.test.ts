@@ -7,6 +7,7 @@ import {
   asked,
   costOf,
   dying,
+  endAt,
   expectWhole,
   forgive,
   listen,
@@ -14,7 +15,6 @@ import {
   QUESTION,
   rowOf,
   stream,
-  until,
 } from './testing.ts'
 
 /** Two hosts; the first turn of every request is the failing one's. */
@@ -88,14 +88,14 @@ describe.each([
     }
     const heard = await reading
     expectWhole(heard, truth)
-    expect(heard.facts).toMatchObject({ attempts: 4, resumed: 3 })
+    expect(heard.facts?.attempts).toBe(4)
     expect(await rowOf(hub, heard.requestId)).toMatchObject({ cost: costOf(truth), hostId: hub.host('last').id })
   })
 
   test.each(['cut', 'eof', 'hang'] as const)(
     'is complete once its finish_reason is there, whatever happens then: %s (F-kill)',
     async (how) => {
-      const { hub, ada } = await twoHosts({}, { tokenIds, tamper: until((event) => event === 'data: [DONE]', how) })
+      const { hub, ada } = await twoHosts({}, { tokenIds, tamper: endAt((event) => event === 'data: [DONE]', how) })
       await using _hub = hub
       const heard = await passUntil(hub, ada.chat(QUESTION, stream()).then(listen))
       expectWhole(heard, ada.truth(QUESTION))
@@ -281,7 +281,7 @@ test('the next host is asked with the client’s own settings, and for what is l
 })
 
 test('an answer that had all its tokens when its host died needs nobody else', async () => {
-  const { hub, ada } = await twoHosts({}, { tamper: until((event) => /"finish_reason":"length"/.test(event), 'cut') })
+  const { hub, ada } = await twoHosts({}, { tamper: endAt((event) => /"finish_reason":"length"/.test(event), 'cut') })
   await using _hub = hub
   const truth = ada.truth(QUESTION, { max_tokens: 20 })
   // The last event brings a token and the finish; without it one token is missing, and the next host is asked for it.
@@ -317,4 +317,67 @@ test('a host that goes on past the limit is cut there, also when it was not the 
       expectWhole(heard, ada.truth(QUESTION, { max_tokens: 20 }))
       expect(heard.usage?.completion_tokens).toBe(20)
     }
+})
+
+test.each([401, 404, 408, 429])('status %d speaks of the engine, never of the client’s request', async (status) => {
+  const { hub, ada, good } = await twoHosts({ refuseStatus: status })
+  await using _hub = hub
+  expectWhole(await listen(await ada.chat(QUESTION, stream())), ada.truth(QUESTION))
+  good.engine.set({ refuseStatus: status })
+  expect((await ada.chat(QUESTION)).status).toBe(502)
+})
+
+test('an answer without a word is believed when two hosts give it (F-empty)', async () => {
+  const { hub, ada, good } = await twoHosts({ emptyAnswer: true })
+  await using _hub = hub
+  good.engine.set({ emptyAnswer: true })
+  const body = (await (await ada.chat(QUESTION)).json()) as ChatCompletion
+  expect(body.choices[0]).toMatchObject({ message: { content: '' }, finish_reason: 'stop' })
+  expect(body.usage.completion_tokens).toBe(0)
+  hub.host('good').stop('soon')
+  await hub.env.flush()
+  const alone = await passUntil(hub, ada.chat(QUESTION))
+  expect([alone.status, hub.hub.platform.ledger.openHolds()]).toEqual([502, 0])
+})
+
+test('hosts that are only busy are no failure: the client is told to come back (F-busy)', async () => {
+  const { hub, ada, failing, good } = await twoHosts()
+  await using _hub = hub
+  for (const host of [failing, good]) host.fill()
+  const refused = await ada.chat(QUESTION)
+  expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '5'])
+  expect(((await refused.json()) as { error: { code: string } }).error.code).toBe('no_capacity')
+})
+
+test('what each host is blamed for', async () => {
+  const { hub, ada, failing, good } = await twoHosts()
+  await using _hub = hub
+  const blamed: string[] = []
+  hub.hub.platform.health.failed = (seat, { class: whose, code }, { tokens, attempt }) =>
+    void blamed.push(`${seat.hostId === failing.id ? 'failing' : 'good'} ${whose} ${code} ${attempt} ${tokens}`)
+  const answered: number[] = []
+  const { health } = hub.hub.platform
+  const kept = health.answered.bind(health)
+  health.answered = (seat, timing) => {
+    answered.push(timing.gapsMs.length)
+    kept(seat, timing)
+  }
+  const after = async (conduct: object, conductOfGood: object = {}) => {
+    failing.engine.next(conduct)
+    if (Object.keys(conductOfGood).length > 0) good.engine.next(conductOfGood)
+    await (await ada.chat(QUESTION)).text()
+    return blamed.splice(0)
+  }
+  expect(await after(dying(7))).toEqual(['failing engine cut 1 7'])
+  expect(await after({ garbageAfterTokens: 4 })).toEqual(['failing engine garbage 1 4'])
+  expect(await after({ refuseStatus: 500 })).toEqual(['failing engine status_500 1 0'])
+  expect(await after({ emptyAnswer: true })).toEqual(['failing engine empty 1 1'])
+  // One engine that refuses what another takes is wrong; two that refuse it are right.
+  expect(await after({ refuseStatus: 400 })).toEqual(['failing engine status_400 1 0'])
+  expect(await after({ refuseStatus: 400 }, { refuseStatus: 400 })).toEqual([
+    'failing client status_400 1 0',
+    'good client status_400 2 0',
+  ])
+  expect(answered.length).toBe(5)
+  expect(Math.max(...answered)).toBeLessThanOrEqual(64)
 })

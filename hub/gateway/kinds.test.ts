@@ -4,7 +4,19 @@ import type { ChatCompletion, Completion } from '../../sdk/openai.ts'
 import { decode } from '../../sdk/wire/vocabulary.ts'
 import { oracle } from '../../host/testing.ts'
 import { MODEL, startHub, type TestHub } from '../testing.ts'
-import { asked, costOf, dying, expectWhole, forgive, type Heard, listen, QUESTION, rowOf, stream } from './testing.ts'
+import {
+  asked,
+  costOf,
+  dying,
+  expectWhole,
+  forgive,
+  type Heard,
+  listen,
+  passUntil,
+  QUESTION,
+  rowOf,
+  stream,
+} from './testing.ts'
 
 async function twoHosts(conduct: object = {}, both: object = {}, has: Parameters<TestHub['addHost']>[2] = {}) {
   const hub = await startHub({ credit: { ada: '$1' } })
@@ -95,7 +107,7 @@ describe('calls of tools', () => {
       const { path, body } = asked(hub, 'good').at(-1)!
       const goingOn = byIds ? { prompt: body.prompt as number[], max_tokens: 8_000 } : body
       expect([heard.error, heard.text, heard.calls]).toEqual([null, words + oracle(goingOn).text, []])
-      expect([heard.finishes, heard.facts?.resumed, heard.done]).toEqual([['stop'], byIds ? 1 : 2, true])
+      expect([heard.finishes, heard.facts?.resumed, heard.done]).toEqual([['stop'], 1, true])
       expect(path).toBe(byIds ? '/v1/completions' : '/v1/chat/completions')
       if (byIds) expect(decode(body.prompt as number[])).toEndWith(words)
       else expect((body.messages as unknown[]).at(-1)).toEqual({ role: 'assistant', content: words })
@@ -185,6 +197,19 @@ describe('what cannot be joined', () => {
     // Whoever waits for the whole notices nothing.
     failing.engine.set(dying(5))
     expect((await ada.chat(QUESTION, more)).status).toBe(200)
+  })
+
+  test('and so a host that falls silent is waited for longer than one that could be left', async () => {
+    const { hub, ada, failing } = await twoHosts({ hangAfterTokens: 8 })
+    await using _hub = hub
+    const reading = ada.chat(QUESTION, stream({ n: 2 })).then(listen)
+    await failing.engine.tally.until(({ tokens }) => tokens === 16)
+    await hub.env.advance(20_000)
+    failing.engine.set({ hangAfterTokens: null })
+    expect((await passUntil(hub, reading)).error).toBeNull()
+    failing.engine.set({ hangAfterTokens: 8 })
+    await (await ada.chat(QUESTION)).text()
+    expectDocumentedError(await passUntil(hub, ada.chat(QUESTION, stream({ n: 2 })).then(listen)))
   })
 
   test('thoughts of a model whose way of writing them is not known wait for the answer, and then cannot go on', async () => {

@@ -3,6 +3,7 @@ import { expect } from 'bun:test'
 import { eq } from 'drizzle-orm'
 import { charge } from '../../sdk/money.ts'
 import { SseParser } from '../../sdk/stream.ts'
+import { until } from '../../sdk/testing.ts'
 import type { Tamper, TestClient, TestHub } from '../testing.ts'
 
 /** What the emulator costs on a fresh hub. */
@@ -72,10 +73,13 @@ export function expectWhole(heard: Heard, truth: ReturnType<TestClient['truth']>
   expect(heard.usage?.prompt_tokens).toBe(prompt.length)
 }
 
+/** Rows of requests that cost nothing are written a moment after their clients were told. */
 export async function rowOf({ world }: TestHub, id: string) {
   const { requests } = world.db.tables
-  const [row] = await world.db.query.select().from(requests).where(eq(requests.id, id))
-  return row!
+  return until('the request is written down', async () => {
+    const [row] = await world.db.query.select().from(requests).where(eq(requests.id, id))
+    return row
+  })
 }
 
 /** What `truth` costs its client, whoever said it. */
@@ -92,7 +96,7 @@ export function forgive({ hub }: TestHub): void {
 export const dying = (afterTokens: number, how: 'cut' | 'eof' | 'error' = 'cut') => ({ death: { afterTokens, how } })
 
 /** Leaves out everything from the first event on of which `fact` holds. */
-export function until(fact: (event: string) => boolean, ends: 'cut' | 'eof' | 'hang'): Tamper {
+export function endAt(fact: (event: string) => boolean, ends: 'cut' | 'eof' | 'hang'): Tamper {
   return (event) => (fact(event) ? { ends } : event)
 }
 
