@@ -1,8 +1,9 @@
 // What customers do while there is trouble: they come, alone or all at once, wait as long as they like, and come back.
 import { drawAsk } from './ask.ts'
 import type { Dice } from './dice.ts'
+import type { Customer } from './ground.ts'
 import type { Fault } from './plan.ts'
-import { type Patience, Visit } from './visit.ts'
+import { type Errand, type Patience, Visit } from './visit.ts'
 import type { World } from './world.ts'
 
 /** As official clients do, twice at most. */
@@ -16,39 +17,67 @@ export function openDoors(world: World): void {
     const at = dice.next() * plan.troubleMs
     const together = dice.chance(0.3) ? burst : 1
     for (let i = 0; i < together && number <= plan.visits; i++, number++) {
-      const own = dice.for(`visit ${number}`)
-      const tag = String(number)
-      outside.after(at, 'comes', () => visit(world, own, tag, 0))
+      const errands = new Errands(world, dice.for(`errand ${number}`), number)
+      outside.after(at, 'comes', () => errands.first())
     }
   }
 }
 
-function visit(world: World, dice: Dice, number: string, retries: number): void {
-  const customer = dice.pick(world.customers)
-  // Every try has words of its own, or nobody could tell them apart.
-  const tag = retries === 0 ? number : `${number}.${retries}`
-  const ask = drawAsk(dice, tag, world.plan.reasons)
-  const house = world.route('hub.test', dice)
-  const again = (visit: Visit) => {
-    if (retries < MOST_RETRIES && !world.healed && mayHelp(visit) && dice.chance(0.7))
-      world.outside.after(dice.between(300, 2_000), 'retry', () => void visitAgain())
-  }
-  const visitAgain = () => visit(world, dice, number, retries + 1)
-  world.visits.push(new Visit(world, customer, ask, patience(world, dice), house, again))
-}
+/** One thing a customer wants, and how often it is asked for. */
+class Errands {
+  private readonly customer: Customer
+  private readonly key: string | null
+  private readonly failover: boolean
+  private errand: Errand | null = null
 
-/** What official clients try again after. */
-function mayHelp({ outcome, status }: Visit): boolean {
-  if (outcome === 'broken') return true
-  return (
-    outcome === 'answered' && status !== null && (status === 408 || status === 409 || status === 429 || status >= 500)
-  )
+  constructor(
+    private readonly world: World,
+    private readonly dice: Dice,
+    private readonly number: number,
+  ) {
+    this.customer = dice.pick(world.customers)
+    this.key = dice.chance(0.25) ? `key-${number}` : null
+    this.failover = !dice.chance(0.06)
+  }
+
+  first(): void {
+    this.send(0)
+    // Some do not wait before they send it again.
+    if (this.key !== null && this.dice.chance(0.2))
+      this.world.outside.after(this.dice.around(400), 'twice', () => this.send(MOST_RETRIES))
+  }
+
+  private send(retries: number): void {
+    const { world, dice } = this
+    const again = (visit: Visit) => {
+      if (retries < MOST_RETRIES && !world.healed && this.wantsAgain(visit) && dice.chance(0.7))
+        world.outside.after(dice.between(300, 2_000), 'retry', () => this.send(retries + 1))
+    }
+    const house = world.route('hub.test', dice)
+    world.visits.push(new Visit(world, this.customer, this.next(retries), patience(world, dice), house, again))
+  }
+
+  /** With a key it is the same, word by word; without one it has words of its own, or nobody could tell them apart. */
+  private next(retries: number): Errand {
+    if (this.errand && this.key !== null) return this.errand
+    const tag = retries === 0 ? String(this.number) : `${this.number}.${retries}`
+    const ask = drawAsk(this.dice, tag, this.world.plan.reasons)
+    this.errand = { ask, key: this.key, failover: this.failover }
+    return this.errand
+  }
+
+  /** What official clients try again after. With a key, one that lost patience may come back, too. */
+  private wantsAgain({ outcome, status }: Visit): boolean {
+    if (outcome === 'broken') return true
+    if (outcome === 'left') return this.key !== null
+    return status !== null && (status === 408 || status === 409 || status === 429 || status >= 500)
+  }
 }
 
 function patience({ plan, healed }: World, dice: Dice): Patience {
   const has = (fault: Fault, chance: number) => plan.faults.includes(fault) && dice.chance(chance) && !healed
   const leaves = has('hang-up', 0.4)
-  const byPieces = dice.chance(0.5)
+  const byPieces = dice.chance(0.6)
   const slow = has('slow-reader', 0.4)
   return {
     leavesAfterMs: leaves && !byPieces ? dice.around(800) : null,

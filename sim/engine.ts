@@ -34,6 +34,7 @@ export class SimEngine implements Engine {
     private readonly process: Process,
     /** How it answers the request under a tag. */
     private readonly mannerFor: (tag: string) => Manner,
+    private readonly slots: number,
   ) {}
 
   /** Answers it is working on, those apart that it was told to stop and did not. */
@@ -47,7 +48,7 @@ export class SimEngine implements Engine {
 
   serving(): Serving[] {
     const engine = { name: 'emulator', version: null }
-    return [{ model: EMULATED_MODEL, engine, contextTokens: DEFAULT_CONTEXT_TOKENS, slots: 64, tokenIds: true }]
+    return [{ model: EMULATED_MODEL, engine, contextTokens: DEFAULT_CONTEXT_TOKENS, slots: this.slots, tokenIds: true }]
   }
 
   async alive(): Promise<boolean> {

@@ -22,17 +22,28 @@ export interface Row {
 export function judge(world: World): void {
   fullCheck(world)
   const rows = new Map(readRows(world).map((row) => [row.id, row]))
+  const known = new Set(world.visits.map(({ requestId }) => requestId))
   for (const visit of world.visits) {
     const row = visit.requestId === null ? undefined : rows.get(visit.requestId)
     judgeVisit(world, visit, row)
-    const attempts = world.wire.attempts.get(visit.ask.tag) ?? []
-    for (const rare of rareInVisit(visit, row, attempts)) world.saw(rare)
-    if (row) rows.delete(row.id)
+    for (const rare of rareInVisit(visit, row)) world.saw(rare)
   }
   // Requests whose answer nobody ever saw: the hub died with them.
   for (const row of rows.values())
-    if (paid(row) > 0n) world.broken('nobody pays for an answer that was never given', JSON.stringify(text(row)))
+    if (!known.has(row.id) && paid(row) > 0n)
+      world.broken('nobody pays for an answer that was never given', JSON.stringify(text(row)))
+  judgeErrands(world, rows)
   judgeAccounts(world)
+}
+
+/** What is sent again with its key costs once. */
+function judgeErrands(world: World, rows: Map<string, Row>): void {
+  for (const [key, visits] of Map.groupBy(world.visits, ({ errand }) => errand.key)) {
+    if (key === null) continue
+    const ids = new Set(visits.flatMap(({ requestId }) => requestId ?? []))
+    const charged = [...ids].filter((id) => paid(rows.get(id)) > 0n && rows.get(id)?.state === 'completed')
+    if (charged.length > 1) world.broken('an errand costs once', `${key}: ${charged.join(', ')}`)
+  }
 }
 
 function readRows({ disk }: World): Row[] {
@@ -57,11 +68,13 @@ function judgeVisit(world: World, visit: Visit, row: Row | undefined): void {
   if (outcome === 'broken' && (status === null || status === 499)) return
   if (outcome === 'broken' && !hubDied) broken('no connection just breaks')
   if (row && row.user_id !== visit.customer.userId) broken('who asks is who pays')
+  // Judged when it was given first.
+  if (visit.replayed) return
   const refused = status !== null && status !== 200
   const failed = story.error !== null
   if ((refused || failed) && paid(row) > 0n) broken('what fails costs nothing')
   if (refused || failed) return
-  if (row && row.cost > 0n) judgeHost(world, visit, row, broken)
+  if (row && row.cost > 0n) judgeHost(visit, row, broken)
 
   const full = fullCost(ask, PRICE)
   const lied = world.liedAbout.has(ask.tag)
@@ -96,11 +109,12 @@ function judgeCancelled(world: World, visit: Visit, row: Row, broken: (rule: str
 }
 
 /** The host that finished is paid, and no other. */
-function judgeHost(world: World, visit: Visit, row: Row, broken: (rule: string, detail: string) => void): void {
-  const attempts = world.wire.attempts.get(visit.ask.tag) ?? []
-  const last = attempts.at(-1)
-  const detail = `${row.host_id} of ${attempts.map(name).join(', ')};`
-  if (last?.hostId !== row.host_id) broken('the host that finishes is paid', detail)
+function judgeHost({ attempts, errand }: Visit, row: Row, broken: (rule: string, detail: string) => void): void {
+  // Of an errand sent again each time has a last attempt, and each time may be the one that was paid.
+  const last = attempts.filter((_, at) => at === attempts.length - 1 || attempts[at + 1]?.number === 1)
+  const paid = errand.key === null ? last.slice(-1) : last
+  if (paid.every(({ hostId }) => hostId !== row.host_id))
+    broken('the host that finishes is paid', `${row.host_id} of ${attempts.map(name).join(', ')};`)
 }
 
 const name = ({ hostId, number, state }: Attempt) => `${hostId} (attempt ${number}: ${state})`

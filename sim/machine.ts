@@ -40,6 +40,8 @@ export class Machine {
   private lives = 0
   private readonly dice: Dice
   private readonly mischief: Mischief
+  /** Answers its engine says it works on at a time. */
+  private readonly slots: number
   /** How its engine gives an answer. */
   private readonly manner: (tag: string) => Manner
 
@@ -49,6 +51,7 @@ export class Machine {
   ) {
     this.name = owner.name
     this.dice = world.dice.for(`machine ${this.name}`)
+    this.slots = this.dice.pick([1, 2, 8, 64])
     this.mischief = mischiefOf(world, this.name)
     this.manner = mannersOf(world, this.name)
   }
@@ -62,7 +65,7 @@ export class Machine {
   start(): Agent {
     const { kernel } = this.world
     const process = kernel.process(`${this.name}.${++this.lives}`)
-    const engine = new SimEngine(process, this.manner)
+    const engine = new SimEngine(process, this.manner, this.slots)
     const connections: Connection[] = []
     const { env, name } = process
     const note =

@@ -42,7 +42,7 @@ export function mannersOf(world: World, machine: string): (tag: string) => Manne
     for (const { fault, trouble, dice: own, chance } of troubles) {
       if (!own.chance(chance)) continue
       // Without its ids nobody knows what an engine had held back for a stop string: no other can say the same.
-      if (fault === 'lies-about-ids' && world.visitOf(tag)?.ask.body.stop) continue
+      if (fault === 'lies-about-ids' && world.askOf(tag)?.body.stop) continue
       Object.assign(manner, trouble(own))
       if (LIES.includes(fault)) world.liedAbout.add(tag)
       world.kernel.note(`${machine} ${fault} at ${tag}`)

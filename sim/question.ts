@@ -42,7 +42,8 @@ export function isResumed(body: string): boolean {
 }
 
 /** What is wrong with asking this now; null: nothing. */
-export function flawOf({ way, ids, said, maxTokens }: Question, { ask, story }: Visit): string | null {
+export function flawOf({ way, ids, said, maxTokens }: Question, { ask, story, errand }: Visit): string | null {
+  if (way !== 'whole' && !errand.failover) return 'its client wanted the words of one host or none'
   const truth = ask.truths[0]!
   const seen = story.choices[0]!
   if (way === 'whole')

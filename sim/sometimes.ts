@@ -4,7 +4,6 @@ import type { LogFields } from '../hub/log.ts'
 import type { Row } from './judge.ts'
 import { isResumed } from './question.ts'
 import type { Visit } from './visit.ts'
-import type { Attempt } from './wire.ts'
 
 export const RARE = [
   // What clients live through.
@@ -21,6 +20,11 @@ export const RARE = [
   'a client left while its charge was on the way',
   'a client did not read',
   'a whole answer found nobody',
+  'an answer was given again',
+  'a request was running already',
+  'a stream had ended already',
+  'a client wanted one host or none',
+  'a request waited for a place',
   'a body came too late',
   'a key had too many requests',
   'a balance was too low',
@@ -87,8 +91,8 @@ function rareFailure(code: string): Rare | null {
 }
 
 /** What became of one request. */
-export function rareInVisit(visit: Visit, row: Row | undefined, attempts: readonly Attempt[]): Rare[] {
-  const { error, story, gone, outcome } = visit
+export function rareInVisit(visit: Visit, row: Row | undefined): Rare[] {
+  const { error, story, gone, outcome, attempts } = visit
   const completed = row?.state === 'completed'
   const begun = story.begun
   const seen: [Rare, boolean][] = [
@@ -103,6 +107,10 @@ export function rareInVisit(visit: Visit, row: Row | undefined, attempts: readon
     ['a client left while its charge was on the way', gone && completed && !story.done],
     ['a client did not read', visit.congested],
     ['a whole answer found nobody', row?.state === 'lost' && outcome === 'left' && !visit.ask.body.stream],
+    ['an answer was given again', visit.replayed],
+    ['a request was running already', error === 'idempotency_in_progress'],
+    ['a stream had ended already', error === 'idempotency_completed'],
+    ['a client wanted one host or none', !visit.errand.failover && story.error !== null],
     ['a body came too late', error === 'request_body_timeout'],
     ['a key had too many requests', error === 'rate_limit_exceeded'],
     ['a balance was too low', error === 'insufficient_quota'],

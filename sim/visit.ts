@@ -5,7 +5,17 @@ import type { Customer } from './ground.ts'
 import type { HubHouse } from './house.ts'
 import { Exchange, type Line, type ServerWitness } from './server.ts'
 import { isWhole, Story } from './story.ts'
+import type { Attempt } from './wire.ts'
 import type { World } from './world.ts'
+
+/** What is asked, and how. */
+export interface Errand {
+  ask: Ask
+  /** Its `Idempotency-Key`: sent again with it, it is the same errand. */
+  key: string | null
+  /** False: the words of one host or none. */
+  failover: boolean
+}
 
 /** How a client behaves while it waits. */
 export interface Patience {
@@ -40,10 +50,13 @@ export type Outcome =
   | 'broken'
 
 export class Visit {
+  readonly ask: Ask
   readonly story: Story
   /** `x-request-id`, as soon as the hub has answered. */
   requestId: string | null = null
   status: number | null = null
+  /** The answer was given before, and is given again. */
+  replayed = false
   /** Code of the error that was the answer, if one was. */
   error: string | null = null
   outcome: Outcome = 'running'
@@ -66,12 +79,14 @@ export class Visit {
   constructor(
     private readonly world: World,
     readonly customer: Customer,
-    readonly ask: Ask,
+    readonly errand: Errand,
     private readonly patience: Patience,
     house: HubHouse | null,
     private readonly over: (visit: Visit) => void,
   ) {
     const { kernel, outside } = world
+    const { ask, key, failover } = errand
+    this.ask = ask
     const { liedAbout, unsure } = world
     this.story = new Story(
       ask,
@@ -80,7 +95,12 @@ export class Visit {
     )
     this.startedAt = kernel.now
     this.hub = house?.process.name ?? null
-    const headers = { authorization: `Bearer ${customer.secret}`, 'content-type': 'application/json' }
+    const headers = {
+      authorization: `Bearer ${customer.secret}`,
+      'content-type': 'application/json',
+      ...(key === null ? {} : { 'idempotency-key': key }),
+      ...(failover ? {} : { 'x-gpuhub-no-failover': '1' }),
+    }
     const request = { path: ask.path, headers, body: JSON.stringify(ask.body), pauseMs: patience.pauseMs }
     const events = {
       headers: () => {},
@@ -97,6 +117,11 @@ export class Visit {
   /** Whatever kept its client from reading is over. */
   readOn(): void {
     this.patience.line.charsPerSecond = Number.POSITIVE_INFINITY
+  }
+
+  /** What its hub has asked hosts since then in these words; for it, or for the same errand sent again. */
+  get attempts(): Attempt[] {
+    return this.world.wire.attemptsOf(this.ask.tag).filter(({ hub, at }) => hub === this.hub && at >= this.startedAt)
   }
 
   private heard(): void {
@@ -134,8 +159,7 @@ export class Visit {
       },
       clientGone: () => {
         this.gone = true
-        const attempts = this.world.wire.attempts.get(this.ask.tag) ?? []
-        this.between = attempts.length > 1 || attempts[0]?.state !== 'running'
+        this.between = this.attempts.length > 1 || this.attempts[0]?.state !== 'running'
       },
       threw: (error) => this.broken('the hub answers whatever happens', String(error)),
     }
@@ -144,6 +168,7 @@ export class Visit {
   private read(status: number, headers: Headers, body: string | null): void {
     this.status = status
     this.requestId = headers.get('x-request-id')
+    this.replayed = headers.get('idempotent-replayed') === 'true'
     if (status === 499) return
     if (!this.requestId) this.broken('every answer has its request id', `status ${status}`)
     if (body === null) return

@@ -26,6 +26,7 @@ export class Watch {
 
   /** Every hold belongs to a request that runs. */
   private holds({ platform }: Hub, name: string): void {
+    if (platform.running.queued > 0) this.world.saw('a request waited for a place')
     const open = platform.ledger.openHolds()
     if (open > platform.running.size)
       this.world.broken('every hold belongs to a request', `${name}: ${open} holds, ${platform.running.size} requests`)

@@ -15,6 +15,7 @@ export interface Attempt {
   /** Which request it is of; empty until its body is complete. */
   tag: string
   number: number
+  at: number
   hub: string
   machine: string
   hostId: string
@@ -62,8 +63,7 @@ const poison = new TextEncoder().encode(
 )
 
 export class Wire {
-  /** By tag, in the order in which they were asked. */
-  readonly attempts = new Map<string, Attempt[]>()
+  private readonly attempts = new Map<string, Attempt[]>()
   private readonly newest = new Map<string, Line>()
 
   constructor(
@@ -91,11 +91,15 @@ export class Wire {
     }
   }
 
+  /** In the order in which they were asked. */
+  attemptsOf(tag: string): readonly Attempt[] {
+    return this.attempts.get(tag) ?? []
+  }
+
   /** The hub is gone, and with it everything it was doing. */
   hubDied(hub: string): void {
-    for (const attempts of this.attempts.values()) {
+    for (const attempts of this.attempts.values())
       for (const attempt of attempts) if (attempt.hub === hub) finish(attempt, 'lost')
-    }
   }
 
   private fromHub(line: Line, { stream, kind: what, payload }: Frame): void {
@@ -122,7 +126,7 @@ export class Wire {
     const { attempt: number, bodyBytes } = readAsk(payload)
     const { hub, machine, hostId } = line
     line.attempts.set(stream, {
-      ...{ tag: '', number, hub, machine, hostId, body: '' },
+      ...{ tag: '', number, at: this.now(), hub, machine, hostId, body: '' },
       ...{ state: 'running', superseded: false },
     })
     line.parts.set(stream, { missing: bodyBytes, bytes: [] })
@@ -143,9 +147,8 @@ export class Wire {
     line.parts.delete(stream)
     attempt.body = utf8.decode(Buffer.concat(part.bytes))
     this.observer.asked(attempt)
-    const earlier = this.attempts.get(attempt.tag) ?? []
-    for (const before of earlier) before.superseded = true
-    this.attempts.set(attempt.tag, [...earlier, attempt])
+    for (const before of this.attemptsOf(attempt.tag)) before.superseded = true
+    this.attempts.set(attempt.tag, [...this.attemptsOf(attempt.tag), attempt])
   }
 
   private fromHost(line: Line, bytes: Uint8Array, mischief: Mischief): Uint8Array[] {

@@ -1,6 +1,7 @@
 // Everything there is in one history, and the few things its parts ask of the whole.
 import type { LogFields } from '../hub/log.ts'
 import type { Money } from '../sdk/money.ts'
+import type { Ask } from './ask.ts'
 import { Dice } from './dice.ts'
 import { Disk } from './disk.ts'
 import type { Customer, Ground } from './ground.ts'
@@ -75,24 +76,27 @@ export class World {
     this.reached.add(rare)
   }
 
-  visitOf(tag: string): Visit | undefined {
-    return this.visits.find(({ ask }) => ask.tag === tag)
+  /** What is asked under a tag. */
+  askOf(tag: string): Ask | undefined {
+    return this.visits.find(({ ask }) => ask.tag === tag)?.ask
   }
 
   /** The whole question of an attempt was sent. */
   private asked(attempt: Attempt): void {
     const question = readQuestion(attempt.body)
-    attempt.tag = question.tag
-    this.kernel.note(
-      `${attempt.hub} asks ${attempt.machine} ${attempt.tag} by ${question.way}, attempt ${attempt.number}`,
-    )
-    const visit = this.visitOf(attempt.tag)
-    if (!visit) return this.broken('a host is asked what a client asked', attempt.body.slice(0, 200))
-    const flaw = flawOf(question, visit)
-    if (flaw) this.broken('a host that goes on is given all that was said', `${attempt.tag}: ${flaw}`)
-    if (question.way !== 'whole' && this.plan.reasons) this.unsure.add(attempt.tag)
-    if (question.way === 'ids') this.saw('an answer went on by ids')
-    if (question.way === 'text') this.saw('an answer went on by text')
+    const { tag, way } = question
+    const { hub, machine, number } = attempt
+    attempt.tag = tag
+    this.kernel.note(`${hub} asks ${machine} ${tag} by ${way}, attempt ${number}`)
+    // Several may have these words: one errand, sent again.
+    const visits = this.visits.filter((visit) => visit.ask.tag === tag && visit.hub === hub)
+    const flaws = visits.map((visit) => flawOf(question, visit))
+    if (visits.length === 0) this.broken('a host is asked what a client asked', attempt.body.slice(0, 200))
+    else if (flaws.every((flaw) => flaw !== null))
+      this.broken('a host that goes on is given all that was said', `${tag}: ${flaws.join(', or ')}`)
+    if (way !== 'whole' && this.plan.reasons) this.unsure.add(tag)
+    if (way === 'ids') this.saw('an answer went on by ids')
+    if (way === 'text') this.saw('an answer went on by text')
   }
 
   /** A hub said something. */
