@@ -77,11 +77,12 @@ class Errands {
 function patience({ plan, healed }: World, dice: Dice): Patience {
   const has = (fault: Fault, chance: number) => plan.faults.includes(fault) && dice.chance(chance) && !healed
   const leaves = has('hang-up', 0.4)
-  const byPieces = dice.chance(0.6)
+  const when = dice.pick(['time', 'pieces', 'pieces', 'end'] as const)
   const slow = has('slow-reader', 0.4)
   return {
-    leavesAfterMs: leaves && !byPieces ? dice.around(800) : null,
-    leavesAfterPieces: leaves && byPieces ? dice.between(1, 20) : null,
+    leavesAfterMs: leaves && when === 'time' ? dice.around(800) : null,
+    leavesAfterPieces: leaves && when === 'pieces' ? dice.between(1, 20) : null,
+    leavesAtEnd: leaves && when === 'end' ? dice.around(20) : null,
     lateMs: has('late-hang-up', 0.5) ? dice.around(3_000) : 0,
     line: {
       latencyMs: plan.faults.includes('latency') ? dice.between(1, 80) : 1,

@@ -20,6 +20,8 @@ export class Disk {
   condition = healthy
   /** Statements and transactions so far: while it stays the same, nothing has changed. */
   passes = 0
+  /** Called when something was done and nobody knows it yet. */
+  onCommit: (process: Process) => void = () => {}
   private readonly dice: Dice
 
   constructor(
@@ -46,6 +48,7 @@ export class Disk {
       throw Object.assign(new Error(`the disk says ${refuses.code}`), { code: refuses.code })
     const result = await work()
     this.passes++
+    this.onCommit(process)
     if (process.dead) return never()
     const forgotten = forgets > 0 && this.dice.chance(forgets)
     await this.wait(process)

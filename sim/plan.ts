@@ -47,6 +47,7 @@ export const FAULTS = [
   'revoked-token',
   // Hubs.
   'hub-crash',
+  'crash-at-commit',
   'hub-pause',
   'hub-stop',
   'clock-jump',
@@ -81,26 +82,27 @@ export function planFor(seed: number): Plan {
   const dice = new Dice(seed).for('plan')
   // Some worlds are calm, so that what works without trouble is seen to work.
   const density = dice.pick([0, 0.25, 0.5, 0.5, 0.5])
-  return {
-    seed,
-    faults: FAULTS.filter(() => dice.chance(density)),
-    troubleMs: troubleMs(dice),
+  const faults = FAULTS.filter(() => dice.chance(density))
+  const length = dice.next()
+  const plan: Plan = {
+    ...{ seed, faults, reasons: dice.chance(0.1) },
+    // Mostly short, since most goes wrong at once.
+    troubleMs: length < 0.15 ? dice.between(12_000, 25_000) : dice.between(3_000, 10_000),
     visits: dice.between(6, 20),
     hubs: dice.chance(0.2) ? 2 : 1,
     machines: dice.between(1, MOST_MACHINES),
     customers: dice.between(1, MOST_CUSTOMERS),
-    reasons: dice.chance(0.1),
   }
+  return length < 0.02 ? longPause(plan, dice) : plan
+}
+
+/** Two hubs, of which one stands still for longer than the other believes in it. */
+function longPause(plan: Plan, dice: Dice): Plan {
+  const faults = [...new Set<Fault>([...plan.faults.filter(() => dice.chance(0.3)), 'hub-pause'])]
+  return { ...plan, faults, hubs: 2, troubleMs: dice.between(70_000, 90_000) }
 }
 
 /** A plan as it was written down. @throws when it is none */
 export function readPlan(value: unknown): Plan {
   return Value.Decode(Plan, value)
-}
-
-/** Mostly short, since most goes wrong at once; but some troubles take their time. */
-function troubleMs(dice: Dice): number {
-  const draw = dice.next()
-  if (draw < 0.03) return dice.between(50_000, 90_000)
-  return draw < 0.15 ? dice.between(12_000, 30_000) : dice.between(3_000, 10_000)
 }

@@ -3,6 +3,7 @@ import { revokeHostToken } from '../hub/fleet/token.ts'
 import { revokeKey } from '../hub/identity/keys.ts'
 import type { Dice } from './dice.ts'
 import { type Condition, healthy } from './disk.ts'
+import type { HubHouse } from './house.ts'
 import { settled } from './kernel.ts'
 import type { Agent, Machine } from './machine.ts'
 import type { Connection } from './network.ts'
@@ -11,8 +12,15 @@ import type { Fault } from './plan.ts'
 import type { World } from './world.ts'
 
 const HOUR_MS = 3_600_000
+/** Longer than hubs believe in one that says nothing. */
+const LONG_PAUSE_MS = 50_000
 
 type Trouble = (world: World, dice: Dice) => void
+
+const crash = (world: World, dice: Dice, house: HubHouse) => {
+  house.die()
+  world.kernel.after(dice.around(1_000), 'supervisor', () => house.start())
+}
 
 /** Once, before anything else happens. */
 const FROM_THE_START: Partial<Record<Fault, Trouble>> = {
@@ -21,6 +29,13 @@ const FROM_THE_START: Partial<Record<Fault, Trouble>> = {
   },
   'slow-disk': ({ disk }, dice) => {
     disk.condition = { ...disk.condition, slowMs: dice.pick([0.3, 3, 30, 200]) }
+  },
+  'crash-at-commit': (world, dice) => {
+    const chance = dice.pick([0.005, 0.03])
+    world.disk.onCommit = (process) => {
+      const house = world.houses.find((each) => each.process === process)
+      if (house && !world.healed && dice.chance(chance)) crash(world, dice, house)
+    }
   },
   'forgetful-disk': ({ disk }, dice) => {
     disk.condition = { ...disk.condition, forgets: dice.pick([0.01, 0.05, 0.3]) }
@@ -86,13 +101,11 @@ const NOW_AND_THEN: Partial<Record<Fault, Trouble>> = {
     settled(revokeKey(world.outside.env, world.ground.db, { id: customer.keyId }))
   },
   'low-balance': (world, dice) => give(world, dice.pick(world.customers).account, BigInt(dice.between(1, 50_000))),
-  'hub-crash': (world, dice) => {
-    const house = dice.pick(world.houses)
-    house.die()
-    world.kernel.after(dice.around(1_000), 'supervisor', () => house.start())
+  'hub-crash': (world, dice) => crash(world, dice, dice.pick(world.houses)),
+  'hub-pause': ({ houses, plan }, dice) => {
+    const long = plan.hubs > 1 && plan.troubleMs > LONG_PAUSE_MS && dice.chance(0.3)
+    dice.pick(houses).process.standStill(long ? LONG_PAUSE_MS : dice.around(3_000))
   },
-  'hub-pause': (world, dice) =>
-    dice.pick(world.houses).process.standStill(dice.chance(0.2) ? 45_000 : dice.around(3_000)),
   'hub-stop': (world, dice) => {
     const house = dice.pick(world.houses)
     house.stop(dice.pick([0, 500, 5_000]), () =>

@@ -23,6 +23,8 @@ export interface Patience {
   leavesAfterMs: number | null
   /** … or when it has got this many pieces. */
   leavesAfterPieces: number | null
+  /** … or this long after a host has said its last word, when the charge is on its way. */
+  leavesAtEnd: number | null
   /** The server hears of it this much later. */
   lateMs: number
   line: Line
@@ -112,6 +114,12 @@ export class Visit {
     house?.exchanges.add(this.exchange)
     if (patience.leavesAfterMs !== null) outside.after(patience.leavesAfterMs, 'leaves', () => this.leave())
     kernel.note(`${customer.name} asks ${this.hub ?? 'nobody'} ${ask.tag}${ask.body.stream ? ' streamed' : ''}`)
+  }
+
+  /** A host has said all. */
+  hostEnded(): void {
+    const { leavesAtEnd } = this.patience
+    if (leavesAtEnd !== null) this.world.outside.after(leavesAtEnd, 'leaves', () => this.leave())
   }
 
   /** Whatever kept its client from reading is over. */

@@ -43,6 +43,8 @@ interface Observer {
   broken(rule: string, detail: string): void
   /** The body of an attempt is complete. */
   asked(attempt: Attempt): void
+  /** A host has said all of an answer. */
+  ended(attempt: Attempt): void
   saw(rare: Rare): void
 }
 
@@ -173,7 +175,10 @@ export class Wire {
     const attempt = line.attempts.get(stream)
     if (!attempt) return null
     if (what === kind.fail) finish(attempt, 'failed')
-    if (what === kind.end) finish(attempt, 'ended')
+    if (what === kind.end) {
+      finish(attempt, 'ended')
+      this.observer.ended(attempt)
+    }
     if (what !== kind.data) return null
     const sequence = leadingU32(payload)
     if (attempt.superseded) {

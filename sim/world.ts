@@ -55,6 +55,9 @@ export class World {
     this.wire = new Wire(this.dice.for('wire'), () => this.kernel.now, {
       broken: (rule, detail) => this.broken(rule, detail),
       asked: (attempt) => this.asked(attempt),
+      ended: ({ tag, hub }) => {
+        for (const visit of this.visits) if (visit.ask.tag === tag && visit.hub === hub) visit.hostEnded()
+      },
       saw: (rare) => this.saw(rare),
     })
     this.houses = Array.from({ length: plan.hubs }, (_, at) => new HubHouse(this, `hub${at + 1}`))
