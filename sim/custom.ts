@@ -2,6 +2,7 @@
 import { drawAsk } from './ask.ts'
 import type { Dice } from './dice.ts'
 import type { Customer } from './ground.ts'
+import type { Machine } from './machine.ts'
 import type { Fault } from './plan.ts'
 import { type Errand, type Patience, Visit } from './visit.ts'
 import type { World } from './world.ts'
@@ -9,12 +10,16 @@ import type { World } from './world.ts'
 /** As official clients do, twice at most. */
 const MOST_RETRIES = 2
 
+/** By then hosts have linked, where nothing keeps them. */
+const OPENS_MS = 200
+const LATER_MS = 300
+
 export function openDoors(world: World): void {
   const { plan, outside } = world
   const dice = world.dice.for('custom')
   const burst = plan.faults.includes('burst') ? dice.between(4, 12) : 1
   for (let number = 1; number <= plan.visits; ) {
-    const at = dice.next() * plan.troubleMs
+    const at = OPENS_MS + dice.next() * Math.max(0, plan.troubleMs - OPENS_MS)
     const together = dice.chance(0.3) ? burst : 1
     for (let i = 0; i < together && number <= plan.visits; i++, number++) {
       const errands = new Errands(world, dice.for(`errand ${number}`), number)
@@ -49,6 +54,11 @@ class Errands {
 
   private send(retries: number): void {
     const { world, dice } = this
+    // Who finds nobody there mostly comes later: there is more to see when somebody is.
+    if (!anybody(world) && dice.chance(0.9)) {
+      if (!world.healed) world.outside.after(LATER_MS, 'later', () => this.send(retries))
+      return
+    }
     const again = (visit: Visit) => {
       if (retries < MOST_RETRIES && !world.healed && this.wantsAgain(visit) && dice.chance(0.7))
         world.outside.after(dice.between(300, 2_000), 'retry', () => this.send(retries + 1))
@@ -74,15 +84,21 @@ class Errands {
   }
 }
 
+/** A hub, and a host that serves. */
+function anybody({ houses, machines }: World): boolean {
+  const serves = ({ alive }: Machine) => alive.some(({ life }) => life.status().state === 'serving')
+  return houses.some(({ open }) => open) && machines.some(serves)
+}
+
 function patience({ plan, healed }: World, dice: Dice): Patience {
   const has = (fault: Fault, chance: number) => plan.faults.includes(fault) && dice.chance(chance) && !healed
   const leaves = has('hang-up', 0.4)
-  const when = dice.pick(['time', 'pieces', 'pieces', 'end'] as const)
+  const when = dice.pick(['time', 'pieces', 'end'] as const)
   const slow = has('slow-reader', 0.4)
   return {
     leavesAfterMs: leaves && when === 'time' ? dice.around(800) : null,
     leavesAfterPieces: leaves && when === 'pieces' ? dice.between(1, 20) : null,
-    leavesAtEnd: leaves && when === 'end' ? dice.around(20) : null,
+    leavesAtEnd: leaves && when === 'end' ? dice.around(dice.pick([1, 10, 80])) : null,
     lateMs: has('late-hang-up', 0.5) ? dice.around(3_000) : 0,
     line: {
       latencyMs: plan.faults.includes('latency') ? dice.between(1, 80) : 1,

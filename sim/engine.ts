@@ -35,6 +35,7 @@ export class SimEngine implements Engine {
     /** How it answers the request under a tag. */
     private readonly mannerFor: (tag: string) => Manner,
     private readonly slots: number,
+    private readonly tokenIds: boolean,
   ) {}
 
   /** Answers it is working on, those apart that it was told to stop and did not. */
@@ -48,7 +49,7 @@ export class SimEngine implements Engine {
 
   serving(): Serving[] {
     const engine = { name: 'emulator', version: null }
-    return [{ model: EMULATED_MODEL, engine, contextTokens: DEFAULT_CONTEXT_TOKENS, slots: this.slots, tokenIds: true }]
+    return [{ model: EMULATED_MODEL, engine, contextTokens: DEFAULT_CONTEXT_TOKENS, slots: this.slots, tokenIds: this.tokenIds }]
   }
 
   async alive(): Promise<boolean> {

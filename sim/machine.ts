@@ -42,6 +42,8 @@ export class Machine {
   private readonly mischief: Mischief
   /** Answers its engine says it works on at a time. */
   private readonly slots: number
+  /** Its engine can be asked by token ids. */
+  private readonly tokenIds: boolean
   /** How its engine gives an answer. */
   private readonly manner: (tag: string) => Manner
 
@@ -51,6 +53,7 @@ export class Machine {
   ) {
     this.name = owner.name
     this.dice = world.dice.for(`machine ${this.name}`)
+    this.tokenIds = this.dice.chance(0.75)
     this.slots = this.dice.pick([1, 2, 8, 64])
     this.mischief = mischiefOf(world, this.name)
     this.manner = mannersOf(world, this.name)
@@ -65,7 +68,7 @@ export class Machine {
   start(): Agent {
     const { kernel } = this.world
     const process = kernel.process(`${this.name}.${++this.lives}`)
-    const engine = new SimEngine(process, this.manner, this.slots)
+    const engine = new SimEngine(process, this.manner, this.slots, this.tokenIds)
     const connections: Connection[] = []
     const { env, name } = process
     const note =

@@ -90,7 +90,7 @@ export function planFor(seed: number): Plan {
     troubleMs: length < 0.15 ? dice.between(12_000, 25_000) : dice.between(3_000, 10_000),
     visits: dice.between(6, 20),
     hubs: dice.chance(0.2) ? 2 : 1,
-    machines: dice.between(1, MOST_MACHINES),
+    machines: dice.pick([1, 2, 3, 3, 4, 4]),
     customers: dice.between(1, MOST_CUSTOMERS),
   }
   return length < 0.02 ? longPause(plan, dice) : plan

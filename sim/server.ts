@@ -90,7 +90,7 @@ export class Exchange {
 
   /** The server closes every connection: its program wants to end. */
   cut(): void {
-    if (this.state === 'gone') return
+    if (!this.pending) return
     const open = this.state === 'open'
     this.lose()
     if (open) this.travel(() => this.closed(false))

@@ -19,7 +19,7 @@ type Trouble = (world: World, dice: Dice) => void
 
 const crash = (world: World, dice: Dice, house: HubHouse) => {
   house.die()
-  world.kernel.after(dice.around(1_000), 'supervisor', () => house.start())
+  world.kernel.after(dice.around(400), 'supervisor', () => house.start())
 }
 
 /** Once, before anything else happens. */
@@ -31,7 +31,7 @@ const FROM_THE_START: Partial<Record<Fault, Trouble>> = {
     disk.condition = { ...disk.condition, slowMs: dice.pick([0.3, 3, 30, 200]) }
   },
   'crash-at-commit': (world, dice) => {
-    const chance = dice.pick([0.005, 0.03])
+    const chance = dice.pick([0.003, 0.02])
     world.disk.onCommit = (process) => {
       const house = world.houses.find((each) => each.process === process)
       if (house && !world.healed && dice.chance(chance)) crash(world, dice, house)
@@ -108,7 +108,7 @@ const NOW_AND_THEN: Partial<Record<Fault, Trouble>> = {
   },
   'hub-stop': (world, dice) => {
     const house = dice.pick(world.houses)
-    house.stop(dice.pick([0, 500, 5_000]), () =>
+    house.stop(dice.pick([0, 300, 3_000]), () =>
       world.kernel.after(dice.around(1_000), 'supervisor', () => house.start()),
     )
   },
@@ -125,12 +125,23 @@ const NOW_AND_THEN: Partial<Record<Fault, Trouble>> = {
   },
 }
 
+/** Mean time between two of a kind: of those after which little goes on for a while, there are fewer. */
+const SELDOM: Partial<Record<Fault, readonly number[]>> = {
+  partition: [4_000, 10_000],
+  clone: [6_000, 15_000],
+  'revoked-token': [10_000],
+  'revoked-key': [10_000],
+  'hub-crash': [5_000, 12_000],
+  'hub-pause': [5_000, 12_000],
+  'hub-stop': [5_000, 12_000],
+}
+
 export function bringTrouble(world: World): void {
   for (const fault of world.plan.faults) {
     const dice = world.dice.for(`trouble ${fault}`)
     FROM_THE_START[fault]?.(world, dice)
     const trouble = NOW_AND_THEN[fault]
-    if (trouble) recur(world, dice, fault, trouble, dice.pick([1_500, 4_000, 10_000]))
+    if (trouble) recur(world, dice, fault, trouble, dice.pick(SELDOM[fault] ?? [1_500, 4_000, 10_000]))
   }
 }
 

@@ -40,7 +40,10 @@ export class World {
   readonly crashed = new Set<string>()
   /** Requests about which some engine did not tell the truth. */
   readonly liedAbout = new Set<string>()
-  /** Requests whose answer nobody can foretell: the emulated model goes on from half a thought, but not with it. */
+  /**
+   * Requests whose answer nobody can foretell: the emulated model goes on from half a thought, but not with it; and from
+   * a text of which the last engine had held something back, it says something else.
+   */
   readonly unsure = new Set<string>()
 
   constructor(
@@ -98,6 +101,7 @@ export class World {
     else if (flaws.every((flaw) => flaw !== null))
       this.broken('a host that goes on is given all that was said', `${tag}: ${flaws.join(', or ')}`)
     if (way !== 'whole' && this.plan.reasons) this.unsure.add(tag)
+    if (way === 'text' && this.askOf(tag)?.body.stop) this.unsure.add(tag)
     if (way === 'ids') this.saw('an answer went on by ids')
     if (way === 'text') this.saw('an answer went on by text')
   }
