@@ -150,6 +150,28 @@ test('a hub that is asked to stop finishes what runs, refuses the rest, and gets
   expect(await next.exited).toBe(0)
 })
 
+test('what has not finished when the grace is over ends with the documented error, and costs nothing', async () => {
+  const it = await world({ tokensPerSecond: 5 }, 1)
+  const hub = await it.startHub()
+  await it.startHost('berlin')
+  await it.allReady()
+  const chat = await clientOf(it)
+  const answer = await chat({ max_tokens: 60 })
+  const reader = answer.body!.getReader()
+  let text = new TextDecoder().decode((await reader.read()).value)
+  hub.kill('SIGTERM')
+  for (let read = await reader.read(); !read.done; read = await reader.read())
+    text += new TextDecoder().decode(read.value)
+  expect(text).toContain('"code":"hub_unavailable"')
+  expect(text).toEndWith('data: [DONE]\n\n')
+  expect(await hub.exited).toBe(0)
+  expect(await it.command('ledger', 'check')).toMatchObject({ ok: true, sum: '0', openHolds: 0 })
+  const [request] = await it.command<{ state: string; costNanos: string }[]>('requests')
+  expect(request).toMatchObject({ state: 'failed', costNanos: '0' })
+  const [host] = await it.hosts()
+  expect(host?.failures).toMatchObject({ network: 0, host: 0, engine: 0 })
+})
+
 test('a hub that is killed gets its hosts back, too', async () => {
   const it = await world({}, 30)
   const hub = await it.startHub()

@@ -28,6 +28,7 @@ export const errorCodes = {
   insufficient_quota: { status: 402, type: 'insufficient_quota', retry: false },
   key_budget_exceeded: { status: 402, type: 'insufficient_quota' },
   price_above_max: { status: 402, type: 'insufficient_quota' },
+  key_not_allowed: { status: 403, type: 'permission_error' },
   account_suspended: { status: 403, type: 'permission_error' },
   license_not_acknowledged: { status: 403, type: 'permission_error' },
   terms_not_accepted: { status: 403, type: 'permission_error' },

@@ -4,6 +4,7 @@ import type { EnginePath } from '../../sdk/wire/frames.ts'
 import { HubError } from '../errors.ts'
 import type { Prompt } from '../metering/count.ts'
 import { parser } from './body.ts'
+import { assertSound } from './schema.ts'
 
 export type Format = 'chat' | 'completion'
 
@@ -50,6 +51,7 @@ function chatAsk(request: ChatRequest): Omit<Ask, 'bytes'> {
   if (request.stream_options && !request.stream) throw streamOptionsWithoutStream()
   const messages = request.messages.map(plainMessage)
   const tools = request.tools?.length ? request.tools : null
+  assertSoundSchemas(request)
   const engine: Record<string, unknown> = { ...given(request, SAMPLING), messages }
   if (tools) {
     Object.assign(engine, { tools, ...given(request, ['tool_choice', 'parallel_tool_calls']) })
@@ -70,6 +72,13 @@ function chatAsk(request: ChatRequest): Omit<Ask, 'bytes'> {
     prompt: { kind: 'chat', chat: { messages, tools } },
     engine,
   }
+}
+
+function assertSoundSchemas({ tools, response_format: format }: ChatRequest): void {
+  for (const [at, { function: tool }] of (tools ?? []).entries())
+    if (tool.parameters) assertSound(tool.parameters, `tools.${at}.function.parameters`)
+  if (format?.type === 'json_schema' && format.json_schema.schema)
+    assertSound(format.json_schema.schema, 'response_format.json_schema.schema')
 }
 
 /** What OpenAI's completions answer when nothing was asked for. */

@@ -12,7 +12,7 @@ const good = { model: 'm', messages: [{ role: 'user', content: 'hi' }] }
 const post = (body: BodyInit, headers: Record<string, string> = { 'content-type': 'application/json' }) =>
   new Request('http://hub/v1/chat/completions', { method: 'POST', body, headers })
 
-const read = (request: Request) => new Bodies(virtualEnv()).read(request)
+const read = async (request: Request) => new Bodies(virtualEnv()).readJson(request)
 const thrown = (error: HubError) => error
 const settled = async () => {
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
@@ -90,7 +90,25 @@ test.each([
   const env = { ...virtualEnv(), soon: systemEnv.soon }
   const bodies = new Bodies(env)
   let error: HubError | null = null
-  const reading = bodies.read(post(dripping(env, bytesPerSecond))).catch((caught: HubError) => (error = caught))
+  const reading = bodies.readJson(post(dripping(env, bytesPerSecond))).catch((caught: HubError) => (error = caught))
+  await env.advance(afterMs - 1)
+  expect(error).toBeNull()
+  await env.advance(1)
+  await reading
+  expect(error).toMatchObject({ code: 'request_body_timeout', status: 408 })
+})
+
+test.each([
+  [100, 3_000],
+  [4_000, 6_000],
+  [14_000, 15_000],
+])('(43) a body of %p bytes that does not come is cut off after %p ms', async (length, afterMs) => {
+  const env = virtualEnv()
+  const headers = { 'content-type': 'application/json', 'content-length': String(length) }
+  let error: HubError | null = null
+  const reading = new Bodies(env)
+    .readJson(post(new ReadableStream({ pull: () => new Promise<void>(() => {}) }), headers))
+    .catch((caught: HubError) => (error = caught))
   await env.advance(afterMs - 1)
   expect(error).toBeNull()
   await env.advance(1)
@@ -112,7 +130,7 @@ test('(43) bodies being read take no more memory together than they may', async 
     })
   }
   const refused: string[] = []
-  const read = () => void bodies.read(post(fourMegabytes())).catch((error: HubError) => refused.push(error.code))
+  const read = () => void bodies.readJson(post(fourMegabytes())).catch((error: HubError) => refused.push(error.code))
   for (let at = 0; at < 128; at++) read()
   await settled()
   expect(refused).toEqual([])

@@ -29,7 +29,7 @@ export interface Call extends Caller {
 export async function complete(hub: Gateway, call: Call): Promise<Response> {
   const bearer = await whoAsks(hub, call)
   call.quota = hub.quotas.begin(bearer)
-  const body = await hub.bodies.read(call.request)
+  const body = await hub.bodies.readJson(call.request)
   const ask = readAsk(call.format, body)
   // The body is read: from here on the connection may be quiet for as long as an engine needs.
   call.connection.quietFor(0)

@@ -96,10 +96,11 @@ describe('calls of tools', () => {
       },
     )
     await using _hub = hub
+    const end = ada.truth(CALLS, { tools }).ids.length
     for (const [at, byIds] of [
       [9, true],
-      [20, true],
-      [20, false],
+      [end - 1, true],
+      [end - 20, false],
     ] as const) {
       failing.engine.set(dying(at))
       if (!byIds) good.engine.next({ refuseStatus: 400 })

@@ -9,8 +9,13 @@ export function allow(request: Request, ...methods: string[]): void {
 /** For a router that only says that nothing matched: the refusal for an address that exists, or null. */
 export function wrongMethodOf(routes: readonly Route[], request: Request): HubError | null {
   const { pathname } = new URL(request.url)
-  const methods = routes.filter(({ path }) => matches(path, pathname)).map(({ method }) => method)
-  return methods.length === 0 ? null : wrongMethod(request.method, [...new Set(methods)])
+  const methods = routes
+    .filter(({ method, path }) => method !== 'OPTIONS' && matches(path, pathname))
+    .map(({ method }) => method)
+  // The router may read an address otherwise than we do: then it is no address of ours.
+  return methods.length === 0 || methods.includes(request.method)
+    ? null
+    : wrongMethod(request.method, [...new Set(methods)])
 }
 
 interface Route {

@@ -10,6 +10,7 @@ import type { Bearer } from '../identity/keyring.ts'
 import type { KnownOnce, Ledger, Once } from '../ledger/ledger.ts'
 import { requestOf } from '../ledger/receipts.ts'
 import type { Log } from '../log.ts'
+import { jsonIn } from './body.ts'
 import { canonical } from './canonical.ts'
 import { type KeptAnswer, seal, unseal } from './sealed.ts'
 
@@ -55,7 +56,7 @@ export class Onces {
     const at = this.env.now()
     const once: Once = {
       ...{ id: sha256([userId, route, key].join('\n')), requestId, userId, keyId, stream, at },
-      body: sha256(canonical(JSON.parse(new TextDecoder().decode(body)))),
+      body: sha256(canonical(jsonIn(body))),
       expiresAt: at + KEPT_MS,
     }
     const known = await this.ledger.begin(once)

@@ -3,17 +3,18 @@ import { describe, expect, test } from 'bun:test'
 import { eq } from 'drizzle-orm'
 import { testDialects } from '../../db/testing.ts'
 import { SseParser } from '../../sdk/stream.ts'
+import { revokeKey } from '../identity/keys.ts'
 import { startHub, type TestHub } from '../testing.ts'
-import { costOf, dying, expectWhole, listen, passUntil, QUESTION, rowOf, stream } from './testing.ts'
+import { costOf, dying, expectWhole, forgive, listen, passUntil, QUESTION, rowOf, stream } from './testing.ts'
 
 /** A client that reads until it has this text, and then can leave. */
 async function readUntil(response: Response, text: string) {
   const reader = response.body!.getReader()
   let heard = ''
   const parser = new SseParser((payload) => {
-    heard += JSON.parse(payload).choices?.[0]?.delta.content ?? ''
+    if (payload !== '[DONE]') heard += JSON.parse(payload).choices?.[0]?.delta.content ?? ''
   })
-  while (heard !== text) parser.push((await reader.read()).value!)
+  while (heard.length < text.length) parser.push((await reader.read()).value!)
   return () => reader.cancel()
 }
 
@@ -92,6 +93,69 @@ describe.each(testDialects)('on %s', (database) => {
     expect(await rowOf(hub, response.headers.get('x-request-id')!)).toMatchObject({ cost: 0n })
     expect(await hub.balances()).toEqual({ ada: '$1.00', only: '$0.00' })
   })
+})
+
+test('a client who leaves as the last tokens come is billed once, for what it got or for all of it (F-disc-race)', async () => {
+  await using hub = await startHub({ credit: { ada: '$1' } })
+  await hub.addHost('first', dying(10))
+  await hub.addHost('second')
+  forgive(hub)
+  const ada = hub.as('ada')
+  const truth = ada.truth(QUESTION)
+  const full = costOf(truth)
+  const states = new Set<string>()
+  for (let before = 12; before >= 0; before--) {
+    const response = await ada.chat(QUESTION, stream())
+    const words = ada.truth(QUESTION, { max_tokens: truth.ids.length - before }).text
+    const leave = await readUntil(response, words)
+    for (let turn = 0; turn < before % 4; turn++) await new Promise((resolve) => setImmediate(resolve))
+    await leave()
+    const row = await rowOf(hub, response.headers.get('x-request-id')!)
+    states.add(row.state)
+    expect(row.cost).toBeLessThanOrEqual(full)
+    expect(row.cost).toBeGreaterThanOrEqual(costOf(ada.truth(QUESTION, { max_tokens: truth.ids.length - before })))
+    if (row.state === 'completed') expect(row.cost).toBe(full)
+  }
+  const { entries } = hub.world.db.tables
+  const paid = await hub.world.db.query.select().from(entries)
+  expect(paid.filter(({ account, amount }) => account.startsWith('host:') && amount > 0n)).toHaveLength(13)
+})
+
+test('the price of a request is the one it was admitted at, whatever it becomes meanwhile (F-price)', async () => {
+  await using hub = await startHub({ credit: { ada: '$1' } })
+  const first = await hub.addHost('first', { hangAfterTokens: 10 })
+  await hub.addHost('second')
+  const ada = hub.as('ada')
+  const reading = ada.chat(QUESTION, stream()).then(listen)
+  await first.engine.tally.until(({ tokens }) => tokens === 10)
+  hub.hub.platform.prices = { current: () => ({ prompt: 9_000_000, completion: 9_000_000 }) }
+  first.kill()
+  const heard = await reading
+  expectWhole(heard, ada.truth(QUESTION))
+  expect((await rowOf(hub, heard.requestId)).cost).toBe(costOf(ada.truth(QUESTION)))
+})
+
+test('a key that is revoked in mid-stream ends nothing that has begun (F-revoke)', async () => {
+  await using hub = await startHub({ credit: { ada: '$1' } })
+  const first = await hub.addHost('first', { hangAfterTokens: 10 })
+  await hub.addHost('second')
+  const ada = hub.as('ada')
+  const reading = ada.chat(QUESTION, stream()).then(listen)
+  await first.engine.tally.until(({ tokens }) => tokens === 10)
+  await revokeKey(hub.env, hub.world.db, { userId: ada.userId, id: ada.keyId })
+  await hub.env.advance(1_500)
+  expect((await ada.chat(QUESTION)).status).toBe(401)
+  first.kill()
+  const heard = await reading
+  expectWhole(heard, ada.truth(QUESTION))
+  expect((await rowOf(hub, heard.requestId)).cost).toBe(costOf(ada.truth(QUESTION)))
+})
+
+test('where no host serves a model, nothing is held and nobody waits (F-none)', async () => {
+  await using hub = await startHub({ credit: { ada: '$1' } })
+  const refused = await hub.as('ada').chat(QUESTION, stream())
+  expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '5'])
+  expect(hub.hub.platform.ledger.openHolds()).toBe(0)
 })
 
 test('a host that claims far more tokens than it said earns no more for going on (F-usage)', async () => {

@@ -26,7 +26,6 @@ import type { Wish } from '../../sdk/wire/frames.ts'
 import { HubError } from '../errors.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Seal } from '../identity/seal.ts'
-import type { Policy } from '../policy/policy.ts'
 import {
   type Account,
   acknowledgeLicence,
@@ -46,6 +45,7 @@ import { Connection } from './connection.ts'
 import type { Gateway } from './gateway.ts'
 import { apiHeaders, preflight } from './headers.ts'
 import { refusal } from './openai.ts'
+import { readFields } from './people/body.ts'
 import { anybody, type Caller } from './who.ts'
 import { whoseAccount } from './whose.ts'
 
@@ -53,7 +53,6 @@ export interface Platform extends Gateway {
   db: Db
   seal: Seal
   identity: Identity
-  policy: Policy
   version: string
   /** Aborted when this hub stops: whatever would stay open ends. */
   stopping: AbortSignal
@@ -69,9 +68,12 @@ export function platformApi(hub: Platform) {
       return { requestId }
     })
     .onError({ as: 'scoped' }, ({ code, error, request, set }) => {
+      if (code === 'NOT_FOUND') return undefined
       const requestId = String(set.headers['x-request-id'] ?? newId(hub.env, 'req'))
       return refusal(hub, request, requestId, known(code, error))
     })
+    .onParse({ as: 'scoped' }, ({ request }) => readFields(hub.bodies, request))
+    .onTransform({ as: 'scoped' }, ({ query }) => readLimit(query))
     .options('/*', ({ request, requestId }) => preflight(request, requestId))
     .guard({}, (app) =>
       app
@@ -121,7 +123,7 @@ export function platformApi(hub: Platform) {
           response: { 200: KeyPage },
           detail: { summary: 'API keys' },
         })
-        .post('/keys', ({ account, body }) => createKey(account, body.name), {
+        .post('/keys', ({ account, body }) => createKey(account, body), {
           body: NewKey,
           response: { 200: CreatedKey },
           detail: { summary: 'Make a key; shown once' },
@@ -164,6 +166,11 @@ export function apiDocument(hub: Platform) {
   })
 }
 
+/** A query is text; where the schema wants a number, Elysia reads it only under schemas of its own making. */
+export function readLimit(query: Record<string, unknown>): void {
+  if (typeof query.limit === 'string' && /^\d{1,9}$/.test(query.limit)) query.limit = Number(query.limit)
+}
+
 /** Elysia hands on the request alone; its address was noted before. */
 export function caller({ identity }: Pick<Platform, 'identity'>, request: Request): Caller {
   return { request, connection: new Connection(request, undefined, identity.callers) }
@@ -172,10 +179,10 @@ export function caller({ identity }: Pick<Platform, 'identity'>, request: Reques
 /** Elysia's own failures as ours. */
 export function known(code: string | number, error: unknown): unknown {
   if (error instanceof HubError) return error
+  // What our own parser throws comes wrapped.
+  if (error instanceof Error && error.cause instanceof HubError) return error.cause
   if (code === 'PARSE')
     return new HubError('invalid_json', 'The body is not valid JSON. Check quotes, commas and the encoding (UTF-8).')
-  if (code === 'NOT_FOUND')
-    return new HubError('not_found', 'There is nothing at this address. GET /openapi.json lists what there is.')
   if (code !== 'VALIDATION') return error
   const failed = error as { type?: string; all?: { path?: string; summary?: string }[] }
   if (failed.type === 'response') return error

@@ -9,7 +9,16 @@ const off: Defaults = {
   ...{ keyRpm: 0, keyTpm: 0, keyConcurrency: 0, accountRpm: 0, accountTpm: 0, accountConcurrency: 0, platformRpm: 0 },
 }
 const carrier = (key: Partial<Allowance> = {}, account: Partial<Allowance> = {}, keyId = 'key_1'): Bearer => ({
-  ...{ keyId, userId: 'ada', account: 'client:ada', suspended: false, acknowledged: new Set(), budget: null },
+  ...{
+    keyId,
+    userId: 'ada',
+    account: 'client:ada',
+    suspended: false,
+    terms: null,
+    acknowledged: new Set(),
+    limited: false,
+    budget: null,
+  },
   allowance: { key: { ...NO_ALLOWANCE, ...key }, account: { ...NO_ALLOWANCE, ...account } },
   expiresAt: null,
 })

@@ -1,8 +1,9 @@
 // An answer as server-sent events, each sent as it comes.
-import { type Cancel, sleep } from '../../sdk/env.ts'
+import { type Cancel, Halt, sleep } from '../../sdk/env.ts'
 import { asHubError, errorBody } from '../errors.ts'
 import { Cancelled } from './attempts.ts'
 import type { Call } from './complete.ts'
+import { IDLE_SECONDS } from './connection.ts'
 import type { Piece } from './engine.ts'
 import { EventStream } from './event-stream.ts'
 import type { Gateway } from './gateway.ts'
@@ -15,12 +16,16 @@ const HEADERS_AT_LATEST_MS = 5_000
 const KEEP_ALIVE_MS = 10_000
 
 export async function streamed(hub: Gateway, call: Call, run: Run): Promise<Response> {
-  const stream = new EventStream<Piece>(() => run.abort())
+  const stream = new EventStream<Piece>(() => run.abort(), {
+    env: hub.env,
+    stallMs: hub.config.stallSeconds * 1_000,
+    ending: () => call.connection.quietFor(IDLE_SECONDS),
+  })
   const writer = new Writer(run, stream)
   const ended = settleAnswer(hub, call, run, writer)
 
-  const waited = new AbortController()
-  await Promise.race([writer.begun, ended, sleep(hub.env, HEADERS_AT_LATEST_MS, waited.signal)])
+  const waited = new Halt()
+  await Promise.race([writer.begun, ended, sleep(hub.env, HEADERS_AT_LATEST_MS, waited)])
   waited.abort()
   if (writer.failedEarly) {
     await run.giveUp(writer.failedEarly, [])
@@ -98,10 +103,12 @@ class Writer {
     this.greet(piece.index)
     if (!piece.content && !piece.reasoning && !piece.toolCalls) return
     this.stream.event(this.run.shape.piece(this.run.head, piece), piece)
-    this.stream.flush()
+    this.stream.flushSoon()
   }
 
   whenTaken(then: () => void): void {
+    // Asked for once all pieces of a frame have been passed on: they need not wait for those of other streams.
+    this.stream.flush()
     this.stream.whenTaken(then)
   }
 

@@ -1,5 +1,5 @@
 // What a key or an account may do, where it is not what everybody may.
-import { eq } from 'drizzle-orm'
+import { inArray } from 'drizzle-orm'
 import type { Db } from '../../db/open.ts'
 import type { Tables } from '../../db/schema.ts'
 import type { Money } from '../../sdk/money.ts'
@@ -33,9 +33,9 @@ export async function allow(db: Db, subject: string, change: Partial<KeyAllowanc
     .onConflictDoUpdate({ target: limits.subject, set: change })
 }
 
-/** What is said about a key or a user; null: nothing. */
-export async function allowanceOf(db: Db, subject: string): Promise<AllowanceRow | null> {
+/** What is said about keys or users, by id; about the others nothing is. */
+export async function allowancesOf(db: Db, subjects: string[]): Promise<Map<string, AllowanceRow>> {
   const { limits } = db.tables
-  const [row] = await db.query.select().from(limits).where(eq(limits.subject, subject))
-  return row ?? null
+  const rows = await db.query.select().from(limits).where(inArray(limits.subject, subjects))
+  return new Map(rows.map((row) => [row.subject, row]))
 }

@@ -49,7 +49,8 @@ async function closeWays(db: Db, tx: Queries, userId: string): Promise<void> {
 }
 
 async function revokeSecrets({ tables }: Db, tx: Queries, userId: string, at: number): Promise<void> {
-  const { keys, hostTokens } = tables
+  const { keys, hostTokens, onces } = tables
+  await tx.delete(onces).where(eq(onces.userId, userId))
   await tx
     .update(keys)
     .set({ revokedAt: at })

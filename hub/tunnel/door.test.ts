@@ -92,6 +92,13 @@ describe('tokens that are none', () => {
     expect(await statuses(100, (at) => `guess_${at}`)).toEqual({ 401: 10, 429: 90 })
   })
 
+  test('of one IPv6 subscriber count together, whichever of its addresses they come from', async () => {
+    const { come } = world()
+    for (let at = 0; at < 20; at++) expect((await come('guess', `2001:db8:1:2::${at + 1}`)).status).toBe(401)
+    expect((await come('guess', '2001:db8:1:2:ffff::1')).status).toBe(429)
+    expect((await come('guess', '2001:db8:1:3::1')).status).toBe(401)
+  })
+
   test('do not shut out a neighbour whose token was good before', async () => {
     const { come, statuses } = world()
     await come('good_neighbour')

@@ -434,6 +434,24 @@ test('a revoked token ends the links that use it, and says why; others stay', as
   expect([...['berlin', 'oslo'].map((name) => links.get(`host_${name}`) !== undefined)]).toEqual([false, true])
 })
 
+test('a token that is locked for one host ends that host’s link, and no other that uses it (F-split)', async () => {
+  const { env, links, ask, welcomed } = testTunnel()
+  const { host } = await welcomed('berlin', { script: stalls })
+  await welcomed('oslo')
+  const running = ask('host_berlin')
+  await env.flush()
+  links.lock([
+    { hostId: 'host_berlin', tokenId: 'token_berlin' },
+    { hostId: 'host_oslo', tokenId: 'token_of_before' },
+    { hostId: 'host_nobody', tokenId: 'token_berlin' },
+  ])
+  await env.flush()
+  expect(host.refused).toMatchObject({ code: 'locked', retry: false })
+  expect(host.closedWith?.code).toBe(closeCode.locked)
+  expect(running.failures).toMatchObject([{ class: 'host', code: 'locked' }])
+  expect([...['berlin', 'oslo'].map((name) => links.get(`host_${name}`) !== undefined)]).toEqual([false, true])
+})
+
 test('a hub that stops sends every host away, to come back', async () => {
   const { env, links, ask, welcomed, present } = testTunnel()
   const all = [await welcomed('berlin'), await welcomed('oslo')]
