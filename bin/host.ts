@@ -16,6 +16,8 @@ import { dialWith } from '../host/tunnel/dial.ts'
 import { version as release } from '../package.json'
 import { systemEnv } from '../sdk/env.ts'
 import { command, type Group, type World } from './command.ts'
+import { modelsCommand } from './gpuhost/models.ts'
+import { accessTo, probeCommand } from './gpuhost/probe.ts'
 import { columns } from './lines.ts'
 import { changedSince, forBackground, inBackground, makeRoom, startAnew, withoutToken, withToken } from './restart.ts'
 
@@ -24,7 +26,15 @@ export function hostProgram(self: readonly string[]): Group {
   return {
     name: 'gpuhost',
     summary: 'Offers this machine’s GPU to a gpuhub and takes it back when you say so.',
-    commands: [loginCommand, startCommand(self), stopCommand, statusCommand, versionCommand],
+    commands: [
+      loginCommand,
+      startCommand(self),
+      stopCommand,
+      statusCommand,
+      modelsCommand(self),
+      probeCommand(self),
+      versionCommand,
+    ],
   }
 }
 
@@ -138,6 +148,8 @@ const startCommand = (self: readonly string[]) =>
           dial: dialWith(linkProver(home, systemEnv)),
           stopping: stoppedBySignals(options.grace),
           outdated: changedSince(self),
+          access: accessTo(self, world.env),
+          variables: world.env,
         },
       )
       // In the background the log is all there is to say it; here the program's own words are enough.
