@@ -8,7 +8,7 @@ import type { Log } from '../log.ts'
 import type { Seat } from '../routing/turns.ts'
 import type { Failure } from '../tunnel/link.ts'
 import type { Ask } from './ask.ts'
-import { type Claim, EngineError, EngineReader, type Piece } from './engine.ts'
+import { blamesClient, type Claim, EngineError, EngineReader, type Piece } from './engine.ts'
 
 export interface Attempts {
   env: Env
@@ -171,6 +171,10 @@ function attemptOn(seat: Seat, number: number, attempts: Attempts): Promise<Outc
       work()
     } catch (error) {
       if (!(error instanceof EngineError)) throw error
+      if (error.status !== null) {
+        finish({ kind: 'blamed', status: error.status })
+        return attempt.cancel()
+      }
       give({ class: 'engine', code: error.code, message: error.message })
     }
   }
@@ -204,8 +208,7 @@ function attemptOn(seat: Seat, number: number, attempts: Attempts): Promise<Outc
             reader.end()
             finish({ kind: 'complete', claim: reader.claim })
           })
-        else if (status >= 400 && status < 500 && status !== 401 && status !== 408 && status !== 429)
-          finish({ kind: 'blamed', status })
+        else if (blamesClient(status)) finish({ kind: 'blamed', status })
         else
           finish({
             kind: 'failed',

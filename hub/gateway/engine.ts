@@ -28,11 +28,18 @@ export interface Claim {
 export class EngineError extends Error {
   override name = 'EngineError'
   constructor(
-    readonly code: 'garbage' | 'engine_error' | 'cut' | 'too_large',
+    readonly code: 'garbage' | 'engine_error' | 'cut' | 'too_large' | 'refused',
     message: string,
+    /** Of a refusal: the status the engine would have answered with, had its headers not gone. */
+    readonly status: number | null = null,
   ) {
     super(message)
   }
+}
+
+/** Statuses by which an engine says that the request is at fault, and not the engine, its key or its load. */
+export function blamesClient(status: number): boolean {
+  return status >= 400 && status < 500 && status !== 401 && status !== 408 && status !== 429
 }
 
 const MAX_EVENT_BYTES = 2 * 1024 * 1024
@@ -140,8 +147,7 @@ export class EngineReader {
       return
     }
     const value = parse(payload)
-    if (value.error !== undefined && value.error !== null)
-      throw new EngineError('engine_error', 'the engine reported an error')
+    if (value.error !== undefined && value.error !== null) throw reported(value.error)
     if (!chunk.Check(value))
       throw new EngineError('garbage', `an event is malformed at ${chunk.Errors(value).First()?.path}`)
     const { choices, usage, prompt_token_ids: promptIds } = value
@@ -180,6 +186,14 @@ function parse(payload: string): { error?: unknown } {
   }
   if (typeof value !== 'object' || value === null) throw new EngineError('garbage', 'an event is not an object')
   return value
+}
+
+/** Engines that check parameters while they stream already answer 200, and only then say what is wrong. */
+function reported(error: unknown): EngineError {
+  const status: unknown = typeof error === 'object' && error !== null && 'code' in error ? error.code : null
+  if (typeof status === 'number' && blamesClient(status))
+    return new EngineError('refused', 'refused by the engine', status)
+  return new EngineError('engine_error', 'the engine reported an error')
 }
 
 function toolCall(call: NonNullable<NonNullable<EngineChoice['delta']>['tool_calls']>[number]): ToolCallDelta {
