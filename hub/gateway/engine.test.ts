@@ -6,9 +6,12 @@ const sse = (...events: (object | string)[]) =>
   utf8.encode(events.map((event) => `data: ${typeof event === 'string' ? event : JSON.stringify(event)}\n\n`).join(''))
 const say = (content: string, more: object = {}) => ({ choices: [{ index: 0, delta: { content }, ...more }] })
 
-function read(input: Uint8Array | Uint8Array[], { n = 1, logprobs = false } = {}) {
+function read(
+  input: Uint8Array | Uint8Array[],
+  { n = 1, logprobs = false, format = 'chat' as 'chat' | 'completion' } = {},
+) {
   const pieces: Piece[] = []
-  const reader = new EngineReader({ n, logprobs, format: 'chat' }, (piece) => pieces.push(piece))
+  const reader = new EngineReader({ n, logprobs, format }, (piece) => pieces.push(piece))
   for (const bytes of Array.isArray(input) ? input : [input]) reader.push(bytes)
   return { pieces, reader }
 }
@@ -80,4 +83,32 @@ test('what the engine claims to have used is kept apart', () => {
     ),
   )
   expect(reader.claim).toEqual({ prompt: 3, completion: 900 })
+})
+
+test('logprobs of a completion in the form of chats are told in their own form', () => {
+  const top = (token: string, logprob: number) => ({ id: 1, token, logprob, bytes: [1] })
+  const piece = (text: string, other: string) => ({
+    choices: [
+      { index: 0, text, logprobs: { content: [{ ...top(text, -1), top_logprobs: [top(text, -1), top(other, -2)] }] } },
+    ],
+  })
+  const { pieces } = read(sse(piece(' sky', ' sea'), piece(' is', ' was')), { logprobs: true, format: 'completion' })
+  expect(pieces.map((each) => each.logprobs)).toEqual([
+    {
+      completion: {
+        tokens: [' sky'],
+        token_logprobs: [-1],
+        top_logprobs: [{ ' sky': -1, ' sea': -2 }],
+        text_offset: [0],
+      },
+    },
+    {
+      completion: {
+        tokens: [' is'],
+        token_logprobs: [-1],
+        top_logprobs: [{ ' is': -1, ' was': -2 }],
+        text_offset: [4],
+      },
+    },
+  ])
 })

@@ -113,6 +113,8 @@ export class EngineReader {
   readonly claim: Claim = { prompt: null, completion: null }
   private readonly parser: SseParser
   private readonly finished = new Set<number>()
+  /** Characters of each choice so far. */
+  private readonly lengths = new Map<number, number>()
   private done = false
 
   constructor(
@@ -165,12 +167,15 @@ export class EngineReader {
       this.finished.add(choice.index)
     }
     const { delta } = choice
+    const content = delta?.content ?? choice.text ?? ''
+    const offset = this.lengths.get(choice.index) ?? 0
+    this.lengths.set(choice.index, offset + content.length)
     this.each({
       index: choice.index,
-      content: delta?.content ?? choice.text ?? '',
+      content,
       reasoning: delta?.reasoning ?? delta?.reasoning_content ?? '',
       toolCalls: delta?.tool_calls?.length ? delta.tool_calls.map(toolCall) : null,
-      logprobs: this.ask.logprobs ? logprobs(this.ask.format, choice.logprobs) : null,
+      logprobs: this.ask.logprobs ? logprobs(this.ask.format, choice.logprobs, offset) : null,
       ids: choice.token_ids ?? null,
       finish: finish as FinishReason | null,
     })
@@ -208,20 +213,29 @@ function toolCall(call: NonNullable<NonNullable<EngineChoice['delta']>['tool_cal
   return delta
 }
 
-function logprobs(format: Ask['format'], value: unknown): Piece['logprobs'] {
+function logprobs(format: Ask['format'], value: unknown, offset: number): Piece['logprobs'] {
   if (value === undefined || value === null) return null
-  if (format === 'chat') {
-    if (!chatLogprobs.Check(value)) throw new EngineError('garbage', 'logprobs are malformed')
-    return {
-      chat: (value.content ?? []).map((item) => ({
-        ...logprob(item),
-        top_logprobs: (item.top_logprobs ?? []).map(logprob),
-      })),
-    }
+  if (format === 'completion' && completionLogprobs.Check(value)) {
+    const { tokens, token_logprobs, top_logprobs = null, text_offset } = value
+    return { completion: { tokens, token_logprobs, top_logprobs, text_offset: text_offset ?? [] } }
   }
-  if (!completionLogprobs.Check(value)) throw new EngineError('garbage', 'logprobs are malformed')
-  const { tokens, token_logprobs, top_logprobs = null, text_offset } = value
-  return { completion: { tokens, token_logprobs, top_logprobs, text_offset: text_offset ?? [] } }
+  if (!chatLogprobs.Check(value)) throw new EngineError('garbage', 'logprobs are malformed')
+  const chat = (value.content ?? []).map((item) => ({
+    ...logprob(item),
+    top_logprobs: (item.top_logprobs ?? []).map(logprob),
+  }))
+  // llama.cpp has one form for both kinds of answers.
+  return format === 'chat' ? { chat } : { completion: asCompletion(chat, offset) }
+}
+
+function asCompletion(items: readonly TokenLogprob[], offset: number): CompletionLogprobs {
+  let next = offset
+  return {
+    tokens: items.map(({ token }) => token),
+    token_logprobs: items.map((item) => item.logprob),
+    top_logprobs: items.map((item) => Object.fromEntries(item.top_logprobs.map((top) => [top.token, top.logprob]))),
+    text_offset: items.map(({ token }) => (next += token.length) - token.length),
+  }
 }
 
 function logprob(item: Static<typeof Logprob>) {
