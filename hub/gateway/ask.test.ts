@@ -50,6 +50,17 @@ test('text in parts becomes one text, and a developer speaks as the system', () 
   })
 })
 
+test.each([
+  [undefined, undefined],
+  ['none', false],
+  ['low', true],
+])('an effort of %p to reason is counted as the engine’s template will have it', (effort, thinking) => {
+  const { prompt, engine } = ask('chat', { model: 'm', messages, reasoning_effort: effort })
+  expect(prompt).toMatchObject({ kind: 'chat', chat: thinking === undefined ? {} : { thinking } })
+  expect('thinking' in (prompt as { chat: object }).chat).toBe(thinking !== undefined)
+  expect(engine.reasoning_effort).toBe(effort)
+})
+
 test('null means not given', () => {
   const { engine, maxTokens, n } = ask('chat', {
     model: 'm',

@@ -64,9 +64,14 @@ function chatAsk(request: ChatRequest): Ask {
     logprobs: request.logprobs ?? false,
     n: request.n ?? 1,
     maxTokens: request.max_completion_tokens ?? request.max_tokens ?? null,
-    prompt: { kind: 'chat', chat: { messages, tools } },
+    prompt: { kind: 'chat', chat: { messages, tools, ...thinking(request) } },
     engine,
   }
+}
+
+/** Engines hand `reasoning_effort` to the template as this, which changes the prompt. */
+function thinking({ reasoning_effort: effort }: ChatRequest): { thinking?: boolean } {
+  return effort ? { thinking: effort !== 'none' } : {}
 }
 
 /** What OpenAI's completions answer when nothing was asked for. */

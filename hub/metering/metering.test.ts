@@ -114,6 +114,14 @@ test('parts of a message count as one text, a developer as the system', () => {
   }
 })
 
+test('a model told not to think gets the empty thought its template writes for it', () => {
+  const messages: Chat['messages'] = [{ role: 'user', content: 'Hi' }]
+  const prompt = (thinking?: boolean) => countPrompt('qwen3', { kind: 'chat', chat: { messages, thinking } }).ids
+  expect(prompt(true)).toEqual(prompt())
+  // <think>, a blank line, </think>, a blank line.
+  expect(prompt(false)).toEqual([...prompt(), 151_667, 271, 151_668, 271])
+})
+
 test('call ids of any form are counted where a template wants nine letters', () => {
   const messages: Chat['messages'] = [
     { role: 'user', content: 'Weather?' },
