@@ -47,7 +47,7 @@ const startCommand = (self: readonly string[]) =>
         default: 16,
         min: 1,
         max: 4_096,
-        help: 'Requests the engine works on at a time.',
+        help: 'Requests the engine works on at a time; fewer, where it says so itself.',
       },
       'context-tokens': {
         type: 'integer',

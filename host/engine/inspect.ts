@@ -29,7 +29,8 @@ export async function listModels(
   return data.slice(0, 1_000).flatMap((entry: unknown) => {
     const id = field(entry, 'id')
     if (typeof id !== 'string') return []
-    const contextTokens = field(entry, 'max_model_len')
+    // vLLM's word, and llama.cpp's: there it is what one of its slots holds.
+    const contextTokens = field(entry, 'max_model_len') ?? field(field(entry, 'meta'), 'n_ctx')
     const owner = field(entry, 'owned_by')
     return {
       id,
@@ -74,6 +75,13 @@ export async function completesOneToken(env: Env, base: string, model: string, s
     last = `${path} answered ${status}`
   }
   throw new HostError(`The engine lists ${model} but completes nothing (${last}). Its own log will say why.`)
+}
+
+/** How many requests llama.cpp works on at a time; others do not tell, and null is returned. */
+export async function slotsOf(env: Env, base: string, signal: AbortSignal): Promise<number | null> {
+  const answer = await call(env, { url: `${base}/props`, signal, withinMs: 5_000 }).catch(() => undefined)
+  const slots = field(answer?.body, 'total_slots')
+  return isCount(slots) ? slots : null
 }
 
 export async function versionOf(env: Env, base: string, signal: AbortSignal): Promise<string | null> {

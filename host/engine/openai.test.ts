@@ -73,6 +73,16 @@ describe('an engine that runs already', () => {
     expect(chatty.requests.at(-1)?.path).toBe('/v1/chat/completions')
   })
 
+  test('that has less context and fewer slots than its owner thinks is believed', async () => {
+    const llama = server({
+      models: [{ id: 'qwen.gguf', owned_by: 'llamacpp', meta: { n_ctx: 1_024, n_ctx_train: 40_960 } }],
+      props: { total_slots: 4 },
+    })
+    const engine = engineAt(llama.url)
+    await engine.start(never)
+    expect(engine.serving()).toMatchObject([{ engine: { name: 'llamacpp' }, contextTokens: 1_024, slots: 4 }])
+  })
+
   test('that completes nothing is not ready, whatever it lists', async () => {
     const fake = server({ complete: () => new Response('{"error":"out of memory"}', { status: 500 }) })
     expect(await engineAt(fake.url).start(never).catch(String)).toContain('completes nothing')

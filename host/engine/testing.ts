@@ -121,6 +121,8 @@ export interface FakeServer {
 
 interface ServerOptions {
   models?: object[]
+  /** What `/props` says, as llama.cpp has it. */
+  props?: object
   /** Answers a completion; by default one with token ids, or, with `stream`, two chunks and an end on `finish`. */
   complete?: (path: string, body: Record<string, unknown>) => Response | undefined
   port?: number
@@ -138,6 +140,7 @@ export function startServer(options: ServerOptions = {}): FakeServer {
     async fetch(request) {
       const path = new URL(request.url).pathname
       if (path === '/v1/models') return Response.json({ object: 'list', data: models })
+      if (path === '/props' && options.props) return Response.json(options.props)
       if (request.method !== 'POST') return new Response('no\n', { status: 404 })
       const body = (await request.json()) as Record<string, unknown>
       fake.requests.push({ path, body })
