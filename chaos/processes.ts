@@ -25,6 +25,8 @@ export interface World {
   command<T>(...words: string[]): Promise<T>
   startHub(port?: number): Promise<HubProcess>
   startHost(hub: HubProcess, name: string, engine?: EmulatorOptions): Promise<HostProcess>
+  /** A host with an engine that runs already. */
+  linkHost(hub: HubProcess, name: string, engine: RunningEngine): Promise<Omit<HostProcess, 'engine'>>
   /** A client with credit (USD) and a key. */
   client(credit: string): Promise<{ email: string; key: string }>
   close(): Promise<void>
@@ -36,6 +38,14 @@ export interface HubProcess {
   process: Bun.Subprocess
   kill(): Promise<void>
   stop(): Promise<void>
+}
+
+export interface RunningEngine {
+  url: string
+  /** Catalog id to offer. */
+  model: string
+  /** Requests it works on at a time; else gpuhost's default. */
+  slots?: number
 }
 
 export interface HostProcess {
@@ -109,23 +119,19 @@ export async function startWorld(database: 'sqlite' | 'postgres'): Promise<World
   const startHost = async (hub: HubProcess, name: string, options: EmulatorOptions = {}): Promise<HostProcess> => {
     const engine = await startEmulator(options)
     engines.add(engine)
+    return { engine, ...(await linkHost(hub, name, { url: engine.url, model: 'gpuhub/emulator', slots: 512 })) }
+  }
+
+  const linkHost = async (hub: HubProcess, name: string, { url, model, slots }: RunningEngine) => {
     const home = join(folder, name)
     mkdirSync(home, { recursive: true })
-    const words = ['start', '--foreground', '--hub', hub.url, '--model', 'gpuhub/emulator', '--name', name]
-    const engineWords = [
-      '--engine',
-      'openai',
-      '--engine-url',
-      engine.url,
-      '--simulate-gpu',
-      'RTX 4090',
-      '--slots',
-      '512',
-    ]
+    const words = ['start', '--foreground', '--hub', hub.url, '--model', model, '--name', name]
+    const engineWords = ['--engine', 'openai', '--engine-url', url, '--simulate-gpu', 'RTX 4090']
+    const slotWords = slots === undefined ? [] : ['--slots', String(slots)]
     const token = await tokenOf(name)
     const child = spawn(
       'gpuhost',
-      [...words, ...engineWords],
+      [...words, ...engineWords, ...slotWords],
       { GPUHOST_TOKEN: token, GPUHOST_HOME: home },
       `${name}.log`,
     )
@@ -139,7 +145,7 @@ export async function startWorld(database: 'sqlite' | 'postgres'): Promise<World
         hosts.some((host) => host.name === name && host.state === 'ready')
       )
     })
-    return { engine, process: child, kill: () => end(child, 'SIGKILL') }
+    return { process: child, kill: () => end(child, 'SIGKILL') }
   }
 
   return {
@@ -148,6 +154,7 @@ export async function startWorld(database: 'sqlite' | 'postgres'): Promise<World
     command,
     startHub,
     startHost,
+    linkHost,
     async client(credit) {
       const email = `client${++clients}@example.com`
       await command('user', 'add', email, '--role', 'client', '--credit', credit)
@@ -181,7 +188,7 @@ function logs(folder: string): string {
   return files.map((file) => `${file}:\n${readFileSync(file, 'utf8').slice(-3_000)}`).join('\n')
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer()
     server.on('error', reject)

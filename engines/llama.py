@@ -1,0 +1,22 @@
+# Starts llama.cpp's server as its command line would: the package has the server, but no command for it.
+import json
+import signal
+import sys
+
+import xllamacpp
+
+facts = json.loads(sys.argv[1])
+params = xllamacpp.CommonParams()
+params.model.path = facts["model"]
+params.model_alias = {"Qwen/Qwen3-8B"}
+params.hostnames = ["127.0.0.1"]
+params.port = facts["port"]
+params.n_parallel = facts["slots"]
+# Shared out among the slots.
+params.n_ctx = facts["slots"] * facts["context"]
+params.cpuparams.n_threads = 1
+params.cpuparams_batch.n_threads = 1
+params.endpoint_slots = True
+params.ui = False
+server = xllamacpp.Server(params)
+signal.pause()
