@@ -1,6 +1,6 @@
 // The real program, as its owner runs it, against a hub and an engine on real ports.
 import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test'
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startServer } from '../host/engine/testing.ts'
@@ -20,10 +20,25 @@ afterEach(async () => {
   for (const clean of cleanups.splice(0).reverse()) await clean()
 })
 
-function world(options: Parameters<typeof startHub>[0] = {}) {
+interface Started {
+  home: string
+  hub: ReturnType<typeof startHub>
+  link: ReturnType<ReturnType<typeof startHub>['last']>
+  pid: number
+}
+
+/** From now on every line of the agent's log finds no room. */
+function fillDisk(home: string): void {
+  const log = join(home, 'gpuhost.log')
+  rmSync(log)
+  symlinkSync('/dev/full', log)
+}
+
+function world(options: Parameters<typeof startHub>[0] = {}, { hanging = false } = {}) {
   const home = mkdtempSync(join(tmpdir(), 'gpuhost-'))
   const hub = startHub(options)
-  const engine = startServer()
+  const never = new Response(new ReadableStream({ pull: () => new Promise(() => {}) }))
+  const engine = startServer(hanging ? { complete: (_, body) => (body.hang ? never : undefined) } : {})
   cleanups.push(
     () => rmSync(home, { recursive: true, force: true }),
     () => hub.close(),
@@ -33,8 +48,13 @@ function world(options: Parameters<typeof startHub>[0] = {}) {
   return { home, hub, engine, flags }
 }
 
-function spawn(home: string, args: string[], variables: Record<string, string> = { GPUHOST_TOKEN: TOKEN }) {
-  const child = Bun.spawn([...program, ...args], {
+function spawn(
+  home: string,
+  args: string[],
+  variables: Record<string, string> = { GPUHOST_TOKEN: TOKEN },
+  command = program,
+) {
+  const child = Bun.spawn([...command, ...args], {
     env: { PATH: process.env.PATH, HOME: home, GPUHOST_HOME: home, ...variables },
     stdout: 'pipe',
     stderr: 'pipe',
@@ -115,9 +135,9 @@ describe('gpuhost start --foreground', () => {
     await until('the engine was told', () => engine.aborted === 1)
   })
 
-  test('what has not finished when the drain’s time is over is handed back', async () => {
+  test('what has not finished when the grace is over is handed back', async () => {
     const { home, hub, flags } = world()
-    const child = spawn(home, ['start', '--foreground', ...flags, '--drain-seconds', '1'])
+    const child = spawn(home, ['start', '--foreground', ...flags, '--grace', '1'])
     const link = await until('the host is linked', () => hub.links.find((one) => one.hello()))
     link.ask(1, chat)
     await until('a chunk has come', () => link.on(1).bytes > 0)
@@ -125,6 +145,34 @@ describe('gpuhost start --foreground', () => {
     expect(await child.exited).toBe(0)
     expect(link.statuses()).toEqual(['draining'])
     expect(link.on(1).fail).toMatchObject({ class: 'host', code: 'stopping' })
+  })
+
+  test('a newer program on disk takes over when the hub wishes for it, after what runs has ended (F-update)', async () => {
+    const { home, hub, engine, flags } = world()
+    const path = join(home, 'program.ts')
+    const source = `import ${JSON.stringify(join(import.meta.dir, 'gpuhost.ts'))}\n`
+    writeFileSync(path, source)
+    const child = spawn(home, ['start', '--foreground', ...flags], undefined, [process.execPath, path])
+    const link = await until('the host is linked', () => hub.links.find((one) => one.hello()))
+    link.ask(1, chat)
+    await until('a chunk has come', () => link.on(1).bytes > 0)
+    const wish = { type: 'wish', epoch: 1, wish: 'update', reason: 'test' } as const
+    link.say(wish)
+    // It has looked, and found nothing, once it answers again.
+    expect(await status(home)).toMatchObject({ state: 'serving' })
+    writeFileSync(path, `${source}// newer\n`)
+    link.say(wish)
+    await until('it drains', () => link.statuses().includes('draining'))
+    engine.finish()
+    await until('the newer program is linked', () => hub.links.length === 2 && hub.last().hello())
+    expect(link.on(1).end).toBeDefined()
+    expect(link.closedWith?.code).toBe(closeCode.stopping)
+    expect(await status(home)).toMatchObject({ state: 'serving', pid: child.pid })
+    const [older, newer] = hub.links.map((one) => one.hello())
+    expect(newer?.machine).toBe(older?.machine ?? 'none')
+    expect(newer?.run).not.toBe(older?.run)
+    child.kill('SIGTERM')
+    expect(await child.exited).toBe(0)
   })
 
   test('a cancel from the hub reaches the engine', async () => {
@@ -251,6 +299,37 @@ describe('gpuhost in the background', () => {
     engine.finish()
     expect((await stopping).code).toBe(0)
     expect(link.on(1).end).toBeDefined()
+    expect(await status(home)).toEqual({ state: 'stopped' })
+  })
+
+  test('a stop waits no longer than its own grace', async () => {
+    const { home, hub, flags } = world()
+    await gpuhost(home, ['start', ...flags])
+    hub.last().ask(1, chat)
+    await until('a chunk has come', () => hub.last().on(1).bytes > 0)
+    expect((await gpuhost(home, ['stop', '--grace', '1'])).code).toBe(0)
+    expect(hub.last().on(1).fail).toMatchObject({ class: 'host', code: 'stopping' })
+    expect(await status(home)).toEqual({ state: 'stopped' })
+  })
+
+  test.each<[string, 'handed back' | 'lost', (it: Started) => unknown]>([
+    ['its engine hangs', 'handed back', ({ link }) => link.ask(2, { ...chat, hang: true })],
+    ['its hub is gone', 'lost', ({ hub }) => hub.close()],
+    ['the disk is full', 'handed back', ({ home }) => fillDisk(home)],
+    ['the agent itself hangs', 'lost', ({ pid }) => process.kill(pid, 'SIGSTOP')],
+  ])('a stop --now gives the machine back although %s; what ran is %s', async (_, what, trouble) => {
+    const { home, hub, flags } = world({}, { hanging: true })
+    await gpuhost(home, ['start', ...flags])
+    const link = hub.last()
+    link.ask(1, chat)
+    await until('a chunk has come', () => link.on(1).bytes > 0)
+    const { pid = 0 } = await status(home)
+    await trouble({ home, hub, link, pid })
+    const stopped = await gpuhost(home, ['stop', '--now', '--json'])
+    expect(stopped).toMatchObject({ code: 0 })
+    expect(JSON.parse(stopped.stdout)).toEqual({ state: 'stopped', wasRunning: true })
+    await until('the process is gone', () => !alive(pid))
+    expect(link.on(1).fail?.code).toBe(what === 'lost' ? undefined : 'stopping')
     expect(await status(home)).toEqual({ state: 'stopped' })
   })
 

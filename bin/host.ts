@@ -5,6 +5,7 @@ import { describe, status } from '../host/commands/status.ts'
 import { stop } from '../host/commands/stop.ts'
 import { version } from '../host/commands/version.ts'
 import { homeAt } from '../host/config.ts'
+import { MOST_GRACE_SECONDS } from '../host/daemon/control.ts'
 import { Stopping } from '../host/daemon/stopping.ts'
 import { reason } from '../host/errors.ts'
 import { fileWriter, humanLine, jsonLine, logTo } from '../host/log.ts'
@@ -13,7 +14,7 @@ import { version as release } from '../package.json'
 import { systemEnv } from '../sdk/env.ts'
 import { command, type Group, type World } from './command.ts'
 import { columns } from './lines.ts'
-import { forBackground, inBackground, makeRoom, withoutToken, withToken } from './restart.ts'
+import { changedSince, forBackground, inBackground, makeRoom, startAnew, withoutToken, withToken } from './restart.ts'
 
 /** `self` is this program as a command, up to where `start` would follow. */
 export function hostProgram(self: readonly string[]): Group {
@@ -63,13 +64,13 @@ const startCommand = (self: readonly string[]) =>
         help: 'Pretend, openly, to have that card, e.g. "RTX 4090"; without --engine-url the engine is emulated, too.',
       },
       name: { type: 'string', value: 'NAME', help: 'How the hub shows this machine; its own name otherwise.' },
-      'drain-seconds': {
+      grace: {
         type: 'integer',
-        value: 'N',
+        value: 'SECONDS',
         default: 120,
         min: 0,
-        max: 3_600,
-        help: 'How long running requests may take to finish on a stop.',
+        max: MOST_GRACE_SECONDS,
+        help: `How long running requests may take to finish on a stop; at most ${SYSTEM_GRACE_SECONDS} on SIGTERM.`,
       },
       foreground: { type: 'boolean', help: 'Stay here instead of going to the background.' },
     },
@@ -102,7 +103,7 @@ const startCommand = (self: readonly string[]) =>
           simulateGpu: options['simulate-gpu'],
           slots,
           contextTokens: options['context-tokens'],
-          drainSeconds: options['drain-seconds'],
+          graceSeconds: options.grace,
         },
         {
           env: systemEnv,
@@ -110,24 +111,36 @@ const startCommand = (self: readonly string[]) =>
           log,
           version: release,
           dial,
-          stopping: stoppedBySignals(),
+          stopping: stoppedBySignals(options.grace),
+          outdated: changedSince(self),
         },
       )
       // In the background the log is all there is to say it; here the program's own words are enough.
-      await serving.catch((error: unknown) => {
+      const afterwards = await serving.catch((error: unknown) => {
         if (inBackground(world.env)) log.error(reason(error))
         throw error
       })
+      if (afterwards === 'restart') startAnew(self, ['start', ...world.argv], world.env, token)
     },
   })
 
 const stopCommand = command({
   name: 'stop',
   summary: 'Finish what runs, then stop and give the GPU back.',
-  options: { now: { type: 'boolean', help: 'At once: running requests move to other hosts.' } },
+  options: {
+    now: { type: 'boolean', help: 'At once: running requests move to other hosts, the GPU is free within 10 seconds.' },
+    grace: {
+      type: 'integer',
+      value: 'SECONDS',
+      min: 0,
+      max: MOST_GRACE_SECONDS,
+      help: 'How long what runs may take to finish [default: as the start said, 120].',
+    },
+  },
   async run({ options, world, out }) {
     const progress = progressOn(world)
-    const stopped = await stop(systemEnv, homeAt(world.env), options.now, progress).finally(() => progress(''))
+    const stopWorld = { env: systemEnv, home: homeAt(world.env), progress, kill }
+    const stopped = await stop(stopWorld, options.now ? 0 : options.grace).finally(() => progress(''))
     out(stopped, [stopped.wasRunning ? 'stopped' : 'gpuhost was not running'])
   },
 })
@@ -160,12 +173,28 @@ function logFor(world: World, logPath: string) {
   return logTo(systemEnv, world.stderr, world.interactive ? humanLine : jsonLine)
 }
 
-/** The first signal is a polite stop, the second means now. */
-function stoppedBySignals(): Stopping {
-  const stopping = new Stopping()
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-    process.on(signal, () => stopping.ask(stopping.soon.aborted ? 'now' : 'soon'))
+/** A service manager kills what does not end in time: 30 seconds with Kubernetes, 90 with systemd. */
+const SYSTEM_GRACE_SECONDS = 20
+
+/** The first signal is a polite stop, with less patience where a machine sent it; the second means now. */
+function stoppedBySignals(graceSeconds: number): Stopping {
+  const stopping = new Stopping(systemEnv)
+  const stop = (seconds: number) => stopping.ask({ graceMs: stopping.soon.aborted ? 0 : seconds * 1_000 })
+  process.on('SIGINT', () => stop(graceSeconds))
+  for (const signal of ['SIGTERM', 'SIGHUP'] as const)
+    process.on(signal, () => stop(Math.min(graceSeconds, SYSTEM_GRACE_SECONDS)))
   return stopping
+}
+
+/** In the background the agent leads a group of its own: what it started goes with it. */
+function kill(pid: number): void {
+  for (const target of [-pid, pid]) {
+    try {
+      process.kill(target, 'SIGKILL')
+    } catch {
+      // No such group, or gone already.
+    }
+  }
 }
 
 /** One line that changes, for a person who waits; empty text wipes it. */

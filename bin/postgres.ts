@@ -10,7 +10,18 @@ export interface TestServer {
   url: string
   /** Where it came from, for the person who reads the test's first lines. */
   origin: string
+  /** Null for a server that is not ours to harm. */
+  harm: Harm | null
   stop(): Promise<void>
+}
+
+/** What may happen to a database server. */
+export interface Harm {
+  /** `fast`: every connection is ended, then the server; `immediate`: as a crash, it recovers when it comes back. */
+  restart(how: 'fast' | 'immediate'): Promise<void>
+  /** Every process of it stands still, connections stay open, until `resume`. Only on Linux. */
+  pause(): void
+  resume(): void
 }
 
 interface Programs {
@@ -29,7 +40,11 @@ const START_MS = 30_000
 
 /** @throws Error whose message says why there is no server here. */
 export async function testServer(env: Record<string, string | undefined>): Promise<TestServer> {
-  if (env.TEST_DATABASE_URL) return namedServer(env.TEST_DATABASE_URL)
+  return env.TEST_DATABASE_URL ? namedServer(env.TEST_DATABASE_URL) : ownServer(env)
+}
+
+/** One of our own, whatever else is there. @throws Error whose message says why not. */
+export async function ownServer(env: Record<string, string | undefined>): Promise<TestServer> {
   const person = process.getuid?.() === 0 ? ordinaryPerson() : undefined
   return startServer(installedPrograms(env.PATH ?? '') ?? (await broughtPrograms()), person)
 }
@@ -37,7 +52,7 @@ export async function testServer(env: Record<string, string | undefined>): Promi
 async function namedServer(url: string): Promise<TestServer> {
   const problem = await probe(url)
   if (problem) throw new Error(`TEST_DATABASE_URL is set, but the server does not answer: ${problem}`)
-  return { url, origin: 'TEST_DATABASE_URL', stop: async () => {} }
+  return { url, origin: 'TEST_DATABASE_URL', harm: null, stop: async () => {} }
 }
 
 /** Debian's folders first, newest version first; they are not on PATH. */
@@ -112,35 +127,65 @@ async function startServer(programs: Programs, person: Person | undefined): Prom
   }
   const options = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
   const log = join(folder, 'log')
-  const guard = guarded([...as, join(bin, 'postgres'), '-D', data, ...options], { folder, log })
+  const again = join(folder, 'again')
+  const guard = guarded([...as, join(bin, 'postgres'), '-D', data, ...options], { folder, log, again })
   const stop = async () => {
     await guard.stdin.end()
     await guard.exited
   }
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`
   const problem = await firstAnswer(url, guard.exited)
-  if (!problem) return { url, origin: programs.origin, stop }
+  if (!problem) {
+    const restart = async (how: 'fast' | 'immediate') => {
+      writeFileSync(again, '')
+      process.kill(serverPid(data), how === 'fast' ? 'SIGINT' : 'SIGQUIT')
+      // The guard removes it when the old server is gone.
+      while (existsSync(again)) await Bun.sleep(20)
+      const trouble = await firstAnswer(url, guard.exited)
+      if (trouble) throw new Error(`PostgreSQL did not come back: ${trouble}`)
+    }
+    const signal = (name: 'SIGSTOP' | 'SIGCONT') => {
+      const pid = serverPid(data)
+      for (const each of [pid, ...childrenOf(pid)]) process.kill(each, name)
+    }
+    const harm = { restart, pause: () => signal('SIGSTOP'), resume: () => signal('SIGCONT') }
+    return { url, origin: programs.origin, harm, stop }
+  }
   const said = existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n').slice(-5).join('\n') : ''
   await stop()
   throw new Error(`PostgreSQL from ${programs.origin} did not start: ${problem}\n${said}`)
 }
 
-/** A shell that stops the server and removes its folder as soon as our end of its stdin closes: also after a SIGKILL. */
-function guarded(command: string[], { folder, log }: { folder: string; log: string }) {
+/**
+ * A shell that stops the server and removes its folder as soon as our end of its stdin closes: also after a SIGKILL.
+ * While the file `again` is there, a server that ends is started anew.
+ */
+function guarded(command: string[], { folder, log, again }: { folder: string; log: string; again: string }) {
   const script = `
     trap '' INT TERM HUP
-    folder=$1; log=$2; shift 2
+    folder=$1; log=$2; again=$3; shift 3
     exec 3<&0
-    "$@" </dev/null >"$log" 2>&1 3<&- & server=$!
-    (cat <&3 >/dev/null; kill -QUIT $server 2>/dev/null) & watch=$!
-    wait $server
-    kill $watch 2>/dev/null
+    while :; do
+      "$@" </dev/null >>"$log" 2>&1 3<&- & server=$!
+      (cat <&3 >/dev/null; rm -f "$again"; kill -CONT $server; kill -QUIT $server) 2>/dev/null & watch=$!
+      wait $server
+      kill $watch 2>/dev/null
+      rm "$again" 2>/dev/null || break
+    done
     while ! rm -rf "$folder" 2>/dev/null; do sleep 0.1; done`
-  return Bun.spawn(['sh', '-c', script, 'guard', folder, log, ...command], {
+  return Bun.spawn(['sh', '-c', script, 'guard', folder, log, again, ...command], {
     stdin: 'pipe',
     stdout: 'ignore',
     stderr: 'ignore',
   })
+}
+
+function serverPid(data: string): number {
+  return Number.parseInt(readFileSync(join(data, 'postmaster.pid'), 'utf8'), 10)
+}
+
+function childrenOf(pid: number): number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
 }
 
 /** @returns null once the server answers, else why it did not. */

@@ -1,5 +1,7 @@
 // Starting the agent again: in the background, or in place with room for more requests.
 
+import { statSync } from 'node:fs'
+
 // Bun reads this once, as it starts; without it 256 requests at a time would be the agent's ceiling.
 const ROOM = 'BUN_CONFIG_MAX_HTTP_REQUESTS'
 const REQUESTS = '4096'
@@ -29,6 +31,26 @@ export function makeRoom(program: readonly string[], argv: readonly string[], en
   const [path] = program
   if (env[ROOM] || !path || !process.execve) return
   process.execve(path, [...program, ...withoutToken(argv)], defined(withToken(env, token)))
+}
+
+/** Replaces this process by the program as it is on disk now, under the same process id. Returns where that cannot be. */
+export function startAnew(program: readonly string[], argv: readonly string[], env: Variables, token: string): void {
+  const [path] = program
+  if (path && process.execve) process.execve(path, [...program, ...withoutToken(argv)], defined(withToken(env, token)))
+}
+
+/** Tells from then on whether the program on disk has been replaced. */
+export function changedSince(program: readonly string[]): () => boolean {
+  const path = program.at(-1) ?? ''
+  const mark = () => {
+    const file = statSync(path, { throwIfNoEntry: false })
+    return file && `${file.ino} ${file.size} ${file.mtimeMs}`
+  }
+  const atStart = mark()
+  return () => {
+    const now = mark()
+    return now !== undefined && now !== atStart
+  }
 }
 
 function defined(env: Variables): Record<string, string> {

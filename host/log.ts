@@ -33,15 +33,22 @@ export const humanLine: Format = (at, level, message, facts) => {
   return [clock, `${mark}${message}`, ...details].join('  ')
 }
 
-/** Appends to a file; at `limitBytes` the file moves to `<path>.1`, so that two limits are the most it ever takes. */
+/**
+ * Appends to a file; at `limitBytes` the file moves to `<path>.1`, so that two limits are the most it ever takes. What
+ * cannot be written is lost: on a full disk the agent still has to stop, and to give the GPU back.
+ */
 export function fileWriter(path: string, limitBytes = 8 * 1024 * 1024): Write {
   let size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
   return (line) => {
-    if (size + line.length > limitBytes && size > 0) {
-      renameSync(path, `${path}.1`)
-      size = 0
+    try {
+      if (size + line.length > limitBytes && size > 0) {
+        renameSync(path, `${path}.1`)
+        size = 0
+      }
+      appendFileSync(path, line, { mode: 0o600 })
+      size += Buffer.byteLength(line)
+    } catch {
+      // There is no other place to say it.
     }
-    appendFileSync(path, line, { mode: 0o600 })
-    size += Buffer.byteLength(line)
   }
 }

@@ -32,6 +32,11 @@ export class Offer {
     return this.reasons.owner ?? this.reasons.engine ?? this.reasons.hub ?? null
   }
 
+  /** The engine cannot take anything: what a hub sends is refused even if it could not know yet. */
+  broken(): boolean {
+    return this.reasons.engine !== undefined
+  }
+
   /** Sets or clears (null) one party's reason. */
   hold(who: keyof Reasons, why: string | null): void {
     const before = this.whyIdle()

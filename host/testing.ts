@@ -12,7 +12,7 @@ export interface EmulatorOptions extends EngineOptions {
   port?: number
 }
 
-export interface Emulator extends Pick<Engine, 'model' | 'set' | 'next' | 'block' | 'release' | 'kill'> {
+export interface Emulator extends Pick<Engine, 'model' | 'set' | 'next' | 'block' | 'release' | 'kill' | 'hanging'> {
   /** `http://127.0.0.1:PORT`, without `/v1`. */
   url: string
   port: number
@@ -38,6 +38,9 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     port: server.port!,
     model: engine.model,
     tally: engine.tally,
+    get hanging() {
+      return engine.hanging
+    },
     set: (conduct) => engine.set(conduct),
     next: (conduct) => engine.next(conduct),
     block: () => engine.block(),

@@ -61,7 +61,10 @@ export interface Hub {
   /** Lets hosts be linked without a network, in tests and the simulator. */
   door: Door
   platform: Platform
-  /** Takes nothing new, and waits for what runs, `graceMs` at most. @returns how many requests were still running. */
+  /**
+   * Takes nothing new, waits for what runs, `graceMs` at most, then lets the hosts go; what still runs fails.
+   * @returns how many requests those were.
+   */
   drain(graceMs: number): Promise<number>
   /** Writes what is to be written and leaves. */
   close(): Promise<void>
@@ -181,10 +184,12 @@ export async function openHub(options: HubOptions): Promise<Hub> {
       const waited = new AbortController()
       await Promise.race([running.empty(), sleep(env, graceMs, waited.signal)])
       waited.abort()
-      return running.size
+      const left = running.size
+      // Hosts are told why, and what still runs ends with an error rather than in silence.
+      links.stop()
+      return left
     },
     async close() {
-      await jobs.stop()
       revoked.stop()
       doubles.stop()
       hubs.stop()
@@ -194,9 +199,9 @@ export async function openHub(options: HubOptions): Promise<Hub> {
       policy.close()
       keyring.close()
       meter.close()
-      await presence.flush()
-      await failures.flush()
-      await ledger.close()
+      // Whatever becomes of one, the others are tried: the ledger's grants and its place among the hubs come last.
+      for (const leave of [() => jobs.stop(), () => presence.flush(), () => failures.flush(), () => ledger.close()])
+        await leave().catch((error) => log.error('not everything was left in order', { error: String(error) }))
     },
   }
 

@@ -32,14 +32,31 @@ export interface World {
   config?: Partial<Config>
 }
 
+/**
+ * What a host does to each event of its engine's streams (`data: …`, without the blank line, numbered from 0): passes
+ * it on, changed or not, or ends there. Null: it leaves the event out.
+ */
+export type Tamper = (event: string, place: number) => string | null | { then: 'cut' | 'eof' | 'hang' }
+
+export interface Machine {
+  contextTokens?: number
+  /** Its engine reports token ids, and takes them for a prompt. */
+  tokenIds?: boolean
+  tamper?: Tamper
+}
+
 export interface TestHost {
   name: string
   id: string
   engine: Emulator
   /** The cable is pulled: nothing arrives at either end any more, and nobody is told. */
   freeze(): void
-  /** The machine is gone. */
+  /** The connection is lost; the host dials again. */
   cut(): void
+  /** The machine is gone for good. */
+  kill(): void
+  /** Its owner wants the card back: nothing new, and what runs finishes or, `now`, is given back to the hub. */
+  stop(how: 'soon' | 'now'): void
 }
 
 export interface TestClient {
@@ -60,7 +77,7 @@ export interface TestHub {
   world: TestDatabase
   as(name: string): TestClient
   host(name: string): TestHost
-  addHost(name: string, conduct?: Partial<Conduct>, has?: { contextTokens: number }): Promise<TestHost>
+  addHost(name: string, conduct?: Partial<Conduct>, has?: Machine): Promise<TestHost>
   /** What every client has left and every host has earned, by name, as people write it. */
   balances(): Promise<Record<string, string>>
   fees(): Promise<string>
@@ -97,12 +114,8 @@ export async function startHub({
   for (const [name, amount] of Object.entries(credit))
     clients.set(name, await client(env, world, hub, name, parseUsd(amount)))
 
-  const addHost = async (
-    name: string,
-    conduct: Partial<Conduct> = {},
-    { contextTokens } = { contextTokens: 32_768 },
-  ) => {
-    const host = await link(env, world, hub, name, conduct, contextTokens)
+  const addHost = async (name: string, conduct: Partial<Conduct> = {}, has: Machine = {}) => {
+    const host = await link(env, world, hub, name, conduct, { ...usualMachine, ...has })
     machines.set(name, host)
     return host
   }
@@ -182,14 +195,16 @@ async function link(
   hub: Hub,
   name: string,
   conduct: Partial<Conduct>,
-  contextTokens: number,
+  machine: typeof usualMachine & Machine,
 ): Promise<TestHost> {
   const owner = await addUser(env, world.db, { email: `${name}@hosts.example.com`, roles: ['host'] })
   const { token } = await addHostToken(env, world.db, { ownerId: owner.id, name })
-  const engine = new Emulator({ ...conduct, contextTokens, env: systemEnv })
+  const engine = new Emulator({ ...conduct, contextTokens: machine.contextTokens, env: systemEnv })
   const pairs: ReturnType<typeof socketPair>[] = []
+  let dead = false
   const dial: Dial = (_address, bearer, events) => {
     const pair = socketPair(env)
+    if (dead) return pair.left.socket
     pairs.push(pair)
     void hub.door.receive(bearer, pair.right.socket).then((received) => {
       pair.right.open(received)
@@ -200,26 +215,44 @@ async function link(
   }
   const linked = Promise.withResolvers<string>()
   const identity = { agent: 'test', machine: newId(env, 'machine'), name, hardware: simulatedCard }
-  const offer = new Offer(adapter(engine, contextTokens))
-  new HubLink(
+  const offer = new Offer(adapter(engine, machine))
+  const hubLink = new HubLink(
     'ws://hub.test/hosts/link',
     { env, dial, token, identity, offer, engineTrouble() {} },
     {
       linked: ({ host }) => linked.resolve(host),
       wish() {},
+      unregistered() {},
       lost() {},
       ended: (why) => linked.reject(new Error(why)),
     },
   )
   const id = await linked.promise
   const last = () => pairs[pairs.length - 1]!
-  return { name, id, engine, freeze: () => last().freeze(), cut: () => last().cut() }
+  return {
+    name,
+    id,
+    engine,
+    freeze: () => last().freeze(),
+    cut: () => last().cut(),
+    kill() {
+      dead = true
+      last().cut()
+    },
+    stop(how) {
+      offer.hold('owner', 'the owner stops it')
+      hubLink.announce()
+      if (how === 'now') hubLink.handBack()
+    },
+  }
 }
 
+const usualMachine = { contextTokens: 32_768, tokenIds: true }
+
 /** The agent's view of the emulator, without a port. */
-function adapter(engine: Emulator, contextTokens: number): HostEngine {
+function adapter(engine: Emulator, { contextTokens, tokenIds, tamper }: typeof usualMachine & Machine): HostEngine {
   const serving: Serving[] = [
-    { model: MODEL, engine: { name: 'emulator', version: null }, contextTokens, slots: 64, tokenIds: true },
+    { model: MODEL, engine: { name: 'emulator', version: null }, contextTokens, slots: 64, tokenIds },
   ]
   return {
     async start() {},
@@ -235,11 +268,40 @@ function adapter(engine: Emulator, contextTokens: number): HostEngine {
         signal,
       })
       const response = await engine.fetch(request)
-      return { status: response.status, bytes: response.body ?? new ReadableStream() }
+      const bytes: ReadableStream<Uint8Array> = response.body ?? new ReadableStream()
+      return { status: response.status, bytes: tamper && response.ok ? tampered(bytes, tamper) : bytes }
     },
     alive: async () => true,
     async stop() {},
   }
+}
+
+function tampered(bytes: ReadableStream<Uint8Array>, tamper: Tamper): ReadableStream<Uint8Array> {
+  const source = bytes.getReader()
+  const decoder = new TextDecoder()
+  let rest = ''
+  let place = 0
+  return new ReadableStream({
+    async start(controller) {
+      for (let part = await source.read(); !part.done; part = await source.read()) {
+        const events = (rest + decoder.decode(part.value, { stream: true })).split('\n\n')
+        rest = events.pop()!
+        for (const event of events) {
+          const words = tamper(event, place++)
+          if (words === null) continue
+          if (typeof words === 'string') controller.enqueue(new TextEncoder().encode(`${words}\n\n`))
+          else {
+            void source.cancel()
+            if (words.then === 'cut') return controller.error(new Error('cut'))
+            if (words.then === 'eof') return controller.close()
+            return
+          }
+        }
+      }
+      controller.close()
+    },
+    cancel: () => source.cancel(),
+  })
 }
 
 const simulatedCard = {

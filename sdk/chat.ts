@@ -104,7 +104,10 @@ export interface AnswerFacts {
   /** Opaque: the same host has the same name in all answers to one account. */
   host: string
   precision: string
+  /** Hosts asked for this answer. */
   attempts: number
+  /** How often it went on with another host after it had begun. */
+  resumed: number
 }
 
 export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter'

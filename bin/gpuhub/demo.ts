@@ -122,7 +122,7 @@ function startHost(host: {
   const engineFlags = engine.url
     ? ['--engine', 'openai', '--engine-url', engine.url, ...(engine.name ? ['--engine-model', engine.name] : [])]
     : []
-  return Bun.spawn([...thisProgram(), 'host-of-demo', 'start', ...flags, ...engineFlags, '--drain-seconds', '2'], {
+  return Bun.spawn([...thisProgram(), 'host-of-demo', 'start', ...flags, ...engineFlags, '--grace', '2'], {
     env: { ...process.env, GPUHOST_TOKEN: token, GPUHOST_HOME: home },
     stdio: ['ignore', 'ignore', openSync(join(home, 'output'), 'w')],
   })

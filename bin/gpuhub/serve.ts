@@ -1,9 +1,10 @@
+import type { Server } from 'bun'
 import { lockFile } from '../../db/lock.ts'
 import { tokenizerOf } from '../../hub/catalog/find.ts'
 import { type Config, settings } from '../../hub/config.ts'
 import { type Hub, openHub } from '../../hub/hub.ts'
 import { createLog, type Log } from '../../hub/log.ts'
-import { systemEnv } from '../../sdk/env.ts'
+import { sleep, systemEnv } from '../../sdk/env.ts'
 import { answerPage } from '../../web/web.tsx'
 import { command, type World } from '../command.ts'
 import { Failure } from '../failure.ts'
@@ -27,6 +28,7 @@ import { release } from './version.ts'
 const BODY_GUARD_BYTES = 16 * 2 ** 20
 /** For headers and bodies; the gateway lifts it for an answer that streams. */
 const IDLE_SECONDS = 30
+const LAST_BYTES_MS = 5_000
 
 export const serveCommand = command({
   name: 'serve',
@@ -100,6 +102,7 @@ export async function startServing(
       log.info('stopping', { graceSeconds: config.graceSeconds })
       const left = await hub.drain(config.graceSeconds * 1_000)
       if (left > 0) log.warn('stopping with requests still running', { requests: left })
+      await deliver(server)
       await server.stop(true)
       await hub.close()
       await db.close()
@@ -107,6 +110,13 @@ export async function startServing(
       log.info('stopped')
     },
   }
+}
+
+/** Lets the ends of answers reach their clients, who were billed for them. One that does not read is not waited for. */
+async function deliver(server: Server<unknown>): Promise<void> {
+  const until = systemEnv.mono() + LAST_BYTES_MS
+  void server.stop(false)
+  while (server.pendingRequests > 0 && systemEnv.mono() < until) await sleep(systemEnv, 10)
 }
 
 function listen(config: Config, hub: Hub) {

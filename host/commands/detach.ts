@@ -24,7 +24,7 @@ const LOOK_MS = 150
 export async function startInBackground(background: Background): Promise<Status> {
   const { env, home, progress } = background
   makeHome(home)
-  const running = await askControl(env, home.controlPath, '/status')
+  const running = await askControl(env, home.controlPath, 'status')
   if (running)
     throw new HostError(
       `gpuhost is already running (process ${running.pid}, ${running.state}). ` +
@@ -35,7 +35,7 @@ export async function startInBackground(background: Background): Promise<Status>
   let linkingSince: number | undefined
   for (;;) {
     if (child.exitCode !== null || child.signalCode !== null) throw failure(child.exitCode, home, logStart)
-    const status = await askControl(env, home.controlPath, '/status')
+    const status = await askControl(env, home.controlPath, 'status')
     if (status?.pid === child.pid) {
       if (status.state === 'serving' || status.state === 'paused') return status
       progress(status.state === 'starting' ? 'waiting for the engine' : 'waiting for the hub')

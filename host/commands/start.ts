@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import { type Env, newId } from '../../sdk/env.ts'
 import { type Home, machineId, makeHome } from '../config.ts'
 import { run } from '../daemon/run.ts'
-import type { Stopping } from '../daemon/stopping.ts'
+import type { Afterwards, Stopping } from '../daemon/stopping.ts'
 import { chooseEngine, type EngineSettings } from '../engine/choose.ts'
 import { HostError, printable } from '../errors.ts'
 import { probe } from '../hardware/probe.ts'
@@ -15,7 +15,8 @@ export interface StartSettings extends EngineSettings {
   hub: string
   token: string
   name?: string
-  drainSeconds: number
+  /** How long running requests may take to finish on a stop. */
+  graceSeconds: number
 }
 
 export interface StartWorld {
@@ -25,18 +26,19 @@ export interface StartWorld {
   version: string
   dial: Dial
   stopping: Stopping
+  outdated: () => boolean
 }
 
-/** Resolves when the host was stopped. @throws HostError when it cannot start, or cannot go on */
-export async function start(settings: StartSettings, world: StartWorld): Promise<void> {
-  const { env, log, home, version, dial, stopping } = world
+/** Resolves when the host was stopped, to what is to follow. @throws HostError when it cannot start, or cannot go on */
+export async function start(settings: StartSettings, world: StartWorld): Promise<Afterwards> {
+  const { env, log, home, version, dial, stopping, outdated } = world
   const hub = linkAddress(settings.hub)
   check(settings)
   makeHome(home)
   const hardware = await probe({ simulate: settings.simulateGpu })
   const engine = chooseEngine(env, settings)
   if (hub.startsWith('ws:') && !isLoopback(hub)) log.warn('the link to the hub is not encrypted: use https', { hub })
-  await run({
+  return run({
     env,
     log,
     home,
@@ -48,8 +50,9 @@ export async function start(settings: StartSettings, world: StartWorld): Promise
     hub,
     token: settings.token,
     dial,
-    drainMs: settings.drainSeconds * 1_000,
+    graceMs: settings.graceSeconds * 1_000,
     stopping,
+    outdated,
   })
 }
 

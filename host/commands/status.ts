@@ -6,7 +6,7 @@ import type { Status } from '../daemon/status.ts'
 export type Shown = Status | { state: 'stopped' }
 
 export async function status(env: Env, home: Home): Promise<Shown> {
-  return (await askControl(env, home.controlPath, '/status')) ?? { state: 'stopped' }
+  return (await askControl(env, home.controlPath, 'status')) ?? { state: 'stopped' }
 }
 
 /** One fact per line: what it is, and how it stands. */

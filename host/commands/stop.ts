@@ -1,13 +1,23 @@
-import type { Env } from '../../sdk/env.ts'
+import { type Env, sleep } from '../../sdk/env.ts'
 import type { Home } from '../config.ts'
-import { askControl, goneWithin } from '../daemon/control.ts'
-import { lastPid } from '../daemon/lock.ts'
+import { askControl, HangingError, MOST_GRACE_SECONDS } from '../daemon/control.ts'
+import { runningPid } from '../daemon/lock.ts'
+import type { Status } from '../daemon/status.ts'
 import { HostError } from '../errors.ts'
 
-/** A stop that should come at once is given this long; then something is wrong. */
-const NOW_MS = 10_000
-/** The longest drain a start accepts, and some room. */
-const DRAIN_MS = 3_700_000
+/** After its grace an agent needs this long at most: goodbyes, and an engine that has to be killed. */
+const ENDING_MS = 9_000
+/** The GPU is to be free within ten seconds of a `stop --now`, also when the agent itself hangs. */
+const HANGING_MS = 2_000
+const FORCE_MS = 7_500
+const LOOK_MS = 100
+
+export interface StopWorld {
+  env: Env
+  home: Home
+  progress: (text: string) => void
+  kill: (pid: number) => void
+}
 
 export interface Stopped {
   state: 'stopped'
@@ -15,12 +25,48 @@ export interface Stopped {
   wasRunning: boolean
 }
 
-/** Asks the agent to stop and waits until it is gone. @throws HostError when it does not go */
-export async function stop(env: Env, home: Home, now: boolean, progress: (text: string) => void): Promise<Stopped> {
-  const status = await askControl(env, home.controlPath, now ? '/stop-now' : '/stop')
-  if (!status) return { state: 'stopped', wasRunning: false }
-  if (!now && status.requests > 0) progress(`${status.requests} requests are finishing; gpuhost stop --now ends them`)
-  if (!(await goneWithin(env, home.controlPath, now ? NOW_MS : DRAIN_MS)))
-    throw new HostError(`The agent does not end. Its process is ${lastPid(home) ?? status.pid}: kill it by hand.`)
-  return { state: 'stopped', wasRunning: true }
+/**
+ * Asks the agent to stop and waits until it is gone. `graceSeconds` 0 means now: an agent that does not go by itself is
+ * killed. Undefined: as the start said. @throws HostError when it does not go
+ */
+export async function stop(world: StopWorld, graceSeconds: number | undefined): Promise<Stopped> {
+  const { home, progress } = world
+  const now = graceSeconds === 0
+  const status = await asked(world, graceSeconds)
+  if (status === undefined) return { state: 'stopped', wasRunning: false }
+  if (!now && status !== 'hanging' && status.requests > 0)
+    progress(`${status.requests} requests are finishing; gpuhost stop --now ends them`)
+  const patienceMs = now ? FORCE_MS : (graceSeconds ?? MOST_GRACE_SECONDS) * 1_000 + ENDING_MS
+  if (status !== 'hanging' && (await goneWithin(world, patienceMs))) return { state: 'stopped', wasRunning: true }
+  const pid = runningPid(home)
+  if (pid === undefined) return { state: 'stopped', wasRunning: true }
+  if (!now)
+    throw new HostError(`The agent (process ${pid}) does not end. End it, and what it has running: gpuhost stop --now`)
+  world.kill(pid)
+  if (await goneWithin(world, HANGING_MS)) return { state: 'stopped', wasRunning: true }
+  throw new HostError(`The agent (process ${pid}) cannot be killed. It may belong to another user.`)
+}
+
+/** The agent's last word; undefined when there is none. */
+async function asked(
+  { env, home }: StopWorld,
+  graceSeconds: number | undefined,
+): Promise<Status | 'hanging' | undefined> {
+  const stopWithinMs = graceSeconds === undefined ? undefined : graceSeconds * 1_000
+  try {
+    return await askControl(env, home.controlPath, { stopWithinMs }, graceSeconds === 0 ? HANGING_MS : undefined)
+  } catch (error) {
+    if (error instanceof HangingError && graceSeconds === 0) return 'hanging'
+    throw error
+  }
+}
+
+/** The lock says it, not the socket: an agent that hangs answers nothing, and still has the GPU. */
+async function goneWithin({ env, home }: StopWorld, withinMs: number): Promise<boolean> {
+  const until = env.mono() + withinMs
+  while (runningPid(home) !== undefined) {
+    if (env.mono() >= until) return false
+    await sleep(env, LOOK_MS)
+  }
+  return true
 }

@@ -1,12 +1,13 @@
 // How `gpuhost status` and `gpuhost stop` speak to the agent: HTTP over a unix socket only its owner can open.
 import { chmodSync, rmSync } from 'node:fs'
-import { type Env, sleep } from '../../sdk/env.ts'
+import type { Env } from '../../sdk/env.ts'
 import { HostError, reason } from '../errors.ts'
 import type { Status } from './status.ts'
 
 export interface Control {
   status(): Status
-  stop(how: 'soon' | 'now'): void
+  /** What runs may take `graceMs`, or as long as the start allowed. */
+  stop(graceMs: number | undefined): void
 }
 
 /** Opens the socket; call it only while holding the home's lock: a socket left behind by a crash is replaced. */
@@ -17,8 +18,12 @@ export function openControl(path: string, control: Control): () => Promise<void>
     maxRequestBodySize: 1_024,
     routes: {
       '/status': { GET: () => Response.json(control.status()) },
-      '/stop': { POST: () => stopped(control, 'soon') },
-      '/stop-now': { POST: () => stopped(control, 'now') },
+      '/stop': {
+        POST: async (request) => {
+          control.stop(graceOf(await request.text()))
+          return Response.json(control.status())
+        },
+      },
     },
     fetch: () => new Response('unknown\n', { status: 404 }),
   })
@@ -29,10 +34,18 @@ export function openControl(path: string, control: Control): () => Promise<void>
   }
 }
 
-function stopped(control: Control, how: 'soon' | 'now'): Response {
-  control.stop(how)
-  return Response.json(control.status())
+/** Longest grace a stop can be given. */
+export const MOST_GRACE_SECONDS = 3_600
+
+/** `{"graceMs": 5000}`, or nothing at all. */
+function graceOf(body: string): number | undefined {
+  if (body === '') return undefined
+  const { graceMs } = JSON.parse(body) as { graceMs?: unknown }
+  return typeof graceMs === 'number' && graceMs >= 0 && graceMs <= MOST_GRACE_SECONDS * 1_000 ? graceMs : undefined
 }
+
+/** The agent is there, and does nothing. */
+export class HangingError extends HostError {}
 
 const ANSWER_MS = 5_000
 
@@ -40,27 +53,32 @@ const ANSWER_MS = 5_000
 export async function askControl(
   env: Env,
   path: string,
-  what: '/status' | '/stop' | '/stop-now',
+  what: 'status' | { stopWithinMs: number | undefined },
+  answerMs = ANSWER_MS,
 ): Promise<Status | undefined> {
   const late = new AbortController()
-  const cancel = env.timer(ANSWER_MS, () => late.abort(new Error('no answer')))
+  const cancel = env.timer(answerMs, () => late.abort(new Error('no answer')))
   try {
-    const response = await fetch(`http://gpuhost${what}`, {
+    const response = await fetch(`http://gpuhost${what === 'status' ? '/status' : '/stop'}`, {
       unix: path,
-      method: what === '/status' ? 'GET' : 'POST',
       signal: late.signal,
+      ...(what === 'status' ? {} : { method: 'POST', body: graceText(what.stopWithinMs) }),
     })
     if (!response.ok) throw new HostError(`The running agent is of another version (${response.status}).`)
     // Both ends are this very program; the socket is its owner's alone.
     return (await response.json()) as Status
   } catch (error) {
     if (error instanceof HostError) throw error
-    if (late.signal.aborted) throw new HostError('The agent is running but does not answer. Its process may hang.')
+    if (late.signal.aborted) throw new HangingError('The agent is running but does not answer. Its process may hang.')
     if (isGone(error)) return undefined
     throw new HostError(`The agent cannot be asked: ${reason(error)}.`)
   } finally {
     cancel()
   }
+}
+
+function graceText(graceMs: number | undefined): string {
+  return graceMs === undefined ? '' : JSON.stringify({ graceMs })
 }
 
 function isGone(error: unknown): boolean {
@@ -73,14 +91,4 @@ function isGone(error: unknown): boolean {
     'ECONNRESET',
     'ConnectionClosed',
   ].includes(String(code))
-}
-
-/** Waits until no agent answers. False: it still did after `withinMs`. */
-export async function goneWithin(env: Env, path: string, withinMs: number): Promise<boolean> {
-  const until = env.mono() + withinMs
-  while (await askControl(env, path, '/status')) {
-    if (env.mono() >= until) return false
-    await sleep(env, 100)
-  }
-  return true
 }

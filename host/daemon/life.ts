@@ -3,7 +3,7 @@
 import { type Env, sleep } from '../../sdk/env.ts'
 import type { Engine } from '../engine/engine.ts'
 import { EngineWatch } from '../engine/watch.ts'
-import { HostError } from '../errors.ts'
+import { HostError, reason } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { Offer } from '../offer.ts'
 import type { Dial } from '../tunnel/dial.ts'
@@ -11,7 +11,7 @@ import { Hubs } from '../tunnel/hubs.ts'
 import type { Identity } from '../tunnel/session.ts'
 import type { Control } from './control.ts'
 import type { DaemonState, Status } from './status.ts'
-import { aborted, type Stopping } from './stopping.ts'
+import { aborted, type Afterwards, type Stopping } from './stopping.ts'
 
 export interface Machine {
   env: Env
@@ -22,10 +22,19 @@ export interface Machine {
   hub: string
   token: string
   dial: Dial
-  /** How long running requests may take to finish on a polite stop. */
-  drainMs: number
+  /** How long running requests may take to finish on a stop, where whoever asks for it does not say. */
+  graceMs: number
   stopping: Stopping
+  /** Whether the program on disk is no longer the one that runs. */
+  outdated: () => boolean
 }
+
+/** For every hub to say that it sends nothing new. One that is gone or hangs is not waited for any longer. */
+const UNREGISTER_MS = 2_000
+/** For an engine to end by itself once nothing is asked of it … */
+const ENGINE_STOP_MS = 5_000
+/** … and by force. */
+const ENGINE_KILL_MS = 2_000
 
 export class Life implements Control {
   readonly offer: Offer
@@ -40,20 +49,23 @@ export class Life implements Control {
   }
 
   /**
-   * From the engine's start to its stop. Resolves when the owner's wish to stop is done.
+   * Starts the engine, links to the hub, serves until asked to stop; then takes nothing new, lets requests finish,
+   * says goodbye and stops the engine. Resolves to what is to follow.
    * @throws HostError when the engine cannot start, or when no hub will have this host
    */
-  async live(): Promise<void> {
+  async live(): Promise<Afterwards> {
     const { log, identity, engine, stopping } = this.machine
     try {
       log.info('starting', { machine: identity.machine })
-      if (!(await started(engine, stopping.soon))) return
+      if (!(await started(engine, stopping.soon))) return stopping.afterwards
       await Promise.race([this.link(), aborted(stopping.soon)])
       await this.drain()
+      return stopping.afterwards
     } finally {
       this.watch?.stop()
       void this.hubs?.close('the host has failed')
-      await engine.stop()
+      await freeTheGpu(this.machine)
+      stopping.over()
     }
   }
 
@@ -76,8 +88,8 @@ export class Life implements Control {
     }
   }
 
-  stop(how: 'soon' | 'now'): void {
-    this.machine.stopping.ask(how)
+  stop(graceMs: number | undefined): void {
+    this.machine.stopping.ask({ graceMs: graceMs ?? this.machine.graceMs })
   }
 
   /** Links to every hub; the promise only ever rejects, when no hub will have this host. */
@@ -87,24 +99,34 @@ export class Life implements Control {
     const world = { env, dial, token, identity, offer: this.offer, engineTrouble: () => watch.doubt() }
     this.watch = watch
     return new Promise((_, reject) => {
-      this.hubs = new Hubs(hub, world, log, (why, code) =>
-        reject(new HostError(why, code === 'simulated_not_allowed' ? 3 : 1)),
-      )
+      this.hubs = new Hubs(hub, world, log, {
+        ended: (why, code) => reject(new HostError(why, code === 'simulated_not_allowed' ? 3 : 1)),
+        update: () => this.update(),
+      })
     })
   }
 
   /** Hubs learn of it first, so that nothing new comes; what runs may finish, then what is left is handed back. */
   private async drain(): Promise<void> {
-    const { env, log, drainMs, stopping } = this.machine
+    const { env, log, stopping } = this.machine
     this.leaving = true
     this.offer.hold('owner', 'its owner is stopping it')
     log.info('draining', { requests: this.offer.requests() })
     const over = new AbortController()
-    const late = sleep(env, drainMs, AbortSignal.any([over.signal, stopping.now]))
-    await Promise.race([this.offer.idle(), late])
+    const shortly = sleep(env, UNREGISTER_MS, AbortSignal.any([over.signal, stopping.now]))
+    await Promise.race([this.hubs?.unregistered(), shortly])
     over.abort()
+    await Promise.race([this.offer.idle(), aborted(stopping.now)])
     this.hubs?.handBack()
     await this.hubs?.close('the host is stopping')
+  }
+
+  /** A hub would like this agent to be newer. Only the owner's machine can say whether there is anything newer here. */
+  private update(): void {
+    const { log, stopping, graceMs, outdated } = this.machine
+    if (!outdated()) return log.info('this is the newest program here; gpuhost update looks for a newer one')
+    log.info('a newer program is here: draining, then starting it')
+    stopping.ask({ graceMs, afterwards: 'restart' })
   }
 
   private state(): DaemonState {
@@ -123,4 +145,19 @@ async function started(engine: Engine, stop: AbortSignal): Promise<boolean> {
     if (!stop.aborted) throw error
   }
   return !stop.aborted
+}
+
+/** An engine that does not end in good time, or that should end now, is ended by force; it is never waited for longer. */
+async function freeTheGpu({ env, log, engine, stopping }: Machine): Promise<void> {
+  const late = new AbortController()
+  const over = new AbortController()
+  void sleep(env, ENGINE_STOP_MS, AbortSignal.any([over.signal, stopping.now])).then(() => late.abort())
+  const tooLate = aborted(late.signal).then(() => sleep(env, ENGINE_KILL_MS, over.signal))
+  const stopped = engine.stop(late.signal).then(
+    () => true,
+    (error: unknown) => log.error('the engine did not stop well', { why: reason(error) }),
+  )
+  if ((await Promise.race([stopped, tooLate.then(() => false)])) === false)
+    log.error('the engine does not end; the agent ends without it')
+  over.abort()
 }

@@ -24,6 +24,21 @@ export function lockHome(home: Home): () => void {
   return () => lock.close()
 }
 
+/** The agent's process, if there is one: who has the lock has also written its id. */
+export function runningPid(home: Home): number | undefined {
+  const lock = new Database(home.lockPath)
+  try {
+    lock.run('PRAGMA busy_timeout = 0')
+    lock.run('BEGIN EXCLUSIVE')
+    return undefined
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'SQLITE_BUSY') throw error
+    return lastPid(home)
+  } finally {
+    lock.close()
+  }
+}
+
 /** The process that took the lock last; it may be gone. */
 export function lastPid(home: Home): number | undefined {
   try {

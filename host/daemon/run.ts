@@ -4,21 +4,19 @@ import type { Home } from '../config.ts'
 import { openControl } from './control.ts'
 import { Life, type Machine } from './life.ts'
 import { lockHome } from './lock.ts'
+import type { Afterwards } from './stopping.ts'
 
 export interface Host extends Machine {
   home: Home
 }
 
-/**
- * Starts the engine, links to the hub, serves until asked to stop; then takes nothing new, lets requests finish,
- * says goodbye and stops the engine. @throws HostError when it cannot start, or when the hub will not have it
- */
-export async function run(host: Host): Promise<void> {
+/** Lives until asked to stop; resolves to what is to follow. @throws HostError as `Life.live` */
+export async function run(host: Host): Promise<Afterwards> {
   const unlock = lockHome(host.home)
   const life = new Life(host)
   const closeControl = openControl(host.home.controlPath, life)
   try {
-    await life.live()
+    return await life.live()
   } finally {
     await closeControl()
     unlock()

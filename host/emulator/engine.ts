@@ -21,6 +21,8 @@ export interface EngineOptions extends Partial<Conduct> {
   apiKey?: string
   /** Opens `/_emulator`, where another process can change its conduct. */
   admin?: boolean
+  /** Conduct of one request alone, judged by the token ids of its prompt. */
+  except?: (prompt: readonly number[]) => Partial<Conduct>
   env?: Env
 }
 
@@ -48,7 +50,7 @@ export class Engine {
   private count = 0
 
   constructor(private readonly options: EngineOptions = {}) {
-    const { model, seed, contextTokens, slots, apiKey: _key, admin: _admin, env, ...conduct } = options
+    const { model, seed, contextTokens, slots, apiKey: _key, admin: _admin, except: _except, env, ...conduct } = options
     this.model = model ?? EMULATED_MODEL
     this.seed = seed ?? DEFAULT_SEED
     this.contextTokens = contextTokens ?? DEFAULT_CONTEXT_TOKENS
@@ -87,6 +89,11 @@ export class Engine {
     }
   }
 
+  /** Answers that have come to where they hang. */
+  get hanging(): number {
+    return [...this.working].filter((run) => run.hanging).length
+  }
+
   async fetch(request: Request): Promise<Response> {
     const { pathname } = new URL(request.url)
     if (pathname === '/health' || pathname === '/ping') return new Response('')
@@ -108,7 +115,7 @@ export class Engine {
   }
 
   private async answer(path: Path, request: Request): Promise<Response> {
-    const exception = this.exceptions.shift() ?? {}
+    let exception = this.exceptions.shift() ?? {}
     const conduct = (): Conduct => ({ ...this.conduct, ...exception })
     const { refuseStatus, refuseLate } = conduct()
     if (refuseStatus !== null) {
@@ -122,6 +129,7 @@ export class Engine {
       throw new EngineError(400, "[{'type': 'json_invalid', 'loc': ('body', 0), 'msg': 'JSON decode error'}]")
     })
     const order = readOrder(path, body, { model: this.model, contextTokens: this.contextTokens })
+    exception = { ...exception, ...this.options.except?.(order.prompt) }
     return order.stream
       ? this.stream(path, body, order, conduct, request)
       : this.wholeAnswer(path, body, order, conduct, request)

@@ -52,6 +52,12 @@ export class Run {
     return Math.max(0, due)
   }
 
+  /** It has come to where it says nothing more, and keeps its connection open. */
+  get hanging(): boolean {
+    const { hangAfterTokens } = this.conduct()
+    return hangAfterTokens !== null && this.said >= hangAfterTokens
+  }
+
   /** Says up to `tokens` more per voice. Returns how the run ended, or null while it goes on. */
   speak(tokens: number): RunEnd | null {
     for (let left = tokens; left > 0; ) {

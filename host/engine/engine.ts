@@ -24,7 +24,8 @@ export interface Engine {
   ask(ask: EngineAsk, signal: AbortSignal): Promise<EngineAnswer>
   /** A cheap sign of life. */
   alive(signal: AbortSignal): Promise<boolean>
-  stop(): Promise<void>
+  /** Frees the GPU. Once `force` aborts, by force, within a second: whatever hangs is killed. */
+  stop(force: AbortSignal): Promise<void>
 }
 
 /** A request this engine will not take: the hub's fault, not the machine's. */

@@ -30,6 +30,8 @@ export interface PlayedEngine extends Engine {
   /** What the next signs of life will be. */
   well: boolean
   stopped: boolean
+  /** How it takes a stop: `hangs` until it is forced, `stuck` even then. */
+  stops: 'well' | 'hangs' | 'stuck'
 }
 
 export function playedEngine(): PlayedEngine {
@@ -38,6 +40,7 @@ export function playedEngine(): PlayedEngine {
     asks,
     well: true,
     stopped: false,
+    stops: 'well',
     async start() {
       if (!this.well) throw new Error('still dead')
     },
@@ -45,7 +48,13 @@ export function playedEngine(): PlayedEngine {
     alive() {
       return Promise.resolve(this.well)
     },
-    async stop() {
+    async stop(force) {
+      if (this.stops !== 'well')
+        await new Promise<void>((resolve) => {
+          const killed = () => this.stops === 'hangs' && resolve()
+          if (force.aborted) killed()
+          else force.addEventListener('abort', killed)
+        })
       this.stopped = true
     },
     ask(ask, signal) {

@@ -16,6 +16,8 @@ export type LinkState =
 export interface LinkEvents {
   linked(welcome: Welcome): void
   wish(wish: Wish['wish'], why: string): void
+  /** The hub sends nothing new. */
+  unregistered(): void
   /** The link is down and will be dialled again in `retryMs`. */
   lost(why: string, retryMs: number): void
   /** The hub said that trying again will not help. */
@@ -53,6 +55,11 @@ export class HubLink {
     this.session?.announce()
   }
 
+  /** No request can come over this link any more. */
+  unregistered(): boolean {
+    return this.session?.unregistered() ?? true
+  }
+
   handBack(): void {
     this.session?.handBack()
   }
@@ -73,6 +80,7 @@ export class HubLink {
     this.session = new Session(this.world, this.address, {
       welcomed: (welcome) => this.linked(welcome),
       wish: (wish, why) => this.events.wish(wish, why),
+      unregistered: () => this.events.unregistered(),
       ended: (ending) => this.ended(ending),
     })
   }

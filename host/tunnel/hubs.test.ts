@@ -19,7 +19,10 @@ function world(given = BERLIN) {
   const ended: string[] = []
   const links = { env, dial: memory.dial, token: 'secret-token', identity, offer, engineTrouble: () => {} }
   const write = logTo(env, (line) => void log.push(line), humanLine)
-  const hubs = new Hubs(given, links, write, (why, code) => void ended.push(`${code}: ${why}`))
+  const hubs = new Hubs(given, links, write, {
+    ended: (why, code) => void ended.push(`${code}: ${why}`),
+    update() {},
+  })
   const states = () => hubs.states().map(({ address, state }) => `${new URL(address).hostname} ${state}`)
   return { env, offer, memory, log, ended, hubs, states }
 }

@@ -11,18 +11,25 @@ import type { LinkWorld } from './session.ts'
 /** How long farewells may take to leave. */
 const FAREWELL_MS = 2_000
 
+export interface HubsEvents {
+  /** No link is left: the hub said that trying again will not help. */
+  ended(why: string, code: string): void
+  /** A hub would like this agent to look for a newer one of itself. */
+  update(): void
+}
+
 export class Hubs {
   private readonly links = new Map<string, HubLink>()
   /** Addresses that turned out to be another way to a hub (its id) linked already. */
   private readonly twins = new Map<string, string>()
   private readonly unfollow: Cancel
+  private waiting: (() => void)[] = []
 
   constructor(
     private readonly given: string,
     private readonly world: LinkWorld,
     private readonly log: Log,
-    /** No link is left: the hub said that trying again will not help. */
-    private readonly ended: (why: string, code: string) => void,
+    private readonly events: HubsEvents,
   ) {
     this.add(given)
     this.unfollow = world.offer.onChange(() => {
@@ -36,6 +43,12 @@ export class Hubs {
 
   linked(): boolean {
     return this.states().some(({ state }) => state === 'linked')
+  }
+
+  /** Resolves when no hub sends anything new: each has said so, or is gone. */
+  async unregistered(): Promise<void> {
+    while ([...this.links.values()].some((link) => !link.unregistered()))
+      await new Promise<void>((resolve) => void this.waiting.push(resolve))
   }
 
   /** Gives every request on this machine back to its hub. */
@@ -62,10 +75,16 @@ export class Hubs {
     const link: HubLink = new HubLink(address, this.world, {
       linked: (welcome) => this.welcomed(link, welcome),
       wish: (wish, why) => this.wish(wish, why),
+      unregistered: () => this.look(),
       lost: (why, retryMs) => this.lost(address, why, retryMs),
       ended: (why, code) => this.linkEnded(link, why, code),
     })
     this.links.set(address, link)
+  }
+
+  /** Whoever waits for hubs looks again. */
+  private look(): void {
+    for (const resolve of this.waiting.splice(0)) resolve()
   }
 
   private drop(link: HubLink, why: string): void {
@@ -92,24 +111,27 @@ export class Hubs {
 
   private lost(address: string, why: string, retryMs: number): void {
     this.log.warn('not linked', { hub: address, why, retryMs: Math.round(retryMs) })
+    this.look()
     // Should the hubs that were named have gone for good, the given address leads to those that came after them.
     if (!this.linked()) this.add(this.given)
   }
 
   private linkEnded(link: HubLink, why: string, code: string): void {
     this.links.delete(link.address)
+    this.look()
     const hub = link.hub()
     if (code === 'superseded' && this.links.size > 0) {
       if (hub) this.twins.set(link.address, hub)
       return this.log.info('a second way to a hub is closed', { hub: link.address })
     }
     this.log.error(why, { hub: link.address, code })
-    if (this.links.size === 0) this.ended(why, code)
+    if (this.links.size === 0) this.events.ended(why, code)
   }
 
   private wish(wish: Wish['wish'], why: string): void {
     this.log.info(`the hub wishes: ${wish}`, { why })
     if (wish === 'drain') this.world.offer.hold('hub', `the hub asked for a pause (${why})`)
     if (wish === 'resume') this.world.offer.hold('hub', null)
+    if (wish === 'update') this.events.update()
   }
 }

@@ -19,6 +19,7 @@ async function linked() {
   const session = new Session(world, 'ws://hub/hosts/link', {
     welcomed: () => {},
     wish: () => {},
+    unregistered: () => {},
     ended: (ending) => void endings.push(ending.kind === 'lost' ? ending.why : ending.refused.message),
   })
   await env.flush()
@@ -153,9 +154,36 @@ describe('a request that cannot be served', () => {
     expect(engine.asks).toEqual([])
   })
 
-  test('while draining is refused with that code, before its body has come', async () => {
-    const { env, hub, offer } = await linked()
+  test('and was on its way when the host began to drain is served all the same (F-drain)', async () => {
+    const { env, engine, hub, offer, session } = await linked()
+    hub.notes = false
     offer.hold('owner', 'its owner is stopping it')
+    session.announce()
+    hub.ask(1, chat)
+    await env.flush()
+    expect(engine.asks).toHaveLength(1)
+    // A hub that never says that it knows has had its time.
+    await env.advance(2_000)
+    hub.ask(2, chat)
+    await env.flush()
+    expect(hub.on(2).fail).toMatchObject({ class: 'refused', code: 'draining' })
+  })
+
+  test('and was on its way when the engine died is not: there is nobody to serve it', async () => {
+    const { env, hub, offer, session } = await linked()
+    hub.notes = false
+    offer.hold('engine', 'the engine does not answer')
+    session.announce()
+    hub.ask(1, chat)
+    await env.flush()
+    expect(hub.on(1).fail).toMatchObject({ class: 'refused', code: 'draining' })
+  })
+
+  test('while draining is refused with that code, before its body has come', async () => {
+    const { env, hub, offer, session } = await linked()
+    offer.hold('owner', 'its owner is stopping it')
+    session.announce()
+    await env.flush()
     hub.ask(1, chat)
     await env.flush()
     expect(hub.on(1).fail).toMatchObject({ attempt: 1, class: 'refused', code: 'draining' })

@@ -21,7 +21,7 @@ export class Streams {
     env: Env,
     private readonly offer: Offer,
     private readonly outbox: Outbox,
-    engineTrouble: () => void,
+    private readonly session: { engineTrouble(): void; mayNotKnow(): boolean },
   ) {
     this.link = {
       env,
@@ -29,7 +29,7 @@ export class Streams {
       backlog: () => outbox.backlog(),
       bodyComplete: (id) => this.bodyComplete(id),
       over: (id) => this.forget(id),
-      engineTrouble,
+      engineTrouble: () => session.engineTrouble(),
     }
   }
 
@@ -72,7 +72,9 @@ export class Streams {
       this.outbox.send(encodeJson(id, kind.fail, failure))
     }
     const why = this.offer.whyIdle()
-    if (why !== null) return refuse('draining', `This host takes nothing new: ${why}.`)
+    // What was on its way when this host said that it takes nothing new is served all the same.
+    if (why !== null && (this.offer.broken() || !this.session.mayNotKnow()))
+      return refuse('draining', `This host takes nothing new: ${why}.`)
     const engine = this.offer.engineFor(ask.model)
     if (!engine) return refuse('unknown_model', 'This host does not serve that model.')
     if (ask.bodyBytes > MAX_BODY_BYTES) return refuse('body_too_large', `At most ${MAX_BODY_BYTES} bytes are taken.`)

@@ -3,10 +3,12 @@
 import type { Cancel, Env } from '../../sdk/env.ts'
 import { decode, encodeJson, type Frame } from '../../sdk/wire/codec.ts'
 import {
+  type Beat,
   closeCode,
   type FromHost,
   type FromHub,
   type Hello,
+  type HostState,
   kind,
   OLDEST_PROTOCOL,
   PROTOCOL,
@@ -23,6 +25,8 @@ import type { Offer } from '../offer.ts'
 import type { Dial } from './dial.ts'
 import { Streams } from './serve.ts'
 
+/** A hub that has not noted what we announced by then is not going to say so. */
+const NOTED_MS = 2_000
 /** A hub that has not welcomed us by then is not going to. */
 const GREETING_MS = 12_000
 /** A hub that reads nothing while this much waits for it is gone; streams stop reading their engines long before. */
@@ -48,6 +52,8 @@ export type Ending =
 export interface SessionEvents {
   welcomed(welcome: Welcome): void
   wish(wish: Wish['wish'], why: string): void
+  /** The hub sends nothing new. */
+  unregistered(): void
   ended(ending: Ending): void
 }
 
@@ -56,6 +62,10 @@ export class Session {
   private readonly outbox: Outbox
   private readonly streams: Streams
   private welcome: Welcome | undefined
+  /** What was announced last, and whether the hub has said that it knows. */
+  private announced: { state: HostState; at: number; noted: boolean } | undefined
+  /** Something changed after the hello and before the welcome. */
+  private stale = false
   private heardAt: number
   private over = false
   private timers: { beat?: Cancel; silence?: Cancel } = {}
@@ -73,15 +83,29 @@ export class Session {
       closed: (code, why) => this.closed(code, why),
     })
     this.outbox = new Outbox(env, this.socket, OUTBOX_BYTES, () => this.quit(closeCode.silent, 'the hub does not read'))
-    this.streams = new Streams(env, offer, this.outbox, () => world.engineTrouble())
+    this.streams = new Streams(env, offer, this.outbox, {
+      engineTrouble: () => world.engineTrouble(),
+      mayNotKnow: () => !this.unregistered(),
+    })
     this.timers.silence = env.timer(GREETING_MS, () => this.quit(closeCode.silent, 'the hub does not answer'))
   }
 
   /** Tells the hub what is on offer now. */
   announce(): void {
+    this.stale = !this.welcome
     if (!this.welcome || this.over) return
-    const { offer } = this.world
-    this.control({ type: 'status', epoch: this.welcome.epoch, state: offer.state(), serving: offer.serving() })
+    const { env, offer } = this.world
+    const state = offer.state()
+    this.announced = { state, at: env.mono(), noted: false }
+    this.control({ type: 'status', epoch: this.welcome.epoch, state, serving: offer.serving() })
+  }
+
+  /** The hub knows that this host takes nothing new, or had its time to. */
+  unregistered(): boolean {
+    const { announced } = this
+    if (this.over || !this.welcome) return true
+    if (announced?.state !== 'draining') return false
+    return announced.noted || this.world.env.mono() - announced.at >= NOTED_MS
   }
 
   /** Gives every attempt back to the hub. */
@@ -105,13 +129,10 @@ export class Session {
   private opened(): void {
     if (this.over) return
     const { identity, offer } = this.world
-    this.control({
-      type: 'hello',
-      protocol: PROTOCOL,
-      ...identity,
-      serving: offer.serving(),
-      state: offer.state(),
-    })
+    const state = offer.state()
+    // A hello is answered by the welcome.
+    this.announced = { state, at: this.world.env.mono(), noted: true }
+    this.control({ type: 'hello', protocol: PROTOCOL, ...identity, serving: offer.serving(), state })
   }
 
   private message(bytes: Uint8Array): void {
@@ -141,10 +162,17 @@ export class Session {
         this.socket.close(1000, 'refused')
         return this.end({ kind: 'refused', refused: { ...said, message: printable(said.message) } })
       case 'beat':
-        return
+        return this.noted(said)
       case 'wish':
         if (said.epoch === this.welcome?.epoch) this.events.wish(said.wish, printable(said.reason))
     }
+  }
+
+  private noted({ epoch, noted }: Beat): void {
+    const { announced } = this
+    if (!announced || noted !== announced.state || epoch !== this.welcome?.epoch) return
+    announced.noted = true
+    if (noted === 'draining') this.events.unregistered()
   }
 
   private welcomed(welcome: Welcome): void {
@@ -154,6 +182,7 @@ export class Session {
     this.welcome = welcome
     this.beat(welcome)
     this.listen(Math.max(SILENCE_MS, 2.4 * welcome.beatMs))
+    if (this.stale) this.announce()
     this.events.welcomed(welcome)
   }
 

@@ -54,6 +54,8 @@ export class HubSide implements SocketEvents {
   readonly said: FromHost[] = []
   readonly streams = new Map<number, Heard>()
   closedWith: { code: number; reason: string } | undefined
+  /** False: it says nothing to what the host announces. */
+  notes = true
 
   constructor(
     readonly socket: Socket,
@@ -63,7 +65,7 @@ export class HubSide implements SocketEvents {
 
   message(bytes: Uint8Array): void {
     decode(bytes, ({ stream, kind: what, payload }) => {
-      if (what === kind.control) return void this.said.push(readFromHost(payload))
+      if (what === kind.control) return this.hear(readFromHost(payload))
       const heard = this.on(stream)
       if (what === kind.answer) heard.answer = readAnswer(payload)
       if (what === kind.end) heard.end = readEnd(payload)
@@ -73,6 +75,12 @@ export class HubSide implements SocketEvents {
       heard.text += new TextDecoder().decode(payload.subarray(4))
       heard.bytes += payload.length - 4
     })
+  }
+
+  private hear(what: FromHost): void {
+    this.said.push(what)
+    // As every hub does.
+    if (what.type === 'status' && this.notes) this.say({ type: 'beat', epoch: what.epoch, noted: what.state })
   }
 
   closed(code: number, reason: string): void {

@@ -1,13 +1,19 @@
 // The models a hub can offer. Sizes, contexts, licences and flags: the publishers' cards and vllm-project/recipes (August
 // 2026); start prices: at most 80 % of the cheapest current closed model ($0.10 in, $0.50 out per million, October
 // 2026), about what open models cost elsewhere. Revisions are pinned when a team imports a model.
-import type { ModelRecord } from './records.ts'
+import type { ModelRecord, RawForm } from './records.ts'
 
 /** Written as USD per million tokens, kept as whole pico-dollars per token. */
 const usd = (prompt: number, completion: number) => ({
   promptPicos: Math.round(prompt * 1e6),
   completionPicos: Math.round(completion * 1e6),
 })
+
+/** As their chat templates write it. */
+const qwen3: RawForm = {
+  thought: { open: '<think>\n', close: '\n</think>\n\n' },
+  call: { open: '<tool_call>\n', close: '\n</tool_call>' },
+}
 
 export const catalog: readonly ModelRecord[] = [
   {
@@ -19,6 +25,7 @@ export const catalog: readonly ModelRecord[] = [
     weightBytes: 16_381_470_720,
     contextTokens: 40_960,
     tokenizer: 'qwen3',
+    raw: qwen3,
     licence: { name: 'Apache-2.0', url: 'https://huggingface.co/Qwen/Qwen3-8B/blob/main/LICENSE' },
     bases: [{ id: 'Qwen/Qwen3-8B-Base', licence: 'Apache-2.0' }],
     attribution: [],
@@ -83,6 +90,7 @@ export const catalog: readonly ModelRecord[] = [
     weightBytes: 29_536_614_400,
     contextTokens: 32_768,
     tokenizer: 'qwen3',
+    raw: qwen3,
     licence: { name: 'Apache-2.0', url: 'https://huggingface.co/Qwen/Qwen3-14B/blob/main/LICENSE' },
     bases: [{ id: 'Qwen/Qwen3-14B-Base', licence: 'Apache-2.0' }],
     attribution: [],
@@ -124,6 +132,7 @@ export const catalog: readonly ModelRecord[] = [
     weightBytes: 61_064_245_248,
     contextTokens: 40_960,
     tokenizer: 'qwen3',
+    raw: qwen3,
     licence: { name: 'Apache-2.0', url: 'https://huggingface.co/Qwen/Qwen3-30B-A3B/blob/main/LICENSE' },
     bases: [{ id: 'Qwen/Qwen3-30B-A3B-Base', licence: 'Apache-2.0' }],
     attribution: [],
@@ -165,6 +174,7 @@ export const catalog: readonly ModelRecord[] = [
     weightBytes: 65_524_246_528,
     contextTokens: 40_960,
     tokenizer: 'qwen3',
+    raw: qwen3,
     licence: { name: 'Apache-2.0', url: 'https://huggingface.co/Qwen/Qwen3-32B/blob/main/LICENSE' },
     bases: [{ id: 'Qwen/Qwen3-32B-Base', licence: 'Apache-2.0' }],
     attribution: [],
@@ -563,6 +573,8 @@ export const catalog: readonly ModelRecord[] = [
     weightBytes: null,
     contextTokens: 131_072,
     tokenizer: 'mistral-nemo',
+    // Its calls begin with a mark that engines do not show.
+    raw: { thought: null, call: null },
     licence: { name: 'Apache-2.0', url: 'https://docs.mistral.ai/getting-started/open_weight_models/' },
     bases: [{ id: 'mistralai/Mistral-Nemo-Base-2407', licence: 'Apache-2.0' }],
     attribution: [],
@@ -1452,6 +1464,8 @@ export const catalog: readonly ModelRecord[] = [
     weightBytes: null,
     contextTokens: 32_768,
     tokenizer: 'emulated',
+    // The emulator writes as Qwen3 does.
+    raw: qwen3,
     licence: { name: 'MIT', url: 'https://opensource.org/license/mit' },
     bases: [],
     attribution: [],

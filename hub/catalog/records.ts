@@ -33,6 +33,20 @@ export interface VariantRecord {
   startPrice: { promptPicos: number; completionPicos: number }
 }
 
+/** The marks around a part of a model's raw output, with the white space that belongs to them. */
+export interface Marks {
+  open: string
+  close: string
+}
+
+/** What engines take out of a model's output. Where it is known, a hub can go on in the middle of an answer by token ids. */
+export interface RawForm {
+  /** What it thinks before it answers; null: it does not. */
+  thought: Marks | null
+  /** Calls of tools, each as JSON with `name` and `arguments`; null: not known, or in another form. */
+  call: Marks | null
+}
+
 export interface ModelRecord {
   /** Its HuggingFace id. */
   id: string
@@ -45,6 +59,8 @@ export interface ModelRecord {
   weightBytes: number | null
   contextTokens: number
   tokenizer: TokenizerName | null
+  /** Absent: not known. */
+  raw?: RawForm
   licence: Licence
   /** What it derives from, nearest first; a derivative inherits the strictest class of the chain. */
   bases: Base[]

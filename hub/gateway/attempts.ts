@@ -1,129 +1,264 @@
-// The one attempt loop: asks a host, and another when it fails, until an answer is complete or nobody is left to ask.
-// Today a failure is hidden while nothing of the answer has been passed on; what happens after that is decided in
-// `next`, which is where the continuation of a begun answer has its place.
-import type { Env } from '../../sdk/env.ts'
-import { WINDOW_BYTES } from '../../sdk/wire/frames.ts'
+// The one attempt loop: asks a host, and another when it fails, until an answer is complete or nobody is left who could
+// go on with it. What the client sees of a failure is a pause.
+import { type Env, sleep } from '../../sdk/env.ts'
 import { HubError } from '../errors.ts'
 import type { Log } from '../log.ts'
+import type { Evidence, Health } from '../routing/health.ts'
 import type { Seat } from '../routing/turns.ts'
-import type { Failure } from '../tunnel/link.ts'
-import type { Ask } from './ask.ts'
-import { blamesClient, type Claim, EngineError, EngineReader, type Piece } from './engine.ts'
+import type { Awake } from '../tunnel/awake.ts'
+import type { Failure, Link } from '../tunnel/link.ts'
+import type { Answer } from './answer.ts'
+import { attemptOn, type Outcome } from './attempt.ts'
+import type { Course, Turn } from './course.ts'
+import type { Claim } from './engine.ts'
 
 export interface Attempts {
   env: Env
+  awake: Awake
   log: Log
+  health: Health
   requestId: string
-  ask: Ask
-  /** What this host's engine is asked. */
-  bodyFor(seat: Seat): Uint8Array
+  course: Course
+  answer: Answer
   limits: { attempts: number; firstTokenMs: number; lifetimeMs: number }
-  /** The next host whose turn it is, none of those tried. */
-  nextSeat(tried: ReadonlySet<string>): Seat | null
-  /** Aborted when the client is gone or the hub has heard enough. */
+  /** Aborted when the client is gone; with a `HubError` as its reason when the hub must stop. */
   signal: AbortSignal
-  /** The first piece of an answer is about to be passed on. */
-  begun(seat: Seat, attempt: number): void
-  piece(piece: Piece): void
-  /** Calls back as soon as the client has taken what was passed on: only then may the host send more. */
-  whenTaken(then: () => void): void
+  /** Who is answering: a seat from its first piece on, nobody between two. */
+  answering: (seat: Seat | null, attempt: number) => void
+  whenTaken: (then: () => void) => void
 }
 
 export interface Finisher {
   seat: Seat
   attempts: number
+  /** How often the answer went on elsewhere after it had begun. */
+  resumed: number
   claim: Claim
 }
-
-type Outcome =
-  | { kind: 'complete'; claim: Claim }
-  | { kind: 'blamed'; status: number }
-  | { kind: 'failed'; failure: Failure }
-  | { kind: 'cancelled' }
 
 /** The client hung up. Not an error: the caller knows what was passed on, and that is what is paid. */
 export class Cancelled extends Error {
   override name = 'Cancelled'
 }
 
-/** Resolves when one host has answered completely. @throws HubError, or Cancelled when the signal was aborted. */
-export async function answer(attempts: Attempts): Promise<Finisher> {
-  const { env, limits } = attempts
-  const startedAt = env.mono()
-  const tried = new Set<string>()
-  let begun = false
-  let blamed: number | null = null
-  const begin = (seat: Seat, attempt: number) => {
-    if (!begun) attempts.begun(seat, attempt)
-    begun = true
+/** Hosts that may vanish under one request, on top of engines that fail it: no request asks more than this. */
+const MOST_ATTEMPTS = 8
+/** A host that lost its link is usually back within a second, one whose engine broke asked again after a few. */
+const RETURN_MS = 8_000
+const LOOK_MS = 100
+
+/** Resolves when the answer is complete. @throws HubError, or Cancelled. */
+export function answer(attempts: Attempts): Promise<Finisher> {
+  return new Loop(attempts).run()
+}
+
+/** What one host said alone, and may be wrong about: that the request is at fault, or that there is nothing to say. */
+interface Doubt {
+  seat: Seat
+  /** The engine's status; null: it said nothing, and that this was all. */
+  status: number | null
+  evidence: Evidence
+}
+
+class Loop {
+  private readonly startedAt: number
+  private readonly tried = new Map<string, Link>()
+  private attempt = 0
+  private resumed = 0
+  private strikes = 0
+  private lastFailure: Failure | null = null
+  /** Who spoke last. */
+  private speaker: Seat | null = null
+  /** Two hosts that say the same are believed. */
+  private doubt: Doubt | null = null
+  /** To be asked once more, in another way. */
+  private again: Seat | null = null
+
+  constructor(private readonly on: Attempts) {
+    this.startedAt = on.awake.mono()
   }
 
-  for (let attempt = 1; ; attempt++) {
-    if (attempts.signal.aborted) throw new Cancelled()
-    const seat = attempts.nextSeat(tried)
-    if (!seat) throw nobodyLeft(tried.size, blamed)
-    tried.add(seat.hostId)
-    const leftMs = startedAt + limits.firstTokenMs - env.mono()
-    const firstTokenMs = Math.min(leftMs, limits.firstTokenMs / Math.min(2, limits.attempts))
-    const outcome = await attemptOn(seat, attempt, { ...attempts, begun: begin, limits: { ...limits, firstTokenMs } })
-    if (outcome.kind === 'complete') return { seat, attempts: attempt, claim: outcome.claim }
-    if (outcome.kind === 'cancelled') throw new Cancelled()
-    note(attempts, seat, attempt, outcome)
-    const { refusal, blame } = next({
-      outcome,
-      begun,
-      blamed,
-      attempt,
-      outOfTime: env.mono() - startedAt >= limits.firstTokenMs,
-      limits,
+  async run(): Promise<Finisher> {
+    for (;;) {
+      const turn = await this.nextTurn()
+      if (turn === 'finish') return this.finisher(this.speaker!, { prompt: null, completion: null })
+      const outcome = await this.ask(turn)
+      if (outcome.kind === 'stopped') throw this.stopped()
+      if (outcome.kind === 'complete' && this.believes(turn, outcome)) {
+        this.on.health.answered(turn.seat, outcome.timing)
+        return this.finisher(turn.seat, counted(turn, outcome.claim))
+      }
+      this.on.answer.lost()
+      this.on.answering(null, this.attempt)
+      if (outcome.kind === 'failed') this.failed(turn.seat, outcome.failure, outcome.tokens)
+      if (outcome.kind === 'blamed') this.blamed(turn, outcome.status)
+      this.goOnOrRefuse()
+    }
+  }
+
+  /** Waits a little where a host that is gone may come back. @throws HubError when nobody can go on. */
+  private async nextTurn(): Promise<Turn | 'finish'> {
+    const { env, awake, course, signal } = this.on
+    const until = awake.mono() + RETURN_MS
+    for (;;) {
+      if (signal.aborted) throw this.stopped()
+      const next = await course.next(this.tried, this.again)
+      this.again = null
+      if (next !== 'nobody' && next !== 'cannot') return next
+      const mayReturn = !course.anybody() || this.lastFailure?.class === 'network'
+      if (!mayReturn || awake.mono() >= until) throw this.nobodyLeft(next)
+      await sleep(env, LOOK_MS, signal)
+    }
+  }
+
+  private ask(turn: Turn): Promise<Outcome> {
+    const { awake, log, health, signal, answer, course, limits, answering, whenTaken, requestId } = this.on
+    const { seat, way } = turn
+    this.attempt++
+    this.tried.set(seat.hostId, seat.link)
+    if (way !== 'restart') {
+      this.resumed++
+      log.info('answer goes on elsewhere', {
+        request: requestId,
+        host: seat.hostId,
+        attempt: this.attempt,
+        by: way,
+        tokens: turn.baseTokens,
+      })
+    }
+    return attemptOn(seat, this.attempt, turn.question, {
+      awake,
+      signal,
+      patience: health.patience(seat),
+      firstTokenBy: (this.speaker ? awake.mono() : this.startedAt) + limits.firstTokenMs,
+      endBy: this.startedAt + limits.lifetimeMs,
+      couldMove: () => course.couldMove(this.tried),
+      begun: () => {
+        this.speaker = seat
+        answering(seat, this.attempt)
+      },
+      piece: (piece) => answer.take(piece),
+      enough: () => answer.cut && answer.finished,
+      whenTaken,
     })
-    blamed = blame
-    if (refusal) throw refusal
+  }
+
+  /** An answer without a word is believed when two hosts give it. */
+  private believes({ seat }: Turn, { tokens }: Outcome): boolean {
+    const { answer } = this.on
+    if (answer.blank && this.doubt?.status !== null) {
+      this.settleDoubt('engine')
+      this.note(seat, EMPTY)
+      this.doubt = { seat, status: null, evidence: this.evidence(EMPTY, tokens) }
+      return false
+    }
+    this.settleDoubt(answer.blank ? 'client' : 'engine')
+    return true
+  }
+
+  /** One host may be wrong about whose fault it is; two are believed. @throws HubError */
+  private blamed({ seat, way }: Turn, status: number): void {
+    const failure = refusedBy(status)
+    this.note(seat, failure)
+    if (way !== 'restart') {
+      // It was the hub that asked in this way, not the client.
+      this.on.course.refused.add(way)
+      this.again = seat
+      return
+    }
+    const agreed = this.doubt !== null && this.doubt.status !== null
+    this.settleDoubt(agreed ? 'client' : 'engine')
+    this.doubt = { seat, status, evidence: this.evidence(failure, 0) }
+    if (!agreed) return
+    this.settleDoubt('client')
+    throw clientsFault(status)
+  }
+
+  private failed(seat: Seat, failure: Failure, tokens: number): void {
+    this.lastFailure = failure
+    this.note(seat, failure)
+    this.on.health.failed(seat, failure, this.evidence(failure, tokens))
+    if (!isGone(failure)) this.strikes++
+  }
+
+  /** @throws HubError when the request has had its chances. */
+  private goOnOrRefuse(): void {
+    const { limits, awake } = this.on
+    const spentMs = awake.mono() - this.startedAt
+    if (spentMs >= limits.lifetimeMs)
+      throw new HubError('upstream_timeout', 'The answer took longer than any may. Nothing was billed. Ask for less.')
+    if (!this.speaker && spentMs >= limits.firstTokenMs) {
+      throw new HubError('upstream_timeout', 'No host gave a first token in time. Nothing was billed. Try again.')
+    }
+    if (this.strikes >= limits.attempts || this.attempt >= MOST_ATTEMPTS) throw this.nobodyLeft('nobody')
+  }
+
+  private nobodyLeft(why: 'nobody' | 'cannot'): HubError {
+    const { answer } = this.on
+    if (this.doubt && this.doubt.status !== null) {
+      const { status } = this.doubt
+      this.settleDoubt('client')
+      return clientsFault(status)
+    }
+    this.settleDoubt('engine')
+    if (this.attempt === 0) {
+      return new HubError(
+        'no_capacity',
+        'No host is free for this model right now. Nothing was billed. Try again in a few seconds.',
+      )
+    }
+    if (answer.visible) {
+      const how = why === 'cannot' ? 'an answer of this kind cannot go on elsewhere' : 'no other could go on with it'
+      return new HubError(
+        'upstream_error',
+        `The host failed after the answer had begun, and ${how}. Nothing was billed. Try again.`,
+      )
+    }
+    return new HubError(
+      'upstream_error',
+      this.attempt === 1
+        ? 'The only host asked has failed. Nothing was billed. Try again.'
+        : `All ${this.attempt} hosts asked have failed. Nothing was billed. Try again.`,
+    )
+  }
+
+  /** Whose trouble it was in the end. */
+  private settleDoubt(whose: 'client' | 'engine'): void {
+    const { doubt } = this
+    if (!doubt) return
+    this.doubt = null
+    const failure = doubt.status === null ? EMPTY : refusedBy(doubt.status)
+    this.on.health.failed(doubt.seat, { ...failure, class: whose }, doubt.evidence)
+  }
+
+  private finisher(seat: Seat, claim: Claim): Finisher {
+    return { seat, attempts: this.attempt, resumed: this.resumed, claim }
+  }
+
+  private stopped(): Error {
+    const reason: unknown = this.on.signal.reason
+    return reason instanceof HubError ? reason : new Cancelled()
+  }
+
+  private evidence({ message }: Failure, tokens: number): Evidence {
+    return { requestId: this.on.requestId, attempt: this.attempt, tokens, message }
+  }
+
+  private note(seat: Seat, { class: whose, code, message }: Failure): void {
+    const { log, requestId: request } = this.on
+    log.warn('attempt failed', { request, host: seat.hostId, attempt: this.attempt, class: whose, code, message })
   }
 }
 
-interface Turn {
-  outcome: Extract<Outcome, { kind: 'blamed' | 'failed' }>
-  begun: boolean
-  blamed: number | null
-  attempt: number
-  outOfTime: boolean
-  limits: Attempts['limits']
+const EMPTY: Failure = { class: 'engine', code: 'empty', message: 'The engine ended its answer without a word.' }
+
+function refusedBy(status: number): Failure {
+  return { class: 'engine', code: `status_${status}`, message: 'The engine refused the request.' }
 }
 
-/** What follows a failed attempt: a refusal for the client, or (null) another host. Pure. */
-function next({ outcome, begun, blamed, attempt, outOfTime, limits }: Turn): {
-  refusal: HubError | null
-  blame: number | null
-} {
-  const blame = outcome.kind === 'blamed' ? outcome.status : blamed
-  // One host may be wrong about whose fault it is; two are believed.
-  if (outcome.kind === 'blamed' && blamed !== null) return { refusal: clientsFault(outcome.status), blame }
-  if (begun)
-    return {
-      refusal: new HubError(
-        'upstream_error',
-        'The host failed after the answer had begun. Nothing was billed. Try again.',
-      ),
-      blame,
-    }
-  if (outOfTime)
-    return {
-      refusal: new HubError('upstream_timeout', 'No host gave a first token in time. Nothing was billed. Try again.'),
-      blame,
-    }
-  if (attempt >= limits.attempts) return { refusal: nobodyLeft(attempt, blame), blame }
-  return { refusal: null, blame }
-}
-
-function nobodyLeft(tried: number, blamed: number | null): HubError {
-  if (blamed !== null) return clientsFault(blamed)
-  if (tried === 0)
-    return new HubError(
-      'no_capacity',
-      'No host is free for this model right now. Nothing was billed. Try again in a few seconds.',
-    )
-  return new HubError('upstream_error', `All ${tried} hosts asked have failed. Nothing was billed. Try again.`)
+/** The host itself went away, was busy, or was not asked at all: no sign that the request is one that breaks engines. */
+function isGone({ class: whose, code }: Failure): boolean {
+  return whose === 'network' || whose === 'hub' || code === 'stopping' || code.startsWith('refused:')
 }
 
 function clientsFault(status: number): HubError {
@@ -133,111 +268,8 @@ function clientsFault(status: number): HubError {
   )
 }
 
-function attemptOn(seat: Seat, number: number, attempts: Attempts): Promise<Outcome> {
-  const { env, ask, limits, signal } = attempts
-  const outcome = Promise.withResolvers<Outcome>()
-  let over = false
-  let status = 0
-  let owedBytes = 0
-  let heard = false
-
-  const finish = (result: Outcome) => {
-    if (over) return
-    over = true
-    cancelFirstToken()
-    cancelLifetime()
-    signal.removeEventListener('abort', hungUp)
-    outcome.resolve(result)
-  }
-  const give = (failure: Failure) => {
-    finish({ kind: 'failed', failure })
-    attempt.cancel()
-  }
-  const hungUp = () => {
-    finish({ kind: 'cancelled' })
-    attempt.cancel()
-  }
-  const reader = new EngineReader(ask, (piece) => {
-    if (over || !hasSubstance(piece)) return
-    if (!heard) {
-      heard = true
-      cancelFirstToken()
-      attempts.begun(seat, number)
-    }
-    attempts.piece(piece)
-  })
-  const guarded = (work: () => void) => {
-    try {
-      work()
-    } catch (error) {
-      if (!(error instanceof EngineError)) throw error
-      if (error.status !== null) {
-        finish({ kind: 'blamed', status: error.status })
-        return attempt.cancel()
-      }
-      give({ class: 'engine', code: error.code, message: error.message })
-    }
-  }
-  const credit = () => {
-    if (over || owedBytes < WINDOW_BYTES / 4) return
-    attempt.credit(owedBytes)
-    owedBytes = 0
-  }
-
-  const cancelFirstToken = env.timer(limits.firstTokenMs, () =>
-    give({ class: 'host', code: 'first_token_timeout', message: 'no first token in time' }),
-  )
-  const cancelLifetime = env.timer(limits.lifetimeMs, () =>
-    give({ class: 'host', code: 'too_long', message: 'the answer took too long' }),
-  )
-  signal.addEventListener('abort', hungUp)
-
-  const attempt = seat.link.ask(
-    { path: ask.path, model: seat.name, attempt: number, body: attempts.bodyFor(seat) },
-    {
-      status: (code) => void (status = code),
-      data(bytes) {
-        if (over) return
-        if (status === 200) guarded(() => reader.push(bytes))
-        owedBytes += bytes.length
-        attempts.whenTaken(credit)
-      },
-      end() {
-        if (status === 200)
-          guarded(() => {
-            reader.end()
-            finish({ kind: 'complete', claim: reader.claim })
-          })
-        else if (blamesClient(status)) finish({ kind: 'blamed', status })
-        else
-          finish({
-            kind: 'failed',
-            failure: { class: 'engine', code: `status_${status}`, message: 'the engine answered with an error' },
-          })
-      },
-      failed: (failure) => finish({ kind: 'failed', failure }),
-    },
-  )
-  if (signal.aborted) hungUp()
-  return outcome.promise
-}
-
-/** Some engines greet with an empty role chunk long before their first token: that is not yet an answer. */
-function hasSubstance({ content, reasoning, toolCalls, ids, finish }: Piece): boolean {
-  return content !== '' || reasoning !== '' || toolCalls !== null || (ids?.length ?? 0) > 0 || finish !== null
-}
-
-function note({ log, requestId }: Attempts, seat: Seat, attempt: number, outcome: Turn['outcome']): void {
-  const failure =
-    outcome.kind === 'blamed'
-      ? { class: 'client', code: `status_${outcome.status}`, message: 'refused by the engine' }
-      : outcome.failure
-  log.warn('attempt failed', {
-    request: requestId,
-    host: seat.hostId,
-    attempt,
-    class: failure.class,
-    code: failure.code,
-    message: failure.message,
-  })
+/** What the finisher claims, with what was there before it. */
+function counted({ way, baseTokens }: Turn, claim: Claim): Claim {
+  if (way === 'restart') return claim
+  return { prompt: null, completion: claim.completion === null ? null : baseTokens + claim.completion }
 }

@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test'
 import { ChatRequest, limits } from '../../sdk/openai.ts'
 import { virtualEnv } from '../../sdk/testing.ts'
 import { HubError } from '../errors.ts'
+import { Cancelled } from './attempts.ts'
 import { parser, readBytes } from './body.ts'
 
 const parse = parser(ChatRequest)
@@ -76,4 +77,16 @@ test.each([
 ])('%p is refused', async (headers, code) => {
   const error = await readBytes(virtualEnv(), post('{}', headers as Record<string, string>)).catch((thrown) => thrown)
   expect(error.code).toBe(code)
+})
+
+test('a client that hangs up in the middle of its body has left; nothing failed', async () => {
+  const left = new AbortController()
+  const body = new ReadableStream({
+    pull(controller) {
+      left.abort()
+      controller.error(new DOMException('The connection was closed.', 'AbortError'))
+    },
+  })
+  const init = { method: 'POST', body, signal: left.signal, duplex: 'half' }
+  expect(readBytes(virtualEnv(), new Request('http://hub/v1/chat/completions', init))).rejects.toBeInstanceOf(Cancelled)
 })

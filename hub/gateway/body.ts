@@ -5,11 +5,12 @@ import type { ValueError } from '@sinclair/typebox/errors'
 import type { Env } from '../../sdk/env.ts'
 import { limits } from '../../sdk/openai.ts'
 import { HubError } from '../errors.ts'
+import { Cancelled } from './attempts.ts'
 
 /** A body that has not arrived by then is not worth waiting for. */
 const BODY_DEADLINE_MS = 15_000
 
-/** The whole body. @throws HubError 413, 415 or 408 */
+/** The whole body. @throws HubError 413, 415 or 408, or Cancelled */
 export async function readBytes(env: Env, request: Request): Promise<Uint8Array> {
   const type = request.headers.get('content-type') ?? 'application/json'
   if (!/^application\/(.*\+)?json\b/i.test(type)) {
@@ -23,7 +24,13 @@ export async function readBytes(env: Env, request: Request): Promise<Uint8Array>
     )
   }
   if (Number(request.headers.get('content-length') ?? 0) > limits.bodyBytes) throw tooLarge()
-  return withDeadline(env, request.body ? collect(request.body) : Promise.resolve(new Uint8Array(0)))
+  try {
+    return await withDeadline(env, request.body ? collect(request.body) : Promise.resolve(new Uint8Array(0)))
+  } catch (error) {
+    // What the runtime throws when a client hangs up in the middle of its body.
+    if (request.signal.aborted) throw new Cancelled()
+    throw error
+  }
 }
 
 /** Parses and checks. The first field at fault is named as OpenAI names it. @throws HubError 400 */

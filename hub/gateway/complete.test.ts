@@ -165,7 +165,7 @@ test.each([
   ['a clean end without an answer', { death: { afterTokens: 0, how: 'eof' as const } }],
   ['an error event', { death: { afterTokens: 0, how: 'error' as const } }],
   ['status 500', { refuseStatus: 500 }],
-  ['an event of three megabytes', { oversizeChunkBytes: 3 * 1024 * 1024 }],
+  ['an event of three megabytes', { oversizeChunkBytes: 3 * 1024 * 1024, hangAfterTokens: 1 }],
 ])('an engine that answers with %s is left for another', async (_, conduct) => {
   await using hub = await startHub({ credit: { ada: '$1' }, hosts: { bad: conduct, good: {} } })
   const ada = hub.as('ada')
@@ -226,7 +226,7 @@ test('an engine that says nothing in time is left, and the client told when nobo
   await hub.host('silent').engine.tally.until((seen) => seen.requests === 1)
   await hub.env.advance(60_000)
   const response = await asked
-  expect([response.status, response.headers.get('retry-after')]).toEqual([502, '1'])
+  expect([response.status, response.headers.get('retry-after')]).toEqual([504, '1'])
   expect(await hub.balances()).toEqual({ ada: '$1.00', silent: '$0.00' })
 })
 

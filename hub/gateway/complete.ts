@@ -42,7 +42,7 @@ async function begin(hub: Gateway, call: Call, bearer: Bearer, ask: Ask, admissi
   })
   try {
     const hold = await hub.ledger.hold(bearer.account, admission.most)
-    const run = new Run(hub, { id, bearer, ask, admission, hold, leave })
+    const run = new Run(hub, { id, bearer, ask, admission, hold, leave, failover: wantsFailover(call.request.headers) })
     call.request.signal.addEventListener('abort', () => run.abort())
     if (call.request.signal.aborted) run.abort()
     return run
@@ -50,4 +50,10 @@ async function begin(hub: Gateway, call: Call, bearer: Bearer, ask: Ask, admissi
     leave()
     throw error
   }
+}
+
+/** A client may want the words of one host or none: then nothing that was begun goes on elsewhere. */
+function wantsFailover(headers: Headers): boolean {
+  const word = headers.get('x-gpuhub-no-failover')
+  return word === null || /^(0|false|no|)$/i.test(word.trim())
 }

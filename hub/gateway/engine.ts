@@ -28,7 +28,7 @@ export interface Claim {
 export class EngineError extends Error {
   override name = 'EngineError'
   constructor(
-    readonly code: 'garbage' | 'engine_error' | 'cut' | 'too_large' | 'refused',
+    readonly code: 'garbage' | 'engine_error' | 'cut' | 'too_large' | 'empty' | 'refused',
     message: string,
     /** Of a refusal: the status the engine would have answered with, had its headers not gone. */
     readonly status: number | null = null,
@@ -37,9 +37,9 @@ export class EngineError extends Error {
   }
 }
 
-/** Statuses by which an engine says that the request is at fault, and not the engine, its key or its load. */
-export function blamesClient(status: number): boolean {
-  return status >= 400 && status < 500 && status !== 401 && status !== 408 && status !== 429
+/** Statuses that speak of the request. The others speak of the engine: its load, its key, the names it knows. */
+export function blamesRequest(status: number): boolean {
+  return status === 400 || status === 413 || status === 422
 }
 
 const MAX_EVENT_BYTES = 2 * 1024 * 1024
@@ -134,6 +134,11 @@ export class EngineReader {
     }
   }
 
+  /** Every choice has its finish: what may still come is only telemetry. */
+  get complete(): boolean {
+    return this.finished.size === this.ask.n
+  }
+
   /** The engine closed. @throws EngineError when it did so before its answer was complete. */
   end(): void {
     if (!this.done) throw new EngineError('cut', 'the answer ended without [DONE]')
@@ -196,7 +201,7 @@ function parse(payload: string): { error?: unknown } {
 /** Engines that check parameters while they stream already answer 200, and only then say what is wrong. */
 function reported(error: unknown): EngineError {
   const status: unknown = typeof error === 'object' && error !== null && 'code' in error ? error.code : null
-  if (typeof status === 'number' && blamesClient(status))
+  if (typeof status === 'number' && blamesRequest(status))
     return new EngineError('refused', 'refused by the engine', status)
   return new EngineError('engine_error', 'the engine reported an error')
 }

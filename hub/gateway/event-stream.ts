@@ -62,6 +62,7 @@ export class EventStream<Item> {
     this.controller.flush()
     // Pending or negative: the bytes are accepted, but the client's side is full.
     if (typeof written !== 'number' || written < 0) void this.drain(written)
+    else if (this.takers.length > 0) this.release()
   }
 
   /** Runs `then` as soon as the client has taken what was written. */
@@ -103,8 +104,8 @@ export class EventStream<Item> {
       return this.lose()
     }
     this.congested = false
-    this.flush()
-    if (!this.congested) this.release()
+    if (this.waiting === '') this.release()
+    else this.flush()
   }
 
   private release(): void {

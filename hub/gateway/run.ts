@@ -2,20 +2,20 @@
 import { charge, type Money, type Price, usdNumber } from '../../sdk/money.ts'
 import type { AnswerFacts, Usage } from '../../sdk/openai.ts'
 import type { ErrorCode } from '../../sdk/codes.ts'
-import { asHubError, assert } from '../errors.ts'
+import { asHubError, assert, type HubError } from '../errors.ts'
 import { tokenizerOf } from '../catalog/find.ts'
 import type { Bearer } from '../identity/keyring.ts'
 import type { Ended, Hold } from '../ledger/ledger.ts'
 import type { Seat } from '../routing/turns.ts'
 import type { Admission } from './admit.ts'
+import { Answer, hasText } from './answer.ts'
 import type { Ask } from './ask.ts'
 import { answer, Cancelled, type Finisher } from './attempts.ts'
-import { type Claim, EngineError, type Piece } from './engine.ts'
+import { Course } from './course.ts'
+import type { Claim, Piece } from './engine.ts'
 import type { Gateway } from './gateway.ts'
-import { type AnswerHead, emptyChoice, type Folded, fold, type Shape, shapes, unfold } from './shape.ts'
-
-/** An answer longer than this is nobody's wish. */
-const MAX_ANSWER_CHARS = 8 * 1024 * 1024
+import { type AnswerHead, type Shape, shapes } from './shape.ts'
+import { traitsOf } from './traits.ts'
 
 interface Given {
   id: string
@@ -23,6 +23,8 @@ interface Given {
   ask: Ask
   admission: Admission
   hold: Hold
+  /** False: the client wants one host's answer or none. */
+  failover: boolean
   /** Gives back the place among the running requests. */
   leave(): void
 }
@@ -33,26 +35,29 @@ export interface Bill {
   cost: Money
 }
 
-interface Choice extends Folded {
-  ids: number[] | null
-  produced: number
-  cut: boolean
+/** Where an answer goes as it comes. */
+export interface Listener {
+  /** Gets every piece that belongs to the answer, in order. */
+  piece(piece: Piece): void
+  /** Calls back as soon as all that was passed on is taken. */
+  whenTaken(then: () => void): void
 }
 
 export class Run {
-  readonly choices: Choice[]
   readonly price: Price
   readonly precision: string
   readonly shape: Shape
   readonly head: AnswerHead
   readonly includeUsage: boolean
+  /** Who is answering just now. */
   seat: Seat | null = null
   attempts = 0
+  private resumed = 0
+  private answer: Answer | null = null
   private readonly at: number
   private readonly startedAt: number
   private readonly stop = new AbortController()
   private firstTokenMs: number | null = null
-  private chars = 0
   private over = false
 
   constructor(
@@ -67,57 +72,61 @@ export class Run {
     this.shape = shapes[ask.format]
     this.head = { id: `${this.shape.idPrefix}-${id.slice(4)}`, created: Math.floor(this.at / 1_000), model: ask.model }
     this.includeUsage = ask.includeUsage
-    this.choices = Array.from({ length: ask.n }, () => ({ ...emptyChoice(), ids: [], produced: 0, cut: false }))
   }
 
-  /** The client hung up, or nothing more is wanted. */
-  abort(): void {
-    this.stop.abort()
+  /** What has been said, by choice. */
+  get choices(): Answer['choices'] {
+    return this.answer?.choices ?? []
   }
 
-  /**
-   * Runs the attempt loop. `pass` gets every piece that belongs to the answer, in order.
-   * @throws HubError when no host could answer, Cancelled when the run was aborted.
-   */
-  async answer(pass: { piece(piece: Piece): void; whenTaken(then: () => void): void }): Promise<Finisher> {
+  /** The client hung up; or, with a reason, the hub cannot go on with it. */
+  abort(reason?: HubError): void {
+    this.stop.abort(reason)
+  }
+
+  /** Runs the attempt loop. @throws HubError when no host could answer, Cancelled when the client hung up. */
+  async run(listener: Listener): Promise<Finisher> {
     const { hub, given } = this
-    try {
-      return await answer({
-        env: hub.env,
-        log: hub.log,
-        requestId: given.id,
-        ask: given.ask,
-        bodyFor: (seat) => this.engineBody(seat),
-        limits: {
-          attempts: hub.config.attempts,
-          firstTokenMs: hub.config.firstTokenSeconds * 1_000,
-          lifetimeMs: hub.config.streamMinutes * 60_000,
-        },
-        nextSeat: (tried) => this.nextSeat(tried),
-        signal: this.stop.signal,
-        begun: (seat, attempt) => {
-          this.seat = seat
-          this.attempts = attempt
-          this.firstTokenMs = Math.round(hub.env.mono() - this.startedAt)
-        },
-        piece: (piece) => {
-          if (this.take(piece)) pass.piece(piece)
-        },
-        whenTaken: (then) => pass.whenTaken(then),
-      })
-    } catch (error) {
-      // A host that writes past the limit is stopped; what it wrote up to there is the answer.
-      if (error instanceof Cancelled && this.seat && this.choices.every((choice) => choice.finish !== null)) {
-        return { seat: this.seat, attempts: this.attempts, claim: { prompt: null, completion: null } }
-      }
-      throw error
-    }
+    const { id: requestId, ask, admission, failover, bearer } = given
+    const { offer, maxTokens } = admission
+    const traits = traitsOf(ask)
+    const { raw } = offer.model
+    this.answer = new Answer({
+      ...{ n: ask.n, maxTokens, traits, failover },
+      whole: !ask.stream,
+      readsThoughts: raw !== undefined,
+      count: (text, most) => hub.meter.firstTokens(tokenizerOf(offer), text, most),
+      pass: (piece) => listener.piece(piece),
+      tooLarge: () => hub.log.info('answer is too large to go on elsewhere', { request: requestId }),
+    })
+    const course = new Course(hub, {
+      ...{ requestId, ask, admission, traits, failover },
+      account: bearer.account,
+      answer: this.answer,
+    })
+    return answer({
+      ...{ env: hub.env, awake: hub.awake, log: hub.log, health: hub.health, requestId, course },
+      answer: this.answer,
+      limits: {
+        attempts: hub.config.attempts,
+        firstTokenMs: hub.config.firstTokenSeconds * 1_000,
+        lifetimeMs: hub.config.streamMinutes * 60_000,
+      },
+      signal: this.stop.signal,
+      answering: (seat, attempt) => {
+        this.seat = seat
+        this.attempts = attempt
+        if (seat) this.firstTokenMs ??= Math.round(hub.env.mono() - this.startedAt)
+      },
+      whenTaken: (then) => listener.whenTaken(then),
+    })
   }
 
   /** Counts, settles, and says what to tell the client. Durable when it resolves: only then may the end be sent. */
-  async complete({ seat, attempts, claim }: Finisher): Promise<Bill> {
+  async complete({ seat, attempts, resumed, claim }: Finisher): Promise<Bill> {
     this.seat = seat
     this.attempts = attempts
+    this.resumed = resumed
     return this.charge('completed', claim)
   }
 
@@ -125,9 +134,11 @@ export class Run {
   async giveUp(error: unknown, unwritten: Piece[]): Promise<void> {
     if (this.over) return
     if (!(error instanceof Cancelled)) return this.endFree('failed', asHubError(error).code)
-    for (const piece of unwritten) this.forget(piece)
-    // The client hung up: it pays for the prompt and the tokens written to it, or for nothing if there were none.
-    if (this.given.ask.stream && this.choices.some(hasText))
+    this.answer?.onlyPassed()
+    for (const piece of unwritten) this.answer?.forget(piece)
+    // The client hung up: it pays for the prompt and the tokens written to it, or for nothing if there were none. Between
+    // two hosts nobody is there to be paid: the one that spoke has failed.
+    if (this.given.ask.stream && this.seat && this.choices.some(hasText))
       await this.charge('cancelled', { prompt: null, completion: null })
     else this.endFree('cancelled', null)
   }
@@ -171,6 +182,7 @@ export class Run {
       host: this.hub.nameHost(this.seat?.hostId ?? '', bearer.account),
       precision: admission.offer.variant.precision,
       attempts: this.attempts,
+      resumed: this.resumed,
     }
   }
 
@@ -192,62 +204,6 @@ export class Run {
       tokens: { prompt, completion },
       record: { promptTokens: prompt, completionTokens: completion, claimedTokens: claimed, countsDiffer: differ },
     }
-  }
-
-  /** Takes a piece into the answer. False: it lies beyond what was asked for, and nobody gets it. */
-  private take(piece: Piece): boolean {
-    const choice = this.choices[piece.index]!
-    if (choice.cut) return false
-    const size = sizeOf(piece)
-    choice.produced += piece.ids?.length ?? (size > 0 ? 1 : 0)
-    this.chars += size
-    if (choice.produced > this.given.admission.maxTokens || this.chars > MAX_ANSWER_CHARS) return this.cut(choice)
-    if (piece.ids) choice.ids?.push(...piece.ids)
-    else if (size > 0) choice.ids = null
-    fold(choice, piece)
-    return true
-  }
-
-  private forget(piece: Piece): void {
-    const choice = this.choices[piece.index]!
-    unfold(choice, piece)
-    if (piece.ids) choice.ids?.splice(choice.ids.length - piece.ids.length)
-  }
-
-  /** A host that writes past the limit is stopped. If it did so with its first words, it is no host to believe. */
-  private cut(choice: Choice): false {
-    if (!hasText(choice)) throw new EngineError('garbage', 'the answer is longer than it may be')
-    choice.cut = true
-    choice.finish ??= 'length'
-    if (this.choices.every((each) => each.finish !== null)) this.abort()
-    return false
-  }
-
-  /** Whose turn it is among the hosts whose context has room for the prompt and what was asked for. */
-  private nextSeat(tried: ReadonlySet<string>): Seat | null {
-    const { admission, ask } = this.given
-    const least = admission.promptTokens + (ask.maxTokens === null ? 1 : admission.maxTokens)
-    const excluded = new Set(tried)
-    for (;;) {
-      const seat = this.hub.turns.next(admission.offer.id, excluded)
-      if (!seat || seat.contextTokens >= least) return seat
-      excluded.add(seat.hostId)
-    }
-  }
-
-  private engineBody(seat: Seat): Uint8Array {
-    const { ask, admission, bearer } = this.given
-    return new TextEncoder().encode(
-      JSON.stringify({
-        ...ask.engine,
-        model: admission.offer.id,
-        max_tokens: Math.min(admission.maxTokens, seat.contextTokens - admission.promptTokens),
-        stream: true,
-        stream_options: { include_usage: true, continuous_usage_stats: true },
-        return_token_ids: true,
-        cache_salt: this.hub.cacheSalt(bearer.account),
-      }),
-    )
   }
 
   private ended(state: Ended['state']): Ended {
@@ -295,15 +251,4 @@ export class Run {
       code,
     })
   }
-}
-
-function sizeOf(piece: Piece): number {
-  let size = piece.content.length + piece.reasoning.length
-  for (const call of piece.toolCalls ?? [])
-    size += (call.function?.name?.length ?? 0) + (call.function?.arguments?.length ?? 0)
-  return size
-}
-
-function hasText(choice: Folded): boolean {
-  return choice.content !== '' || choice.reasoning !== '' || choice.toolCalls.length > 0
 }

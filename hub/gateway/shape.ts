@@ -123,6 +123,24 @@ export function unfold(choice: Folded, piece: Piece): void {
   }
 }
 
+/** Calls as one delta each, complete. */
+export function toolCallDeltas(calls: Folded['toolCalls']): ToolCallDelta[] {
+  return calls.map(({ id, name, arguments: json }, index) => ({
+    index,
+    id,
+    type: 'function',
+    function: { name, arguments: json },
+  }))
+}
+
+/** Characters of text in it. */
+export function sizeOf(piece: Pick<Piece, 'content' | 'reasoning' | 'toolCalls'>): number {
+  let size = piece.content.length + piece.reasoning.length
+  if (piece.toolCalls)
+    for (const { function: call } of piece.toolCalls) size += (call?.name?.length ?? 0) + (call?.arguments?.length ?? 0)
+  return size
+}
+
 export function emptyChoice(): Folded {
   return { content: '', reasoning: '', toolCalls: [], logprobs: null, finish: null }
 }

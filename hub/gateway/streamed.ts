@@ -45,7 +45,7 @@ export async function streamed(hub: Gateway, call: Call, run: Run): Promise<Resp
 /** Runs to the end of the answer; resolves to what went wrong, or null. The end is sent once the cost is settled. */
 async function settleAnswer(hub: Gateway, call: Call, run: Run, writer: Writer): Promise<unknown> {
   try {
-    const finisher = await run.answer(writer)
+    const finisher = await run.run(writer)
     const bill = await run.complete(finisher)
     void writer.end(bill).then(() => hub.ledger.delivered(call.requestId))
     return null

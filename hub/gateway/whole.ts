@@ -7,7 +7,7 @@ import type { Run } from './run.ts'
 
 export async function whole(hub: Gateway, call: Call, run: Run): Promise<Response> {
   try {
-    const finisher = await run.answer({ piece() {}, whenTaken: (then) => then() })
+    const finisher = await run.run({ piece() {}, whenTaken: (then) => then() })
     const { usage, facts, cost } = await run.complete(finisher)
     const body = run.shape.whole(run.head, run.choices, usage, facts)
     // By then the server has handed the body to the network, or knows that nobody is there.

@@ -1,9 +1,10 @@
 // Counts large texts on a thread of its own, so that they never hold up a stream. Only meter.ts starts it.
 import type { TokenizerName } from '../catalog/records.ts'
+import { agree, type Said } from './agree.ts'
 import { type Answer, countAnswer, countPrompt, type Prompt } from './count.ts'
 import { TemplateError } from './template.ts'
 
-export type Job = { id: number; name: TokenizerName } & ({ prompt: Prompt } | { answer: Answer })
+export type Job = { id: number; name: TokenizerName } & ({ prompt: Prompt } | { answer: Answer } | { said: Said })
 export type Done = { id: number } & ({ count: unknown } | { refusal: string } | { failure: string })
 
 declare const self: Worker
@@ -14,9 +15,14 @@ self.onmessage = ({ data: job }: MessageEvent<Job>) => {
 
 function work(job: Job): { count: unknown } | { refusal: string } | { failure: string } {
   try {
-    return { count: 'prompt' in job ? countPrompt(job.name, job.prompt) : countAnswer(job.name, job.answer) }
+    return { count: counted(job) }
   } catch (error) {
     if (error instanceof TemplateError) return { refusal: error.message }
     return { failure: error instanceof Error ? (error.stack ?? error.message) : String(error) }
   }
+}
+
+function counted(job: Job): unknown {
+  if ('prompt' in job) return countPrompt(job.name, job.prompt)
+  return 'answer' in job ? countAnswer(job.name, job.answer) : agree(job.name, job.said)
 }

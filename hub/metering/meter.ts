@@ -1,5 +1,6 @@
 // The door of metering: small texts are counted on the spot, large ones in a worker.
 import type { TokenizerName } from '../catalog/records.ts'
+import { agree, type Agreed, type Said } from './agree.ts'
 import {
   type Answer,
   type AnswerCount,
@@ -54,6 +55,19 @@ export class Meter {
   countAnswer(name: TokenizerName, answer: Answer): AnswerCount | Promise<AnswerCount> {
     const chars = answerChars(answer)
     return chars <= SMALL_CHARS ? countAnswer(name, answer) : this.ask<AnswerCount>({ name, answer }, chars)
+  }
+
+  /** What another engine can go on from. @throws MeterBusyError (or rejects with it) */
+  agree(name: TokenizerName, said: Said): Agreed | Promise<Agreed> {
+    const chars = said.text.length
+    return chars <= SMALL_CHARS ? agree(name, said) : this.ask<Agreed>({ name, said }, chars)
+  }
+
+  /** Tokens in `text`, and the text of the first `most` of them. Counted on the spot. */
+  firstTokens(name: TokenizerName, text: string, most: number): { tokens: number; text: string } {
+    const tokenizer = loadTokenizer(name)
+    const ids = tokenizer.encodeAnswer(text)
+    return { tokens: ids.length, text: ids.length <= most ? text : tokenizer.decode(ids.slice(0, most)) }
   }
 
   close(): void {

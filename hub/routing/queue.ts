@@ -35,7 +35,7 @@ export class Queue<T extends { readonly hostId: string }> {
   }
 
   /** The first whose host is not excluded. Looks at no more than `exclude.size + 1` of them. */
-  first(exclude: ReadonlySet<string>): T | null {
+  first(exclude: { has(hostId: string): boolean }): T | null {
     let place = this.head
     while (place && exclude.has(place.item.hostId)) place = place.after
     return place?.item ?? null

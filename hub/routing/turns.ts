@@ -86,6 +86,11 @@ export class Turns {
     return seat
   }
 
+  /** Whether `next` would find one; no turn is taken. */
+  any(variant: string, exclude: { has(hostId: string): boolean }): boolean {
+    return this.rotas.get(variant)?.ranks.some(({ queue }) => queue.first(exclude) !== null) ?? false
+  }
+
   /** The seat of this host that can take a request now. */
   get({ hostId, variant }: { hostId: string; variant: string }): Seat | undefined {
     return this.rotas.get(variant)?.seats.get(hostId)

@@ -128,6 +128,7 @@ export class Links implements LinkEvents {
     entry.state = state
     entry.serving = served
     this.publish(entry)
+    link.say({ type: 'beat', epoch: link.epoch, noted: state })
   }
 
   closed(link: Link): void {

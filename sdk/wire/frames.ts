@@ -142,6 +142,8 @@ export const Beat = Type.Object({
   /** Host → hub only: requests running on this machine for all hubs together, and waiting in its engine. */
   running: Type.Optional(whole(1_000_000)),
   waiting: Type.Optional(whole(1_000_000)),
+  /** Hub → host only, at once after a status: what it has noted. After `draining` no further ask follows. */
+  noted: Type.Optional(HostState),
 })
 export type Beat = Static<typeof Beat>
 

@@ -35,6 +35,11 @@ export function vocabularySize(): number {
   return FIRST_PIECE + vocabulary().pieces.length
 }
 
+/** A token with text in it: not a mark, and inside the vocabulary. */
+export function shows(id: number): boolean {
+  return id >= FIRST_BYTE && id < vocabularySize()
+}
+
 /** The canonical token ids of `text`. Linear; lone surrogates are encoded as U+FFFD. Never yields a mark. */
 export function encode(text: string): number[] {
   const { next, idAt } = vocabulary()

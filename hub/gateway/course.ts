@@ -1,0 +1,207 @@
+// Who is asked next, and what: the seat whose turn it is, and the question that takes the answer from where it stands to
+// its end.
+import { sleep } from '../../sdk/env.ts'
+import { tokenizerOf } from '../catalog/find.ts'
+import type { RawForm, TokenizerName } from '../catalog/records.ts'
+import type { Agreed } from '../metering/agree.ts'
+import { MeterBusyError } from '../metering/meter.ts'
+import type { Seat } from '../routing/turns.ts'
+import type { Link } from '../tunnel/link.ts'
+import type { Admission } from './admit.ts'
+import type { Answer } from './answer.ts'
+import type { Ask } from './ask.ts'
+import type { Gateway } from './gateway.ts'
+import { asItCame, goOnByIds, goOnByText, type Question, type Terms } from './question.ts'
+import { RawReader, rawText } from './raw.ts'
+import { type Broken, type Way, wayOn } from './resume.ts'
+import { mostBegunChars } from './stops.ts'
+import type { Traits } from './traits.ts'
+
+export interface Turn {
+  seat: Seat
+  way: Exclude<Way, 'finish'>
+  question: Question
+  /** Tokens of the answer that the question already contains. */
+  baseTokens: number
+}
+
+/** `finish`: only the end was missing, and is there now. `nobody`: there is no seat to ask. `cannot`: none can go on. */
+export type Next = Turn | 'finish' | 'nobody' | 'cannot'
+
+/** The hosts that failed, each with the link it failed on. */
+export type Tried = ReadonlyMap<string, Link>
+
+interface Options {
+  requestId: string
+  ask: Ask
+  admission: Admission
+  account: string
+  traits: Traits
+  failover: boolean
+  answer: Answer
+}
+
+/** A count that is not to be had just now is asked for again, this often and this many times. */
+const METER_RETRY_MS = 100
+const METER_RETRIES = 30
+
+const NO_SEAT = { tokenIds: false, contextTokens: 0 }
+
+export class Course {
+  /** Ways an engine has refused to go on. */
+  readonly refused = new Set<Way>()
+  private readonly raw: RawForm | null
+  private readonly tokenizer: TokenizerName
+  private readonly variant: string
+
+  constructor(
+    private readonly hub: Gateway,
+    private readonly options: Options,
+  ) {
+    const { offer } = options.admission
+    this.raw = offer.model.raw ?? null
+    this.tokenizer = tokenizerOf(offer)
+    this.variant = offer.id
+  }
+
+  /** The next attempt; the answer stands where it begins. `again` is asked again, in another way. */
+  async next(tried: Tried, again: Seat | null): Promise<Next> {
+    const said = await this.said()
+    const broken = this.broken(said)
+    if (said && wayOn({ ...broken, seat: NO_SEAT }) === 'finish') {
+      this.goOn(said, said.ids)
+      this.options.answer.finish()
+      return 'finish'
+    }
+    let next: Next = 'nobody'
+    for (const seat of this.candidates(tried, again)) {
+      const way = wayOn({ ...broken, seat })
+      if (way !== null && way !== 'finish') return { seat, way, ...(await this.question(seat, way, said)) }
+      next = 'cannot'
+    }
+    return next
+  }
+
+  /** Whether a host that has not failed yet could be asked instead. */
+  couldMove(tried: Tried): boolean {
+    return this.hub.turns.any(this.variant, tried)
+  }
+
+  /** Whether any host serves what was asked for. */
+  anybody(): boolean {
+    return this.hub.turns.count(this.variant) > 0
+  }
+
+  /** What another host can go on from; null: nothing, or it is not that kind of answer. */
+  private async said(): Promise<Agreed | null> {
+    const { answer, traits, failover } = this.options
+    const { reasoning, content, tail, ids } = answer.choices[0]!
+    const text = rawText(this.raw, { reasoning, content: content + tail })
+    if (text === '' || !failover || !answer.kept || traits.several || traits.logprobs || traits.structured) return null
+    const aheadChars = reasoning === '' ? mostBegunChars(traits.stops) : 0
+    return this.patiently(() => this.hub.meter.agree(this.tokenizer, { text, ids, aheadChars }))
+  }
+
+  private broken(said: Agreed | null): Omit<Broken, 'seat'> {
+    const { answer, traits, failover, ask, admission } = this.options
+    const { reasoning, toolCalls } = answer.choices[0]!
+    return {
+      traits,
+      failover,
+      visible: answer.visible,
+      said: {
+        anything: !answer.blank,
+        thoughts: reasoning !== '',
+        calls: toolCalls.length > 0,
+        tokens: said ? said.ids.length : null,
+      },
+      reads: { thoughts: !!this.raw?.thought, calls: !!this.raw?.call },
+      room: {
+        promptTokens: admission.promptTokens,
+        maxTokens: admission.maxTokens,
+        allOfIt: ask.maxTokens !== null,
+      },
+      refused: this.refused,
+    }
+  }
+
+  /** Hosts that have not failed come first; one that failed and has linked anew since may be asked again. */
+  private *candidates(tried: Tried, again: Seat | null): Generator<Seat> {
+    if (again) yield again
+    const passedOver = new Set(tried.keys())
+    for (let seat = this.take(passedOver); seat; seat = this.take(passedOver)) yield seat
+    for (const hostId of tried.keys()) passedOver.delete(hostId)
+    for (let seat = this.take(passedOver); seat; seat = this.take(passedOver))
+      if (tried.get(seat.hostId) !== seat.link) yield seat
+  }
+
+  private take(passedOver: Set<string>): Seat | null {
+    const seat = this.hub.turns.next(this.variant, passedOver)
+    if (seat) passedOver.add(seat.hostId)
+    return seat
+  }
+
+  private async question(
+    seat: Seat,
+    way: Turn['way'],
+    said: Agreed | null,
+  ): Promise<Pick<Turn, 'question' | 'baseTokens'>> {
+    const { ask, answer } = this.options
+    if (way === 'restart' || !said) {
+      answer.restart()
+      return { question: asItCame(ask, this.terms(seat, 0)), baseTokens: 0 }
+    }
+    if (way === 'text') {
+      const { content, tail } = answer.choices[0]!
+      const text = content + tail
+      answer.goOn({ text, ids: null, tokens: said.tokens })
+      return { question: goOnByText(ask, text, said.ids, this.terms(seat, said.tokens)), baseTokens: said.tokens }
+    }
+    const prompt = await this.patiently(() => this.hub.meter.countPrompt(this.tokenizer, ask.prompt))
+    const raw = this.rawReader(said)
+    this.goOn(said, said.ids)
+    const ids = [...prompt.ids, ...said.ids]
+    return { question: goOnByIds(ask, ids, raw, this.terms(seat, said.ids.length)), baseTokens: said.ids.length }
+  }
+
+  private goOn(said: Agreed, ids: number[]): void {
+    const { answer } = this.options
+    const { reasoning, content, tail } = answer.choices[0]!
+    // With thoughts before it the text is not the raw text, and nothing was held back of it.
+    answer.goOn({ text: reasoning === '' ? said.text : content + tail, ids, tokens: ids.length })
+  }
+
+  private rawReader({ text }: Agreed): RawReader | null {
+    const { requestId, ask, answer, traits } = this.options
+    const { reasoning, content, tail } = answer.choices[0]!
+    if (!this.raw || ask.format !== 'chat' || (reasoning === '' && !traits.tools)) return null
+    return new RawReader(this.raw, {
+      begun: text,
+      thinking: reasoning !== '' && content + tail === '',
+      tools: traits.tools,
+      nameCall: (index) => `call_${requestId.slice(4)}_${index}`,
+    })
+  }
+
+  private terms(seat: Seat, baseTokens: number): Terms {
+    const { admission, account } = this.options
+    const { promptTokens, maxTokens, offer } = admission
+    return {
+      model: offer.id,
+      maxTokens: Math.min(maxTokens, seat.contextTokens - promptTokens) - baseTokens,
+      cacheSalt: this.hub.cacheSalt(account),
+    }
+  }
+
+  /** The meter may be busy with other large texts: an answer that has begun waits for it. */
+  private async patiently<T>(count: () => T | Promise<T>): Promise<T> {
+    for (let retries = 0; ; retries++) {
+      try {
+        return await count()
+      } catch (error) {
+        if (!(error instanceof MeterBusyError) || retries === METER_RETRIES) throw error
+        await sleep(this.hub.env, METER_RETRY_MS)
+      }
+    }
+  }
+}
