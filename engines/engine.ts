@@ -14,6 +14,8 @@ export interface RealEngine {
   url: string
   /** Requests it works on or lets wait. */
   busy(): Promise<number>
+  /** Tokens it has made since it started. */
+  made(): Promise<number>
   /** Ends it without a word. */
   kill(): Promise<void>
 }
@@ -39,7 +41,7 @@ export async function startEngine(name: EngineName, port?: number): Promise<Real
   const python = await installEngine(name)
   const at = port ?? (await freePort())
   const url = `http://127.0.0.1:${at}`
-  const { command, env, busy } = kinds[name].start({ python, port: at, folder: join(cache, `${name}-work`) })
+  const { command, env, busy, made } = kinds[name].start({ python, port: at, folder: join(cache, `${name}-work`) })
   const log = join(cache, `${name}.log`)
   const file = openSync(log, 'w')
   const child = Bun.spawn(['nice', ...command], {
@@ -53,6 +55,7 @@ export async function startEngine(name: EngineName, port?: number): Promise<Real
     name,
     url,
     busy: () => busy(url),
+    made: () => made(url),
     async kill() {
       try {
         process.kill(-child.pid, 'SIGKILL')

@@ -123,8 +123,7 @@ class Bytes {
     if ('boolean' in field) return this.uint32(TYPE.boolean).put(new Uint8Array([Number(field.boolean)]))
     if ('text' in field) return this.uint32(TYPE.text).text(field.text)
     this.uint32(TYPE.list)
-    if ('int32s' in field)
-      return this.uint32(TYPE.int32).uint64(field.int32s.length).put(Int32Array.from(field.int32s))
+    if ('int32s' in field) return this.uint32(TYPE.int32).uint64(field.int32s.length).put(Int32Array.from(field.int32s))
     this.uint32(TYPE.text).uint64(field.texts.length)
     for (const text of field.texts) this.text(text)
     return this

@@ -16,7 +16,7 @@ params.n_parallel = facts["slots"]
 params.n_ctx = facts["slots"] * facts["context"]
 params.cpuparams.n_threads = 1
 params.cpuparams_batch.n_threads = 1
-params.endpoint_slots = True
+params.endpoint_metrics = True
 params.ui = False
 server = xllamacpp.Server(params)
 signal.pause()

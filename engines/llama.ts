@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { writeGguf } from './gguf.ts'
-import { type Place, type Recipe, served } from './recipe.ts'
+import { metric, type Place, type Recipe, served } from './recipe.ts'
 
 export function startLlama({ python, port, folder }: Place): Recipe {
   mkdirSync(folder, { recursive: true })
@@ -12,9 +12,8 @@ export function startLlama({ python, port, folder }: Place): Recipe {
   return {
     command: [python, join(import.meta.dirname, 'llama.py'), JSON.stringify(facts)],
     env: {},
-    async busy(url) {
-      const slots = (await (await fetch(`${url}/slots`)).json()) as { is_processing: boolean }[]
-      return slots.filter((slot) => slot.is_processing).length
-    },
+    busy: async (url) =>
+      (await metric(url, 'llamacpp:requests_processing')) + (await metric(url, 'llamacpp:requests_deferred')),
+    made: (url) => metric(url, 'llamacpp:tokens_predicted_total'),
   }
 }

@@ -13,5 +13,14 @@ export interface Place {
 export interface Recipe {
   command: string[]
   env: Record<string, string>
+  /** Requests it works on or lets wait. */
   busy(url: string): Promise<number>
+  /** Tokens it has made since it started. */
+  made(url: string): Promise<number>
+}
+
+/** One number of `/metrics`. */
+export async function metric(url: string, name: string): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text()
+  return Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(text)?.[1] ?? 0)
 }

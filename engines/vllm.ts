@@ -1,6 +1,6 @@
 // vLLM on the CPU, with the arguments the catalog gives Qwen3 on a GPU.
 import { join } from 'node:path'
-import { type Place, type Recipe, served } from './recipe.ts'
+import { metric, type Place, type Recipe, served } from './recipe.ts'
 import { writeSafetensors } from './safetensors.ts'
 
 export function startVllm({ python, port, folder }: Place): Recipe {
@@ -26,10 +26,8 @@ export function startVllm({ python, port, folder }: Place): Recipe {
       DO_NOT_TRACK: '1',
       HF_HUB_OFFLINE: '1',
     },
-    async busy(url) {
-      const metrics = await (await fetch(`${url}/metrics`)).text()
-      const gauge = (name: string) => Number(new RegExp(`^vllm:${name}\\{[^}]*\\} (\\S+)`, 'm').exec(metrics)?.[1] ?? 0)
-      return gauge('num_requests_running') + gauge('num_requests_waiting')
-    },
+    busy: async (url) =>
+      (await metric(url, 'vllm:num_requests_running')) + (await metric(url, 'vllm:num_requests_waiting')),
+    made: (url) => metric(url, 'vllm:generation_tokens_total'),
   }
 }

@@ -42,7 +42,7 @@ test('text in parts becomes one text, and a developer speaks as the system', () 
     kind: 'chat',
     chat: {
       messages: [
-        { role: 'system', content: 'ab' },
+        { role: 'system', content: 'a\nb' },
         { role: 'user', content: 'hi' },
       ],
       tools: null,

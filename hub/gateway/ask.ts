@@ -1,5 +1,6 @@
 // What a client asked for, whatever format it asked in: the part the hub reads, and the body an engine will get.
 import { type ChatMessage, ChatRequest, CompletionRequest } from '../../sdk/openai.ts'
+import { textOf } from '../../sdk/wire/emulated-prompt.ts'
 import type { EnginePath } from '../../sdk/wire/frames.ts'
 import { HubError } from '../errors.ts'
 import type { Prompt } from '../metering/count.ts'
@@ -98,7 +99,7 @@ function completionAsk(request: CompletionRequest): Ask {
   }
 }
 
-/** As templates know it: the text of a message in one string. */
+/** As templates know it: the text of a message in one string, its parts on lines of their own, as vLLM has them. */
 function plainMessage(message: ChatMessage): ChatMessage {
   switch (message.role) {
     case 'tool':
@@ -117,9 +118,6 @@ function plainMessage(message: ChatMessage): ChatMessage {
   }
 }
 
-function textOf(content: string | { text: string }[]): string {
-  return typeof content === 'string' ? content : content.map((part) => part.text).join('')
-}
 
 /** The named fields that were given: absent and null are the same to OpenAI, not to every engine. */
 function given<T extends object, K extends keyof T>(request: T, names: readonly K[]): Partial<Pick<T, K>> {
