@@ -5,8 +5,9 @@ test.each([
   [1, 0.999, 500],
   [2, 0.999, 1_000],
   [3, 0.999, 2_000],
-  [6, 0.999, 16_000],
-  [7, 0.999, 30_000],
+  [5, 0.999, 5_000],
+  [12, 0.999, 5_000],
+  [13, 0.999, 30_000],
   [1_000_000, 0.999, 30_000],
 ])('after %d failures the longest wait (chance %d) is %d ms', (failures, chance, mostMs) => {
   expect(backoffMs(failures, chance)).toBeCloseTo(chance * mostMs, 6)

@@ -158,16 +158,24 @@ describe('what is blamed on', () => {
     expect(turns.count(MODEL)).toBe(3)
   })
 
-  test('slowness takes out the odd one, but never most of them: then it is the load', () => {
-    const { turns, fail, seat } = world()
-    const all = ['berlin', 'oslo', 'rome'].map(seat)
-    for (const slow of all) fail(slow.hostId, 10, 'slow', slow)
-    expect(turns.count(MODEL)).toBe(2)
-  })
+  test.each<Blame>(['slow', 'seat', 'link'])(
+    'when the whole fleet fails, only some are taken out: then it says little about each (%s)',
+    (blame) => {
+      const { turns, fail, seat } = world(['berlin', 'oslo', 'rome', 'kyoto', 'lima', 'quito'])
+      const all = ['berlin', 'oslo', 'rome', 'kyoto', 'lima', 'quito'].map(seat)
+      const links = (of: Seat) => ({ ...of, link: { hostId: of.hostId } as Link })
+      for (let round = 0; round < 10; round++) for (const each of all) fail(each.hostId, 1, blame, links(each))
+      expect(turns.count(MODEL)).toBe(3)
+    },
+  )
 
-  test('slowness never takes out the only one', () => {
-    const { turns, fail } = world(['berlin'])
+  test('the only one is never taken out, unless it says that it is broken', () => {
+    const { turns, fail, seat } = world(['berlin'])
+    const only = seat('berlin')
     fail('berlin', 100, 'slow')
+    fail('berlin', 100, 'seat')
     expect(turns.count(MODEL)).toBe(1)
+    fail('berlin', 1, 'broken', only)
+    expect(turns.count(MODEL)).toBe(0)
   })
 })

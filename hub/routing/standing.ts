@@ -71,9 +71,9 @@ export class Standing implements PlaceEvents {
 
   failed(seat: Seat, blame: Blame): void {
     if (blame === 'nobody') return
-    if (blame === 'slow' && this.mostAreSlow(seat.variant)) return
     const entry = this.remember(seat)
     if (!hasASay(entry, seat)) return
+    if (blame !== 'broken' && !sitsOut(entry.breaker) && this.halfSitOut(seat.variant)) return
     if (blame === 'link') {
       if (entry.lostLink?.deref() === seat.link) return
       entry.lostLink = new WeakRef(seat.link)
@@ -145,8 +145,8 @@ export class Standing implements PlaceEvents {
     })
   }
 
-  /** Then slowness is nobody's fault: taking out more would only make it worse. The last seat never goes for it. */
-  private mostAreSlow(variant: string): boolean {
+  /** Then failing says little about this seat, and taking out more would leave nobody. The last seat never goes for it. */
+  private halfSitOut(variant: string): boolean {
     let out = 0
     for (const entries of this.hosts.values()) if (entries.get(variant)?.held) out++
     return this.options.turns.count(variant) <= out + 1
