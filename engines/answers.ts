@@ -29,15 +29,18 @@ const calm = {
 let engine: RealEngine
 let world: World
 let hub: HubProcess
-let berlin: Awaited<ReturnType<World['linkHost']>>
 let key: string
 let openai: OpenAI
+/** With the same engine all of them. */
+const hosts: Awaited<ReturnType<typeof link>>[] = []
+let linked = 0
+const link = () => world.linkHost(hub, `host${++linked}`, { url: engine.url, model: MODEL })
 
 beforeAll(async () => {
   engine = await startEngine(name)
   world = await startWorld('sqlite')
   hub = await world.startHub()
-  berlin = await world.linkHost(hub, 'berlin', { url: engine.url, model: MODEL })
+  hosts.push(await link())
   key = (await world.client('5.00')).key
   openai = new OpenAI({ baseURL: `${hub.url}/v1`, apiKey: key, maxRetries: 0 })
 }, 900_000)
@@ -84,10 +87,10 @@ function reading(response: Response) {
   const payloads: string[] = []
   const reader = response.body!.getReader()
   const parser = new SseParser((payload) => payloads.push(payload))
-  const text = () =>
+  const said = (what: 'content' | 'reasoning') =>
     payloads
       .filter((payload) => payload !== '[DONE]')
-      .map((payload) => JSON.parse(payload).choices?.[0]?.delta.content ?? '')
+      .map((payload) => JSON.parse(payload).choices?.[0]?.delta[what] ?? '')
       .join('')
   const until = async (enough: () => boolean) => {
     while (!enough()) {
@@ -98,7 +101,8 @@ function reading(response: Response) {
   }
   return {
     payloads,
-    text,
+    content: () => said('content'),
+    thoughts: () => said('reasoning'),
     pieces: (count: number) => until(() => payloads.length > count),
     rest: () => until(() => false),
   }
@@ -447,7 +451,7 @@ const weatherTool: OpenAI.ChatCompletionTool = {
 /** How the engine tokenises the conversation. */
 async function promptIds(request: Partial<Ask>): Promise<number[]> {
   const whole = { ...calm, reasoning_effort: undefined, ...request }
-  if (name === 'vllm') return (await direct<{ tokens: number[] }>('/tokenize', whole)).tokens
+  if (name === 'vllm') return (await directChat({ ...whole, max_tokens: 1, return_token_ids: true })).prompt_token_ids
   const { prompt } = await direct<{ prompt: string }>('/apply-template', whole)
   return (await direct<{ tokens: number[] }>('/tokenize', { content: prompt, parse_special: true })).tokens
 }
@@ -462,7 +466,7 @@ test('a client who hangs up pays, in one posting, for what was written until the
   expect(rested).toBeLessThan(STOPPED_WITHIN_MS)
   const row = await rowOf(response.headers.get('x-request-id')!)
   expect(row).toMatchObject({ state: 'cancelled' })
-  expect(row.completionTokens).toBeGreaterThanOrEqual(hubCount(stream.text()))
+  expect(row.completionTokens).toBeGreaterThanOrEqual(hubCount(stream.content()))
   expect(row.completionTokens).toBeLessThanOrEqual((await engine.made()) - made)
   expect(await balance()).toBe(before - BigInt(row.costNanos))
   const ledger = await world.command<{ lines: { key: string }[] }>('ledger', 'show', 'client1@example.com')
@@ -482,38 +486,62 @@ test('three times as many streams as the engine has slots end each as it would a
     requests.map(async (request) => {
       const stream = reading(await raw({ ...request, stream: true }))
       await stream.rest()
-      return stream.text()
+      return stream.content()
     }),
   )
   expect(together).toEqual([...alone.values()])
 })
 
 describe('an answer whose host dies', () => {
-  test.each([1, 9, 33, 59])('goes on by token ids from token %d as if nothing had happened', async (cut) => {
-    const whole = await directChat({ ...calm, max_tokens: 60 })
-    const said = countPrompt('qwen3', { kind: 'text', text: whole.choices[0]!.message.content! }).ids.slice(0, cut)
-    const prompt = [...(await promptIds({ reasoning_effort: 'none' })), ...said]
+  test.each([1, 9, 33, 59])('could go on from token %d by its ids as if nothing had happened', async (cut) => {
+    const { content } = (await directChat({ ...calm, max_tokens: 60 })).choices[0]!.message
+    const { ids } = countPrompt('qwen3', { kind: 'text', text: content! })
+    const prompt = [...(await promptIds({ reasoning_effort: 'none' })), ...ids.slice(0, cut)]
     const rest = await direct('/v1/completions', { model: MODEL, temperature: 0, prompt, max_tokens: 60 - cut })
-    const ids = countPrompt('qwen3', { kind: 'text', text: rest.choices[0]!.text }).ids
-    expect([...said, ...ids]).toEqual([
-      ...countPrompt('qwen3', { kind: 'text', text: whole.choices[0]!.message.content! }).ids,
-    ])
+    expect(countPrompt('qwen3', { kind: 'text', text: rest.choices[0]!.text }).ids).toEqual(ids.slice(cut))
   })
 
-  test('is finished by another, and costs what it would have cost', async () => {
-    await world.linkHost(hub, 'porto', { url: engine.url, model: MODEL })
-    const request = { ...calm, max_tokens: 900 }
-    const whole = (await directChat(request)).choices[0]!.message.content!
+  test('could go on from half a message, streamed, without that half', async () => {
+    const { content } = (await directChat({ ...calm, max_tokens: 40 })).choices[0]!.message
+    const half = content!.slice(0, content!.indexOf(' ', 100))
+    const response = await fetch(`${engine.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        ...calm,
+        messages: [...calm.messages, { role: 'assistant', content: half }],
+        add_generation_prompt: false,
+        continue_final_message: true,
+        max_tokens: 40 - hubCount(half),
+        stream: true,
+      }),
+    })
+    const stream = reading(response)
+    await stream.rest()
+    expect(half + stream.content()).toBe(content!)
+  })
+
+  // On llama.cpp, which has no parser for this model's thoughts, both are plain text.
+  test.each([
+    ['', { reasoning_effort: 'none' as const }],
+    [' in mid-thought', { reasoning_effort: null, logit_bias: { [asked.endOfThought]: asked.bias - 8 } }],
+  ])('is finished%s by another, and costs what it would have cost', async (_, how) => {
+    hosts.push(await link())
+    const request = { ...calm, ...how, max_tokens: 900 }
+    const whole = reading(await raw({ ...request, stream: true }))
+    await whole.rest()
     // One on each host, whichever is first.
     const responses = [await raw({ ...request, stream: true }), await raw({ ...request, stream: true })]
     const streams = responses.map(reading)
     for (const stream of streams) await stream.pieces(20)
-    await berlin.kill()
+    await hosts.shift()!.kill()
     await Promise.all(streams.map((stream) => stream.rest()))
-    expect(streams.map((stream) => stream.text())).toEqual([whole, whole])
+    for (const { thoughts, content } of streams)
+      expect([thoughts(), content()]).toEqual([whole.thoughts(), whole.content()])
     const rows = await Promise.all(responses.map(({ headers }) => rowOf(headers.get('x-request-id')!)))
     expect(rows.map((row) => row.attempts).sort()).toEqual([1, 2])
-    for (const row of rows) expect(row).toMatchObject({ state: 'completed', completionTokens: 900 })
+    for (const row of rows) expect(row).toMatchObject({ state: 'completed', countsDiffer: false })
+    for (const row of rows) expect(row.completionTokens).toBeGreaterThan(890)
   })
 })
 

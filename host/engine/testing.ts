@@ -132,7 +132,7 @@ interface ServerOptions {
   models?: object[]
   /** What `/props` says, as llama.cpp has it. */
   props?: object
-  /** Answers a completion; by default one with token ids, or, with `stream`, two chunks and an end on `finish`. */
+  /** Answers a completion, of text or token ids; by default with a word, or, with `stream`, two chunks and an end on `finish`. */
   complete?: (path: string, body: Record<string, unknown>) => Response | undefined
   port?: number
 }
@@ -157,8 +157,8 @@ export function startServer(options: ServerOptions = {}): FakeServer {
       const own = options.complete?.(path, body)
       if (own) return own
       if (body.flood) return new Response(flood(fake))
-      const ids = body.return_token_ids ? { token_ids: [1] } : {}
-      if (!body.stream) return Response.json({ choices: [{ text: ' there', ...ids }] })
+      const usage = { prompt_tokens: Array.isArray(body.prompt) ? body.prompt.length : 1 }
+      if (!body.stream) return Response.json({ choices: [{ text: ' there' }], usage })
       return new Response(spoken(gate.promise), { headers: { 'content-type': 'text/event-stream' } })
     },
   })
