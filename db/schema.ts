@@ -1,5 +1,6 @@
 import { columns, type Dialect } from './columns.ts'
 import { fleetTables } from './schema/fleet.ts'
+import { limitTables } from './schema/limits.ts'
 import { moneyTables } from './schema/money.ts'
 import { mailTables } from './schema/mail.ts'
 import { peopleTables } from './schema/people.ts'
@@ -21,6 +22,7 @@ export function schema(dialect: Dialect) {
     ...moneyTables(vocabulary),
     ...requestTables(vocabulary),
     ...trafficTables(vocabulary),
+    ...limitTables(vocabulary),
   }
 }
 

@@ -12,7 +12,10 @@ export class HostError extends Error {
 
 /** What went wrong, for a log: the message only, never a stack or a cause that might quote a request. */
 export function reason(error: unknown): string {
-  return error instanceof Error ? error.message.slice(0, 300) : 'unknown error'
+  // The runtime's own advice is for whoever writes programs.
+  return error instanceof Error
+    ? error.message.replace(/ For more information, pass .*/, '').slice(0, 300)
+    : 'unknown error'
 }
 
 /** Words from elsewhere, safe to show: control characters could repaint the owner's terminal. */

@@ -5,6 +5,10 @@ import { Value } from '@sinclair/typebox/value'
 /** `env` is the variable a setting is read from; `flag`, where there is one, wins over it. */
 const setting = (env: string, flag?: string) => ({ env, flag })
 
+/** A number of things that are counted; 0 means that nobody counts them. */
+const limit = (description: string, env: string, fallback = 0) =>
+  Type.Integer({ default: fallback, minimum: 0, maximum: 1_000_000_000, description, ...setting(env) })
+
 export const Config = Type.Object({
   port: Type.Integer({
     default: 8080,
@@ -49,6 +53,38 @@ export const Config = Type.Object({
     description: 'Header in which such a proxy says the caller’s country (two letters); empty: none does.',
     ...setting('GPUHUB_COUNTRY_HEADER'),
   }),
+  smtpUrl: Type.String({
+    default: '',
+    description: 'Mail server, smtp://USER:PASSWORD@HOST:PORT; empty: letters go to the log and the admin pages.',
+    ...setting('SMTP_URL'),
+  }),
+  mailFrom: Type.String({
+    default: '',
+    description: 'Sender of letters; empty: gpuhub <no-reply@HOST> of the public URL.',
+    ...setting('GPUHUB_MAIL_FROM'),
+  }),
+  githubId: Type.String({
+    default: '',
+    description: 'Client id of a GitHub OAuth app; with it people may sign in with GitHub.',
+    ...setting('GPUHUB_GITHUB_ID'),
+  }),
+  githubSecret: Type.String({ default: '', description: 'Its client secret.', ...setting('GPUHUB_GITHUB_SECRET') }),
+  githubUrl: Type.String({
+    default: 'https://github.com',
+    description: 'GitHub, or a GitHub Enterprise Server.',
+    ...setting('GPUHUB_GITHUB_URL'),
+  }),
+  googleId: Type.String({
+    default: '',
+    description: 'Client id of a Google OAuth client; with it people may sign in with Google.',
+    ...setting('GPUHUB_GOOGLE_ID'),
+  }),
+  googleSecret: Type.String({ default: '', description: 'Its client secret.', ...setting('GPUHUB_GOOGLE_SECRET') }),
+  googleUrl: Type.String({
+    default: 'https://accounts.google.com',
+    description: 'The OpenID issuer that stands for Google.',
+    ...setting('GPUHUB_GOOGLE_URL'),
+  }),
   allowSimulated: Type.Boolean({
     default: false,
     description: 'Accept hosts that say openly that their GPU is simulated.',
@@ -82,12 +118,76 @@ export const Config = Type.Object({
     description: 'Hosts tried for one request.',
     ...setting('GPUHUB_ATTEMPTS'),
   }),
-  keyConcurrency: Type.Integer({
-    default: 256,
+  keyRpm: limit(
+    'Requests a minute one API key may begin, unless the key says otherwise; 0: no limit.',
+    'GPUHUB_KEY_RPM',
+  ),
+  keyTpm: limit('Tokens a minute one API key may use, unless the key says otherwise; 0: no limit.', 'GPUHUB_KEY_TPM'),
+  keyConcurrency: limit(
+    'Requests one API key may have in progress, unless the key says otherwise; 0: no limit.',
+    'GPUHUB_KEY_CONCURRENCY',
+  ),
+  accountRpm: limit(
+    'Requests a minute one account may begin, unless it says otherwise; 0: no limit.',
+    'GPUHUB_ACCOUNT_RPM',
+  ),
+  accountTpm: limit(
+    'Tokens a minute one account may use, unless it says otherwise; 0: no limit.',
+    'GPUHUB_ACCOUNT_TPM',
+  ),
+  accountConcurrency: limit(
+    'Requests one account may have in progress, unless it says otherwise; 0: no limit.',
+    'GPUHUB_ACCOUNT_CONCURRENCY',
+  ),
+  platformRpm: limit(
+    'Requests a minute one account may send to the platform API under /api/v1; 0: no limit.',
+    'GPUHUB_PLATFORM_RPM',
+    600,
+  ),
+  strangerRpm: limit(
+    'Requests a minute that one address may send without an API key; 0: no limit.',
+    'GPUHUB_STRANGER_RPM',
+    60,
+  ),
+  wrongKeysPerMinute: limit(
+    'Wrong API keys and host tokens a minute from one address before it is told to wait; 0: no limit.',
+    'GPUHUB_WRONG_KEYS_PER_MINUTE',
+    10,
+  ),
+  allowedHosts: Type.String({
+    default: '',
+    description: 'Names clients may reach this hub by (the Host header), with commas; empty: any.',
+    ...setting('GPUHUB_ALLOWED_HOSTS'),
+  }),
+  loadFactor: Type.Number({
+    default: 2,
     minimum: 1,
-    maximum: 100_000,
-    description: 'Requests one API key may have running.',
-    ...setting('GPUHUB_KEY_CONCURRENCY'),
+    maximum: 100,
+    description:
+      'Requests that may run, for each that the hosts of a model work on at a time; beyond 1 answers come slower.',
+    ...setting('GPUHUB_LOAD_FACTOR'),
+  }),
+  queueFactor: Type.Number({
+    default: 0.5,
+    minimum: 0,
+    maximum: 100,
+    description:
+      'Requests that may wait for a place, for each that the hosts of a model work on at a time; at least 8.',
+    ...setting('GPUHUB_QUEUE_FACTOR'),
+  }),
+  queueSeconds: Type.Integer({
+    default: 15,
+    minimum: 1,
+    maximum: 600,
+    description: 'Longest wait for a place.',
+    ...setting('GPUHUB_QUEUE_SECONDS'),
+  }),
+  stallSeconds: Type.Integer({
+    default: 60,
+    minimum: 1,
+    maximum: 240,
+    description: 'A client that reads nothing of its answer for so long is cut off.',
+    ...setting('GPUHUB_STALL_SECONDS'),
   }),
   maxRunning: Type.Integer({
     default: 5_000,

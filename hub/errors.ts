@@ -8,6 +8,8 @@ interface Details {
   cause?: unknown
   /** Overrides the seconds of the code's own `retry-after`. */
   retryAfterSeconds?: number
+  /** Sent with it. */
+  headers?: Record<string, string>
 }
 
 /** A refusal the caller can act on. `message` says what happened and what to do next, without inner details. */
@@ -15,6 +17,7 @@ export class HubError extends Error {
   override name = 'HubError'
   readonly param: string | null
   readonly retryAfterSeconds: number | undefined
+  readonly headers: Record<string, string>
 
   constructor(
     readonly code: ErrorCode,
@@ -24,6 +27,7 @@ export class HubError extends Error {
     super(message, { cause: details.cause })
     this.param = details.param ?? null
     this.retryAfterSeconds = details.retryAfterSeconds
+    this.headers = details.headers ?? {}
   }
 
   get status(): number {
@@ -51,7 +55,7 @@ export function errorBody(error: HubError, requestId: string): ErrorBody {
 /** The headers that tell official clients whether and when to try again. */
 export function errorHeaders(error: HubError): Record<string, string> {
   const { retryAfter, retry, status } = errorKind(error.code)
-  const headers: Record<string, string> = {}
+  const headers: Record<string, string> = { ...error.headers }
   const seconds = error.retryAfterSeconds ?? retryAfter
   if (seconds !== undefined) headers['retry-after'] = String(Math.min(60, Math.max(1, Math.ceil(seconds))))
   if (retry === false) headers['x-should-retry'] = 'false'

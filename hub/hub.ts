@@ -14,13 +14,23 @@ import { Hubs } from './fleet/hubs.ts'
 import { lockHost } from './fleet/locks.ts'
 import { Presence } from './fleet/presence.ts'
 import { RevokedTokens } from './fleet/revoked.ts'
+import { sweepDevices } from './fleet/sign-in.ts'
+import { Bodies } from './gateway/body.ts'
+import { Budgets } from './gateway/budgets.ts'
+import { Connection } from './gateway/connection.ts'
+import { wrongMethodOf } from './gateway/methods.ts'
+import { Onces } from './gateway/onces.ts'
+import { Quotas } from './gateway/quotas.ts'
 import { answerInference, inferenceRoute, refusal } from './gateway/openai.ts'
+import { peopleApi } from './gateway/people.ts'
 import { apiDocument, type Platform, platformApi } from './gateway/platform.ts'
+import { Live } from './gateway/live.ts'
+import type { Run } from './gateway/run.ts'
 import { Running } from './gateway/running.ts'
-import { Callers } from './identity/caller.ts'
-import type { Identity } from './identity/identity.ts'
+import { Strangers } from './gateway/strangers.ts'
 import { Keyring } from './identity/keyring.ts'
 import { Jobs } from './jobs/jobs.ts'
+import { identityJobs, openIdentity } from './identity/open.ts'
 import { Seal } from './identity/seal.ts'
 import { Ledger } from './ledger/ledger.ts'
 import { rollUp } from './ledger/roll-up.ts'
@@ -62,8 +72,8 @@ export interface Hub {
   door: Door
   platform: Platform
   /**
-   * Takes nothing new, waits for what runs, `graceMs` at most, then lets the hosts go; what still runs fails.
-   * @returns how many requests those were.
+   * Takes nothing new, and waits for what runs, `graceMs` at most; then ends what is left with a word to its client,
+   * and lets the hosts go. @returns how many requests were left.
    */
   drain(graceMs: number): Promise<number>
   /** Writes what is to be written and leaves. */
@@ -85,12 +95,21 @@ export async function openHub(options: HubOptions): Promise<Hub> {
   const seal = new Seal(secret)
   const keyring = new Keyring({ env, db, log })
   const policy = await Policy.open(env, db)
-  const callers = new Callers(config.trustedProxies, config.countryHeader)
-  const identity: Identity = { env, db, log, seal, policy, callers, url }
+  const people = openIdentity({ env, db, log, seal, policy, url, credit: (gift) => ledger.credit(gift) }, config)
+  const { identity } = people
   const meter = new Meter()
-  const turns = new Turns()
+  const turns = new Turns((variant) => running.grown(variant))
   const awake = new Awake(env, (ms) => log.warn('hub stood still', { ms: Math.round(ms) }))
-  const running = new Running({ total: config.maxRunning, perKey: config.keyConcurrency })
+  const live = new Live<Run>()
+  const allowedHosts = config.allowedHosts === '' ? null : new Set(config.allowedHosts.toLowerCase().split(/[\s,]+/))
+  const strangers = new Strangers(env, { requests: config.strangerRpm, wrongKeys: config.wrongKeysPerMinute })
+  const running = new Running(env, {
+    total: config.maxRunning,
+    loadFactor: config.loadFactor,
+    queueFactor: config.queueFactor,
+    queueMs: config.queueSeconds * 1_000,
+    slots: (variant) => turns.slots(variant),
+  })
 
   const hubs = new Hubs(env, db, log)
   await hubs.start()
@@ -129,6 +148,9 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     allowSimulated: config.allowSimulated,
   })
 
+  const onces = new Onces(env, db, ledger, log)
+
+  const stopping = new AbortController()
   const platform: Platform = {
     ...{
       env,
@@ -147,12 +169,29 @@ export async function openHub(options: HubOptions): Promise<Hub> {
       ledger,
       meter,
       running,
+      live,
+      strangers,
+      onces,
     },
+    quotas: new Quotas(env, config),
+    budgets: new Budgets(env),
+    bodies: new Bodies(env),
     prices: startPrices,
+    stopping: stopping.signal,
+    wish(hostId, wish, reason) {
+      const link = links.get(hostId)
+      link?.wish(wish, reason)
+      return link !== undefined
+    },
     nameHost: (hostId, account) => `host_${seal.name('host', `${hostId} ${account}`)}`,
     cacheSalt: (account) => seal.name('cache', account),
   }
-  const jobs = new Jobs(env, log, [{ name: 'sum up traffic', everyMs: 60_000, run: () => rollUp(db, env.now()) }])
+  const jobs = new Jobs(env, log, [
+    { name: 'sum up traffic', everyMs: 60_000, run: () => rollUp(db, env.now()) },
+    { name: 'forget idempotency keys', everyMs: 60_000, run: () => onces.tidy() },
+    ...identityJobs(identity),
+    { name: 'forget machines that did not sign in', everyMs: 60 * 60_000, run: () => sweepDevices(env, db) },
+  ])
   jobs.start()
   let ready = true
   const api = new Elysia()
@@ -160,9 +199,11 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     .get('/readyz', () => new Response(ready ? 'ready' : 'stopping', { status: ready ? 200 : 503 }))
     .use(apiDocument(platform))
     .use(platformApi(platform))
+    .use(peopleApi(platform))
     .onError(({ code, error, request }) =>
-      refusal(platform, request, newId(env, 'req'), code === 'NOT_FOUND' ? nothingHere() : error),
+      refusal(platform, request, newId(env, 'req'), code === 'NOT_FOUND' ? notFound(request) : error),
     )
+  const notFound = (request: Request) => wrongMethodOf(api.routes, request) ?? nothingHere()
 
   return {
     door,
@@ -170,22 +211,30 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     websocket: door.websocket,
     async fetch(request, server) {
       const { pathname } = new URL(request.url)
+      const connection = new Connection(request, server, identity.callers)
+      if (allowedHosts && !allowedHosts.has(nameOf(request)) && !isProbe(pathname))
+        return refusal(platform, request, newId(env, 'req'), otherHost())
       // Ahead of everything else, since these are nearly all of the traffic.
       const inference = inferenceRoute(pathname, request)
-      if (inference) return answerInference(platform, inference, request, () => server?.timeout(request, 0))
-      if (pathname === '/hosts/link') return door.upgrade(request, server)
-      callers.note(request, server?.requestIP?.(request)?.address)
+      if (inference) return answerInference(platform, inference, request, connection)
+      if (pathname === '/hosts/link') return door.upgrade(request, server, connection.address())
+      identity.callers.note(request, server?.requestIP?.(request)?.address)
       return (await pages?.(platform, request)) ?? api.fetch(request)
     },
     async drain(graceMs) {
       ready = false
+      stopping.abort()
       running.close()
       door.close()
-      const waited = new AbortController()
-      await Promise.race([running.empty(), sleep(env, graceMs, waited.signal)])
-      waited.abort()
+      await within(
+        env,
+        graceMs,
+        running.empty().then(() => live.empty()),
+      )
       const left = running.size
-      // Hosts are told why, and what still runs ends with an error rather than in silence.
+      live.end()
+      await within(env, LAST_WORDS_MS, live.empty())
+      // Hosts are told why.
       links.stop()
       return left
     },
@@ -200,7 +249,13 @@ export async function openHub(options: HubOptions): Promise<Hub> {
       keyring.close()
       meter.close()
       // Whatever becomes of one, the others are tried: the ledger's grants and its place among the hubs come last.
-      for (const leave of [() => jobs.stop(), () => presence.flush(), () => failures.flush(), () => ledger.close()])
+      for (const leave of [
+        () => jobs.stop(),
+        () => people.close(),
+        () => presence.flush(),
+        () => failures.flush(),
+        () => ledger.close(),
+      ])
         await leave().catch((error) => log.error('not everything was left in order', { error: String(error) }))
     },
   }
@@ -209,6 +264,29 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     const offer = findOffer(model)
     return offer && offers.find(offer.id) ? offer.id : null
   }
+}
+
+/** How long clients may take to hear that this hub could not finish. */
+const LAST_WORDS_MS = 2_000
+
+async function within(env: Env, ms: number, event: Promise<void>): Promise<void> {
+  const waited = new AbortController()
+  await Promise.race([event, sleep(env, ms, waited.signal)])
+  waited.abort()
+}
+
+/** The name a client used for this hub, without a port. */
+function nameOf(request: Request): string {
+  return (request.headers.get('host') ?? '').toLowerCase().replace(/:\d+$/, '')
+}
+
+/** What load balancers ask, by address. */
+function isProbe(pathname: string): boolean {
+  return pathname === '/healthz' || pathname === '/readyz'
+}
+
+function otherHost(): HubError {
+  return new HubError('misdirected_request', 'This hub does not answer by that name. Check the base address you use.')
 }
 
 function nothingHere(): HubError {

@@ -6,14 +6,14 @@ import type { Dial } from '../host/tunnel/dial.ts'
 import { HubLink } from '../host/tunnel/connect.ts'
 import { Offer } from '../host/offer.ts'
 import type { Engine as HostEngine } from '../host/engine/engine.ts'
-import { Engine as Emulator, type Conduct, oracle } from '../host/testing.ts'
+import { Engine as Emulator, type Conduct, oracle, type OracleOptions, type Truth } from '../host/testing.ts'
 import { type Env, newId, systemEnv } from '../sdk/env.ts'
 import { formatUsd, type Money, parseUsd } from '../sdk/money.ts'
 import { socketPair, type VirtualEnv, virtualEnv } from '../sdk/testing.ts'
 import type { Serving } from '../sdk/wire/frames.ts'
 import { type Config, readConfig } from './config.ts'
 import { addHostToken } from './fleet/token.ts'
-import { type Hub, openHub } from './hub.ts'
+import { type Hub, type HubOptions, openHub } from './hub.ts'
 import { addKey } from './identity/keys.ts'
 import { addUser } from './identity/users.ts'
 import { clientAccount, pendingAccount } from './ledger/chart.ts'
@@ -30,19 +30,22 @@ export interface World {
   /** Names of hosts, and how their engines behave. */
   hosts?: Record<string, Partial<Conduct>>
   config?: Partial<Config>
+  pages?: HubOptions['pages']
 }
 
 /**
  * What a host does to each event of its engine's streams (`data: …`, without the blank line, numbered from 0): passes
  * it on, changed or not, or ends there. Null: it leaves the event out.
  */
-export type Tamper = (event: string, place: number) => string | null | { then: 'cut' | 'eof' | 'hang' }
+export type Tamper = (event: string, place: number) => string | null | { ends: 'cut' | 'eof' | 'hang' }
 
 export interface Machine {
   contextTokens?: number
   /** Its engine reports token ids, and takes them for a prompt. */
   tokenIds?: boolean
   tamper?: Tamper
+  /** Conduct of one request alone, judged by the token ids of its prompt. */
+  except?: (prompt: readonly number[]) => Partial<Conduct>
 }
 
 export interface TestHost {
@@ -55,6 +58,8 @@ export interface TestHost {
   cut(): void
   /** The machine is gone for good. */
   kill(): void
+  /** It has all it can take, and refuses the rest. */
+  fill(): void
   /** Its owner wants the card back: nothing new, and what runs finishes or, `now`, is given back to the hub. */
   stop(how: 'soon' | 'now'): void
 }
@@ -68,7 +73,7 @@ export interface TestClient {
   /** A chat request; the whole `Response`. */
   chat(text: string, more?: object, init?: RequestInit): Promise<Response>
   /** What the emulated model says to that text, with those parameters. */
-  truth(text: string, more?: object): ReturnType<typeof oracle>
+  truth(text: string, more?: object, options?: OracleOptions): Truth
 }
 
 export interface TestHub {
@@ -78,6 +83,8 @@ export interface TestHub {
   as(name: string): TestClient
   host(name: string): TestHost
   addHost(name: string, conduct?: Partial<Conduct>, has?: Machine): Promise<TestHost>
+  /** The process is stopped for so long: clocks go on, and timers that are due meanwhile run late. */
+  stall(ms: number): void
   /** What every client has left and every host has earned, by name, as people write it. */
   balances(): Promise<Record<string, string>>
   fees(): Promise<string>
@@ -86,8 +93,15 @@ export interface TestHub {
 }
 
 /** Timers and clocks stand still until `env.advance`; everything else runs by itself. */
-export function stillEnv(): VirtualEnv {
-  return { ...virtualEnv({ now: Date.UTC(2026, 10, 23) }), soon: systemEnv.soon }
+export function stillEnv(): VirtualEnv & Pick<TestHub, 'stall'> {
+  const env = virtualEnv({ now: Date.UTC(2026, 10, 23) })
+  let stalledMs = 0
+  return {
+    ...env,
+    soon: systemEnv.soon,
+    mono: () => env.mono() + stalledMs,
+    stall: (ms) => void (stalledMs += ms),
+  }
 }
 
 export async function startHub({
@@ -95,6 +109,7 @@ export async function startHub({
   credit = {},
   hosts = {},
   config = {},
+  pages,
 }: World = {}): Promise<TestHub> {
   const env = stillEnv()
   const world = await testDatabase(database)
@@ -108,6 +123,7 @@ export async function startHub({
     version: 'test',
     url: () => HUB_URL,
     writer: 'inline',
+    pages,
   })
   const clients = new Map<string, TestClient>()
   const machines = new Map<string, TestHost>()
@@ -130,6 +146,7 @@ export async function startHub({
     env,
     hub,
     world,
+    stall: env.stall,
     as: (name) => known(clients, name),
     host: (name) => known(machines, name),
     addHost,
@@ -170,7 +187,7 @@ async function client(env: Env, world: TestDatabase, hub: Hub, name: string, cre
     const headers = new Headers(init.headers)
     headers.set('authorization', `Bearer ${key}`)
     if (init.body) headers.set('content-type', 'application/json')
-    const server = { timeout() {} } as unknown as Parameters<Hub['fetch']>[1]
+    const server = { timeout() {}, requestIP: () => null } as unknown as Parameters<Hub['fetch']>[1]
     const response = await hub.fetch(new Request(`http://hub.test${path}`, { ...init, headers }), server)
     if (!response) throw new Error('the hub answered with a WebSocket')
     return response
@@ -184,7 +201,7 @@ async function client(env: Env, world: TestDatabase, hub: Hub, name: string, cre
     fetch,
     chat: (text, more = {}, init = {}) =>
       fetch('/v1/chat/completions', { method: 'POST', body: JSON.stringify(body(text, more)), ...init }),
-    truth: (text, more = {}) => oracle(body(text, more)),
+    truth: (text, more = {}, options = {}) => oracle(body(text, more), options),
   }
 }
 
@@ -199,7 +216,12 @@ async function link(
 ): Promise<TestHost> {
   const owner = await addUser(env, world.db, { email: `${name}@hosts.example.com`, roles: ['host'] })
   const { token } = await addHostToken(env, world.db, { ownerId: owner.id, name })
-  const engine = new Emulator({ ...conduct, contextTokens: machine.contextTokens, env: systemEnv })
+  const engine = new Emulator({
+    ...conduct,
+    contextTokens: machine.contextTokens,
+    except: machine.except,
+    env: systemEnv,
+  })
   const pairs: ReturnType<typeof socketPair>[] = []
   let dead = false
   const dial: Dial = (_address, bearer, events) => {
@@ -239,6 +261,7 @@ async function link(
       dead = true
       last().cut()
     },
+    fill: () => void (offer.full = () => true),
     stop(how) {
       offer.hold('owner', 'the owner stops it')
       hubLink.announce()
@@ -291,10 +314,11 @@ function tampered(bytes: ReadableStream<Uint8Array>, tamper: Tamper): ReadableSt
           if (words === null) continue
           if (typeof words === 'string') controller.enqueue(new TextEncoder().encode(`${words}\n\n`))
           else {
+            if (words.ends === 'hang') return
             void source.cancel()
-            if (words.then === 'cut') return controller.error(new Error('cut'))
-            if (words.then === 'eof') return controller.close()
-            return
+            // What was sent before arrives before.
+            while (controller.desiredSize !== 1) await new Promise((resolve) => setImmediate(resolve))
+            return words.ends === 'cut' ? controller.error(new Error('cut')) : controller.close()
           }
         }
       }

@@ -77,6 +77,38 @@ export interface Key {
   hint: string
   /** ISO 8601, as all times. */
   createdAt: string
+  /** Requests a minute it may begin; 0: no limit; null: as the hub says for all. The same goes for the next two. */
+  requestsPerMinute: number | null
+  tokensPerMinute: number | null
+  /** Requests it may have in progress at a time. */
+  concurrency: number | null
+  /** The most it may ever spend; null: as much as the account has. */
+  budget: KeyBudget | null
+  /** From then on it is refused; null: never. */
+  expiresAt: string | null
+}
+
+/** What a key may spend, and has spent since it has limits of its own. USD, and the same in nano-dollars (10⁻⁹ USD). */
+export interface KeyBudget {
+  limit: string
+  limitNanos: string
+  spent: string
+  spentNanos: string
+}
+
+/** What a new key is called and may do. Left out: as much as the hub lets every key do. */
+export interface NewKey {
+  name: string
+  /** Requests a minute; 0: no limit. */
+  requestsPerMinute?: number
+  /** Tokens a minute, of prompts and answers; 0: no limit. */
+  tokensPerMinute?: number
+  /** Requests in progress at a time; 0: no limit. */
+  concurrency?: number
+  /** The most it may ever spend, USD, such as `5.00`. Beyond it requests fail with 402 `key_budget_exceeded`. */
+  budget?: string
+  /** ISO 8601. From then on it is refused with 401. */
+  expiresAt?: string
 }
 
 export interface CreatedKey extends Key {
@@ -118,9 +150,9 @@ export class Keys {
    * Makes a key. Not retried unless you say so: a key whose answer was lost would exist all the same.
    *
    * @example
-   * const { key } = await hub.keys.create({ name: 'staging' })   // store it now: it is not shown again
+   * const { key } = await hub.keys.create({ name: 'staging', budget: '5.00' })   // store it now: it is not shown again
    */
-  create(body: { name: string }, options?: RequestOptions): Promise<Answered<CreatedKey>> {
+  create(body: NewKey, options?: RequestOptions): Promise<Answered<CreatedKey>> {
     return this.transport.json({ method: 'POST', path: '/api/v1/keys', body }, { maxRetries: 0, ...options })
   }
 

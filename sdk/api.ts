@@ -18,6 +18,12 @@ const nanos = (description: string) =>
 const price = (description: string) =>
   Type.String({ description: `${description} USD per million tokens, decimal.`, examples: ['0.10'] })
 const count = (description: string) => Type.Integer({ minimum: 0, description })
+const most = (description: string) =>
+  Type.Integer({
+    minimum: 0,
+    maximum: 1_000_000_000,
+    description: `${description} 0: no limit. Default: as the hub says for all.`,
+  })
 const orNull = <T extends TSchema>(schema: T, description: string) => Type.Union([schema, Type.Null()], { description })
 // A union made from an array loses its type where schemas are decoded; said outright, it stays.
 const oneOf = <const T extends string>(values: readonly T[], description: string) =>
@@ -117,6 +123,7 @@ export const Receipt = Type.Object({
   feeNanos: nanos('The part of the cost the hub keeps.'),
   hostShareNanos: nanos('The part of the cost the host earned.'),
   attempts: count('Hosts that were asked until one finished.'),
+  resumed: count('How often the answer went on with another host after it had begun.'),
   host: orNull(Type.String(), 'The host that finished. Opaque: the same host has the same name in all your receipts.'),
   finishReason: orNull(Type.String(), 'As in the answer: `stop`, `length`, `tool_calls`; null: it did not finish.'),
   firstTokenMs: orNull(Type.Integer({ minimum: 0 }), 'Milliseconds from admission to the first token sent.'),
@@ -153,12 +160,26 @@ export const VariantPrice = Type.Object({
 export type VariantPrice = Static<typeof VariantPrice>
 export const PricePage = page(VariantPrice)
 
+/** What a key may spend, and has spent since it has limits of its own. */
+export const KeyBudget = Type.Object({
+  limit: usd('What it may spend.'),
+  limitNanos: nanos('What it may spend.'),
+  spent: usd('What it has spent.'),
+  spentNanos: nanos('What it has spent.'),
+})
+export type KeyBudget = Static<typeof KeyBudget>
+
 /** One row of `GET /api/v1/keys`: the keys that work. */
 export const Key = Type.Object({
   id: text('For `DELETE /api/v1/keys/{id}`.'),
   name: text('Given by its owner.', 80),
   hint: text('The last four characters of the key, to recognise it by.', 20),
   createdAt: time('When it was made.'),
+  requestsPerMinute: orNull(count(''), 'Requests a minute it may begin; 0: no limit; null: as the hub says for all.'),
+  tokensPerMinute: orNull(count(''), 'Tokens a minute it may use; 0 and null as above.'),
+  concurrency: orNull(count(''), 'Requests it may have in progress at a time; 0 and null as above.'),
+  budget: orNull(KeyBudget, 'The most it may ever spend; null: as much as the account has.'),
+  expiresAt: orNull(time('From then on it is refused.'), 'From then on it is refused; null: never.'),
 })
 export type Key = Static<typeof Key>
 export const KeyPage = page(Key)
@@ -166,6 +187,17 @@ export const KeyPage = page(Key)
 /** `POST /api/v1/keys`. */
 export const NewKey = Type.Object({
   name: Type.String({ minLength: 1, maxLength: 80, description: 'To tell keys apart.' }),
+  requestsPerMinute: Type.Optional(most('Requests a minute it may begin.')),
+  tokensPerMinute: Type.Optional(most('Tokens a minute it may use.')),
+  concurrency: Type.Optional(most('Requests it may have in progress at a time.')),
+  budget: Type.Optional(
+    Type.String({
+      description: 'The most it may ever spend. USD, decimal.',
+      pattern: '^\\d{1,9}(\\.\\d{1,9})?$',
+      examples: ['5.00'],
+    }),
+  ),
+  expiresAt: Type.Optional(text('From then on it is refused. ISO 8601.', 40)),
 })
 export type NewKey = Static<typeof NewKey>
 

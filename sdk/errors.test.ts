@@ -13,6 +13,8 @@ const classOf: Record<number, typeof errors.GpuHubError> = {
   409: errors.ConflictError,
   413: errors.PayloadTooLargeError,
   415: errors.GpuHubError,
+  421: errors.GpuHubError,
+  425: errors.GpuHubError,
   429: errors.RateLimitError,
   500: errors.ServerError,
   502: errors.ServerError,

@@ -2,6 +2,8 @@
 export type {
   Balance,
   CreatedKey,
+  KeyBudget,
+  NewKey,
   DeletedKey,
   Key,
   Keys,

@@ -17,6 +17,7 @@ export const limits = {
   stopChars: 64,
   n: 4,
   schemaChars: 512 * 1024,
+  patternChars: 1_000,
   outputTokens: 1_000_000,
 } as const
 

@@ -19,6 +19,7 @@ const unsigned: Omit<Receipt, 'signature'> = {
   feeNanos: '1110',
   hostShareNanos: '6290',
   attempts: 2,
+  resumed: 1,
   host: 'host_a',
   finishReason: 'stop',
   firstTokenMs: 210,

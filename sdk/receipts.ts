@@ -27,6 +27,8 @@ export interface Receipt {
   hostShareNanos: string
   /** Hosts that were asked until one finished. */
   attempts: number
+  /** How often the answer went on with another host after it had begun. */
+  resumed: number
   host: string | null
   finishReason: string | null
   firstTokenMs: number | null

@@ -128,7 +128,7 @@ export function chatCompletion(content: string): object {
     object: 'chat.completion',
     choices: [{ index: 0, message, logprobs: null, finish_reason: 'stop' }],
     usage: { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5, cost: 0.000131 },
-    x_gpuhub: { request_id: 'req_1', host: 'host_a', precision: 'fp8', attempts: 1 },
+    x_gpuhub: { request_id: 'req_1', host: 'host_a', precision: 'fp8', attempts: 1, resumed: 0 },
   }
 }
 

@@ -7,6 +7,8 @@ import type { Page } from './route.ts'
 export interface Link {
   href: string
   text: string
+  /** Marked as where one is only at this very address. */
+  exact?: boolean
 }
 
 export interface Framing {
@@ -78,8 +80,8 @@ function Frame({ page, framing }: { page: Page; framing: Framing }) {
               gpu<b>hub</b>
             </a>
             <nav aria-label="Pages">
-              {nav.map(({ href, text }) => (
-                <a href={href} aria-current={isHere(href, pathname) ? 'page' : undefined}>
+              {nav.map(({ href, text, exact = false }) => (
+                <a href={href} aria-current={isHere(href, pathname, exact) ? 'page' : undefined}>
                   {text}
                 </a>
               ))}
@@ -100,6 +102,6 @@ function Frame({ page, framing }: { page: Page; framing: Framing }) {
   )
 }
 
-function isHere(href: string, pathname: string): boolean {
-  return pathname === href || pathname.startsWith(`${href}/`)
+function isHere(href: string, pathname: string, exact: boolean): boolean {
+  return pathname === href || (!exact && pathname.startsWith(`${href}/`))
 }

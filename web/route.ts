@@ -2,9 +2,11 @@
 // may come from) is decided in one place and can be tested for each.
 import type { VNode } from 'preact'
 import type { Platform } from '../hub/gateway/platform.ts'
+import type { SignedIn } from '../hub/identity/guard.ts'
+import type { Form } from './form.ts'
 
-/** Who a page is for. */
-export type Audience = 'anyone'
+/** Who a page is for; the last three are roles. */
+export type Audience = 'anyone' | 'signed in' | 'client' | 'host' | 'admin'
 
 export interface Visit {
   hub: Platform
@@ -12,6 +14,15 @@ export interface Visit {
   url: URL
   /** What stands for `:name` and `*name` in the path, decoded. */
   params: Record<string, string>
+  /** Who is signed in, if anybody is. */
+  guest: SignedIn | null
+}
+
+/** A visit of somebody who is signed in, and may be here. */
+export interface MemberVisit extends Visit {
+  guest: SignedIn
+  /** What was sent; empty for a GET. */
+  form: Form
 }
 
 /** A page, before it is put into the frame that all pages share. */
@@ -21,14 +32,49 @@ export interface Page {
   description?: string
   body: VNode
   status?: number
+  cookies?: string[]
 }
+
+export type Answer = Promise<Page | Response> | Page | Response
 
 export interface Route {
   method: 'GET' | 'POST'
   /** Segments; `:name` is one segment, `*name` the rest. */
   path: string
   who: Audience
-  answer(visit: Visit): Promise<Page | Response> | Page | Response
+  answer(visit: Visit & { form: Form }): Answer
+}
+
+/** A page that strangers see, too. */
+export function open(path: string, answer: (visit: Visit) => Answer): Route {
+  return { method: 'GET', path, who: 'anyone', answer }
+}
+
+/** A change that strangers may ask for, such as signing in. */
+export function openAct(path: string, answer: (visit: Visit & { form: Form }) => Answer): Route {
+  return { method: 'POST', path, who: 'anyone', answer }
+}
+
+/** A page of one role. */
+export function page(who: Exclude<Audience, 'anyone'>, path: string, answer: (visit: MemberVisit) => Answer): Route {
+  return { method: 'GET', path, who, answer: (visit) => answer(member(visit)) }
+}
+
+/** A change of state, asked for by a form. */
+export function act(who: Exclude<Audience, 'anyone'>, path: string, answer: (visit: MemberVisit) => Answer): Route {
+  return { method: 'POST', path, who, answer: (visit) => answer(member(visit)) }
+}
+
+function member(visit: Visit & { form: Form }): MemberVisit {
+  if (!visit.guest) throw new Error('a page for members was shown to a stranger')
+  return { ...visit, guest: visit.guest }
+}
+
+/** After a change: the page to look at now. */
+export function seeOther(path: string, ...cookies: string[]): Response {
+  const headers = new Headers({ location: path, 'cache-control': 'no-store' })
+  for (const cookie of cookies) headers.append('set-cookie', cookie)
+  return new Response(null, { status: 303, headers })
 }
 
 /** The values of a path's variables, or null where it does not match. @throws URIError for broken percent-encoding */

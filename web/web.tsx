@@ -1,42 +1,277 @@
-// Every page and its address, on one screen; and what holds for all of them.
+// Every page and its address, on one screen; and what holds for all of them: who may see it, and that a change is asked
+// for by one of our own pages.
+import type { Role } from '../hub/identity/users.ts'
+import { asHubError, errorHeaders, HubError } from '../hub/errors.ts'
 import type { Platform } from '../hub/gateway/platform.ts'
-import { asHubError, type HubError } from '../hub/errors.ts'
+import { sameOrigin, type SignedIn, whoIsSignedIn } from '../hub/identity/guard.ts'
+import { account, accountActs, exportAccount, newEmailAct, newEmailPage } from './account/account.tsx'
+import { decide, deviceAct, devicePage } from './account/device.tsx'
+import {
+  chooseHat,
+  codeAct,
+  codePage,
+  forgottenAct,
+  forgottenPage,
+  passwordAct,
+  passwordPage,
+  signInAct,
+  signInPage,
+  signOut,
+  wearHat,
+} from './account/sign-in.tsx'
+import { confirmAct, confirmPage, firstAdminAct, firstAdminPage, signUpAct, signUpPage } from './account/sign-up.tsx'
+import { fleet, fleetHost, wishOf } from './admin/fleet.tsx'
+import { ledger, ledgerCheck } from './admin/ledger.tsx'
+import { adminModels, setOffer } from './admin/models.tsx'
+import { adminLive, adminOverview } from './admin/overview.tsx'
+import { invitations, invite, uninvite, user, userActs, users } from './admin/people.tsx'
+import { acts, letters, setSetting, settings } from './admin/settings.tsx'
 import { answerAsset } from './assets.ts'
-import { framed } from './frame.tsx'
+import { acknowledgeLicence, licences } from './client/licences.tsx'
+import { askRevocation, keys, makeKey, revoke } from './client/keys.tsx'
+import { overview, overviewLive } from './client/overview.tsx'
+import { receiptPage, usage, usageCsv } from './client/usage.tsx'
+import { readForm } from './form.ts'
+import { framed, type Framing } from './frame.tsx'
 import { documentIndex, documentPage, textPage } from './home/documents.tsx'
 import { landing } from './home/landing.tsx'
 import { model, models } from './home/models.tsx'
+import { status } from './home/status.tsx'
+import { drain, machine, machines, makeToken, newMachine, resume } from './host/machines.tsx'
+import { hostLive, hostOverview } from './host/overview.tsx'
 import { Title } from './parts/heading.tsx'
-import { matchPath, type Page, type Route, type Visit } from './route.ts'
+import {
+  act,
+  type Audience,
+  matchPath,
+  open,
+  openAct,
+  page,
+  type Page,
+  type Route,
+  seeOther,
+  type Visit,
+} from './route.ts'
 
 export const routes: readonly Route[] = [
-  { method: 'GET', path: '/', who: 'anyone', answer: landing },
-  { method: 'GET', path: '/models', who: 'anyone', answer: models },
-  { method: 'GET', path: '/models/*id', who: 'anyone', answer: model },
-  { method: 'GET', path: '/docs', who: 'anyone', answer: documentIndex },
-  { method: 'GET', path: '/docs/:slug', who: 'anyone', answer: documentPage },
-  { method: 'GET', path: '/licences', who: 'anyone', answer: () => textPage('licences') },
-  { method: 'GET', path: '/terms', who: 'anyone', answer: () => textPage('terms') },
-  { method: 'GET', path: '/privacy', who: 'anyone', answer: () => textPage('privacy') },
-  { method: 'GET', path: '/acceptable-use', who: 'anyone', answer: () => textPage('acceptable-use') },
+  open('/', landing),
+  open('/models', models),
+  open('/models/*id', model),
+  open('/status', status),
+  open('/docs', documentIndex),
+  open('/docs/:slug', documentPage),
+  open('/licences', () => textPage('licences')),
+  open('/terms', () => textPage('terms')),
+  open('/privacy', () => textPage('privacy')),
+  open('/acceptable-use', () => textPage('acceptable-use')),
+
+  open('/sign-in', signInPage),
+  openAct('/sign-in', signInAct),
+  open('/sign-in/code', codePage),
+  openAct('/sign-in/code', codeAct),
+  open('/sign-up', signUpPage),
+  openAct('/sign-up', signUpAct),
+  open('/sign-up/confirm', confirmPage),
+  openAct('/sign-up/confirm', confirmAct),
+  open('/password/forgotten', forgottenPage),
+  openAct('/password/forgotten', forgottenAct),
+  open('/password', passwordPage),
+  openAct('/password', passwordAct),
+  open('/first-admin', firstAdminPage),
+  openAct('/first-admin', firstAdminAct),
+  open('/account/email', newEmailPage),
+  openAct('/account/email/confirmation', newEmailAct),
+  act('signed in', '/sign-out', signOut),
+  page('signed in', '/hat', chooseHat),
+  act('signed in', '/hat', wearHat),
+  page('signed in', '/account', account),
+  page('signed in', '/account/export', exportAccount),
+  act('signed in', '/account/name', accountActs.name),
+  act('signed in', '/account/password', accountActs.password),
+  act('signed in', '/account/email', accountActs.email),
+  act('signed in', '/account/second-factor', accountActs.beginFactor),
+  act('signed in', '/account/second-factor/confirmation', accountActs.confirmFactor),
+  act('signed in', '/account/second-factor/recovery-codes', accountActs.recoveryCodes),
+  act('signed in', '/account/second-factor/removal', accountActs.removeFactor),
+  act('signed in', '/account/logins/removal', accountActs.unlink),
+  act('signed in', '/account/sessions/end', accountActs.endOthers),
+  act('signed in', '/account/sessions/:id/end', accountActs.endSession),
+  act('signed in', '/account/terms', accountActs.terms),
+  act('signed in', '/account/roles', accountActs.become),
+  act('signed in', '/account/invitation', accountActs.invitation),
+  act('signed in', '/account/deletion', accountActs.deletion),
+
+  page('client', '/client', overview),
+  page('client', '/client/live', overviewLive),
+  page('client', '/client/keys', keys),
+  act('client', '/client/keys', makeKey),
+  page('client', '/client/keys/:id/revocation', askRevocation),
+  act('client', '/client/keys/:id/revocation', revoke),
+  page('client', '/client/usage', usage),
+  page('client', '/client/usage.csv', usageCsv),
+  page('client', '/client/requests/:id', receiptPage),
+  page('client', '/client/licences', licences),
+  act('client', '/client/licences/*id', acknowledgeLicence),
+
+  page('host', '/host', hostOverview),
+  page('host', '/host/live', hostLive),
+  page('host', '/host/machines', machines),
+  page('host', '/host/machines/new', newMachine),
+  act('host', '/host/machines/new', makeToken),
+  page('host', '/host/machines/:id', machine),
+  act('host', '/host/machines/:id/drain', drain),
+  act('host', '/host/machines/:id/resumption', resume),
+  page('host', '/machines', () => seeOther('/host/machines')),
+  page('host', '/device', devicePage),
+  act('host', '/device', deviceAct),
+  act('host', '/device/:id/approval', decide('approved')),
+  act('host', '/device/:id/refusal', decide('refused')),
+
+  page('admin', '/admin', adminOverview),
+  page('admin', '/admin/live', adminLive),
+  page('admin', '/admin/fleet', fleet),
+  page('admin', '/admin/fleet/:id', fleetHost),
+  act('admin', '/admin/fleet/:id/drain', wishOf('drain')),
+  act('admin', '/admin/fleet/:id/resumption', wishOf('resume')),
+  page('admin', '/admin/users', users),
+  page('admin', '/admin/users/:id', user),
+  act('admin', '/admin/users/:id/suspension', userActs.suspend),
+  act('admin', '/admin/users/:id/reinstatement', userActs.reinstate),
+  act('admin', '/admin/users/:id/roles', userActs.roles),
+  act('admin', '/admin/users/:id/credit', userActs.credit),
+  act('admin', '/admin/users/:id/reset-link', userActs.link),
+  page('admin', '/admin/invitations', invitations),
+  act('admin', '/admin/invitations', invite),
+  act('admin', '/admin/invitations/:id/revocation', uninvite),
+  page('admin', '/admin/models', adminModels),
+  act('admin', '/admin/models/enable/*id', setOffer(true)),
+  act('admin', '/admin/models/disable/*id', setOffer(false)),
+  page('admin', '/admin/ledger', ledger),
+  act('admin', '/admin/ledger/check', ledgerCheck),
+  page('admin', '/admin/settings', settings),
+  act('admin', '/admin/settings', setSetting),
+  page('admin', '/admin/acts', acts),
+  page('admin', '/admin/letters', letters),
 ]
 
-const NAV = [
-  { href: '/models', text: 'Models' },
-  { href: '/docs', text: 'Documentation' },
-  { href: '/status', text: 'Status' },
-]
+const NAV: Record<Role | 'anyone', Framing['nav']> = {
+  anyone: [
+    { href: '/models', text: 'Models' },
+    { href: '/docs', text: 'Documentation' },
+    { href: '/status', text: 'Status' },
+  ],
+  client: [
+    { href: '/client', text: 'Overview', exact: true },
+    { href: '/client/keys', text: 'Keys' },
+    { href: '/client/usage', text: 'Usage' },
+    { href: '/client/playground', text: 'Playground' },
+    { href: '/client/licences', text: 'Licences' },
+    { href: '/models', text: 'Models' },
+  ],
+  host: [
+    { href: '/host', text: 'Earnings', exact: true },
+    { href: '/host/machines', text: 'Machines' },
+    { href: '/models', text: 'Models' },
+    { href: '/docs', text: 'Documentation' },
+  ],
+  admin: [
+    { href: '/admin', text: 'Overview', exact: true },
+    { href: '/admin/fleet', text: 'Fleet' },
+    { href: '/admin/users', text: 'Users' },
+    { href: '/admin/invitations', text: 'Invitations' },
+    { href: '/admin/models', text: 'Models' },
+    { href: '/admin/ledger', text: 'Ledger' },
+    { href: '/admin/settings', text: 'Settings' },
+    { href: '/admin/acts', text: 'Acts' },
+    { href: '/admin/letters', text: 'Letters' },
+  ],
+}
 
-/** Answers what is a page's address; null: it is none. */
+/** Answers what is a page's address; null: it is none. Never throws. */
 export async function answerPage(hub: Platform, request: Request): Promise<Response | null> {
   const url = new URL(request.url)
   const asset = answerAsset(url.pathname, request)
   if (asset) return asset
   const found = findRoute(request.method === 'HEAD' ? 'GET' : request.method, url.pathname)
   if (!found) return null
-  const visit: Visit = { hub, request, url, params: found.params }
-  const answer = await Promise.resolve(found.route.answer(visit)).catch((error) => errorPage(hub, error))
-  return answer instanceof Response ? answer : framed(answer, { pathname: url.pathname, nav: NAV, side: <></> })
+  let guest: SignedIn | null = null
+  try {
+    sameOrigin(hub.identity, request)
+    guest = await whoIsSignedIn(hub.identity, request)
+    const elsewhere = turnAway(found.route.who, guest, request, url)
+    if (elsewhere) return elsewhere
+    const visit = { hub, request, url, params: found.params, guest, form: await readForm(request) }
+    return respond(await found.route.answer(visit), visit)
+  } catch (error) {
+    return respond(errorPage(hub, error), { hub, request, url, params: {}, guest }, errorHeaders(asHubError(error)))
+  }
+}
+
+/** Where somebody goes who is not signed in; null: they may stay. @throws HubError: what is not for them does not exist */
+function turnAway(who: Audience, guest: SignedIn | null, request: Request, url: URL): Response | null {
+  if (who === 'anyone') return null
+  if (!guest) {
+    const next = request.method === 'POST' ? '' : `?next=${encodeURIComponent(url.pathname + url.search)}`
+    return seeOther(`/sign-in${next}`)
+  }
+  if (who !== 'signed in' && !guest.user.roles.includes(who)) throw new HubError('not_found', NOTHING)
+  return null
+}
+
+function respond(answer: Page | Response, visit: Visit, headers: Record<string, string> = {}): Response {
+  if (answer instanceof Response) return answer
+  const { guest, url } = visit
+  const hat = areaOf(url.pathname) ?? guest?.hat
+  const nav = NAV[guest && hat ? hat : 'anyone']
+  const response = framed(answer, { pathname: url.pathname, nav, side: <Side guest={guest} hat={hat ?? null} /> })
+  for (const [name, value] of Object.entries(headers)) response.headers.set(name, value)
+  for (const cookie of answer.cookies ?? []) response.headers.append('set-cookie', cookie)
+  return response
+}
+
+const NOTHING = 'There is nothing at this address, or it is not yours.'
+const AREAS: readonly string[] = ['client', 'host', 'admin'] satisfies Role[]
+
+/** Whose pages an address belongs to. */
+function areaOf(pathname: string): Role | null {
+  const area = pathname.split('/')[1] ?? ''
+  return AREAS.includes(area) ? (area as Role) : null
+}
+
+const HATS: Record<Role, string> = { client: 'Client', host: 'Host', admin: 'Admin' }
+
+/** The right of the bar: whose pages one sees, and the way out. */
+function Side({ guest, hat }: { guest: SignedIn | null; hat: Role | null }) {
+  if (!guest)
+    return (
+      <>
+        <a href="/sign-in">Sign in</a>
+        <a class="button primary" href="/sign-up">
+          Get a key
+        </a>
+      </>
+    )
+  return (
+    <details class="menu">
+      <summary>{hat ? HATS[hat] : 'Account'}</summary>
+      <div class="card">
+        <p class="muted small">{guest.user.email}</p>
+        {guest.user.roles.length > 1 && (
+          <form method="post" action="/hat" class="stack">
+            {guest.user.roles.map((role) => (
+              <button name="hat" value={role} class="link" aria-current={role === hat || undefined}>
+                {HATS[role]}
+              </button>
+            ))}
+          </form>
+        )}
+        <a href="/account">Account</a>
+        <form method="post" action="/sign-out">
+          <button class="link">Sign out</button>
+        </form>
+      </div>
+    </details>
+  )
 }
 
 function findRoute(method: string, pathname: string): { route: Route; params: Record<string, string> } | null {
@@ -53,7 +288,7 @@ function findRoute(method: string, pathname: string): { route: Route; params: Re
 }
 
 function errorPage({ log }: Platform, thrown: unknown): Page {
-  const error: HubError = asHubError(thrown)
+  const error = asHubError(thrown)
   if (error.code === 'internal') log.error('a page failed', { error: (thrown as Error).stack ?? String(thrown) })
   return {
     title: error.status === 404 ? 'Not found' : 'Not possible',

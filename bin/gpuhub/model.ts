@@ -66,7 +66,7 @@ const switching = (name: 'enable' | 'disable', enabled: boolean) =>
         const chosen = everyOffer().filter(
           ({ id, model }) => id === positionals.model || model.id === positionals.model,
         )
-        for (const { id } of chosen) await decide(systemEnv, db, id, enabled)
+        for (const { id } of chosen) await decide(systemEnv, db, 'command line', { variant: id, enabled })
         const changed = chosen.map(({ id }) => ({ id, enabled }))
         out(
           changed,

@@ -56,6 +56,7 @@ async function latest(db: Db, which: { userId: string | undefined; limit: number
     promptPicos: request.promptPicos,
     completionPicos: request.completionPicos,
     attempts: request.attempts,
+    resumed: request.resumed,
     host: request.hostId,
     stream: request.stream,
     durationMs: request.endedAt - request.at,

@@ -2,6 +2,7 @@ import type { Server } from 'bun'
 import { lockFile } from '../../db/lock.ts'
 import { tokenizerOf } from '../../hub/catalog/find.ts'
 import { type Config, settings } from '../../hub/config.ts'
+import { IDLE_SECONDS } from '../../hub/gateway/connection.ts'
 import { type Hub, openHub } from '../../hub/hub.ts'
 import { createLog, type Log } from '../../hub/log.ts'
 import { sleep, systemEnv } from '../../sdk/env.ts'
@@ -26,8 +27,6 @@ import { release } from './version.ts'
  * handler runs, so it stands far above and only keeps a body nobody reads from filling the memory.
  */
 const BODY_GUARD_BYTES = 16 * 2 ** 20
-/** For headers and bodies; the gateway lifts it for an answer that streams. */
-const IDLE_SECONDS = 30
 const LAST_BYTES_MS = 5_000
 
 export const serveCommand = command({
@@ -128,6 +127,8 @@ function listen(config: Config, hub: Hub) {
       idleTimeout: IDLE_SECONDS,
       fetch: (request, server) => hub.fetch(request, server),
       websocket: hub.websocket,
+      // Its pages for what goes wrong are HTML and show the source.
+      development: false,
     })
   } catch (error) {
     throw new Failure(

@@ -1,5 +1,6 @@
 import type { Db } from '../../db/open.ts'
 import type { Role } from '../../db/schema/people.ts'
+import { allow, allowancesOf } from '../../hub/identity/allowances.ts'
 import { addUser, listUsers } from '../../hub/identity/users.ts'
 import { clientAccount } from '../../hub/ledger/chart.ts'
 import { systemEnv } from '../../sdk/env.ts'
@@ -7,7 +8,9 @@ import { formatUsd, type Money, parseUsd } from '../../sdk/money.ts'
 import { command, type Group } from '../command.ts'
 import { Failure } from '../failure.ts'
 import { table } from '../lines.ts'
+import { allowanceFrom, allowanceInWords, allowanceJson, allowanceOptions } from './allowance.ts'
 import { onDatabase, place } from './database.ts'
+import { existingUser } from './find-user.ts'
 import { postCredit } from '../../hub/ledger/credit.ts'
 import { moment } from './moment.ts'
 
@@ -71,6 +74,24 @@ const list = command({
     }),
 })
 
+const limit = command({
+  name: 'limit',
+  summary: 'Change what all keys of a user together may do, on every hub within a second; what is not named stays.',
+  positionals: [{ name: 'email', help: 'Whose account.' }],
+  options: { ...place, ...allowanceOptions },
+  run: ({ positionals, options, world, out }) => {
+    const change = allowanceFrom(options)
+    return onDatabase({ world, data: options.data }, async (db) => {
+      const { id, email } = await existingUser(db, positionals.email)
+      await allow(db, id, change)
+      const now = (await allowancesOf(db, [id])).get(id)
+      const { requestsPerMinute, tokensPerMinute, concurrency } = allowanceJson(now ?? null)
+      const words = (now && allowanceInWords(now)) || 'no limits of its own'
+      out({ id, email, requestsPerMinute, tokensPerMinute, concurrency }, [`${email}: ${words}.`])
+    })
+  },
+})
+
 async function clientBalances(db: Db): Promise<Map<string, Money>> {
   const { accounts } = db.tables
   const rows = await db.query.select({ id: accounts.id, balance: accounts.balance }).from(accounts)
@@ -97,5 +118,5 @@ function amountFrom(text: string | undefined): Money {
 export const userCommands: Group = {
   name: 'user',
   summary: 'The people of this hub',
-  commands: [add, list],
+  commands: [add, list, limit],
 }

@@ -34,4 +34,6 @@ export const {
   clientTraffic,
   hostTraffic,
   trafficUntil,
+  limits,
+  onces,
 } = schema('postgres')

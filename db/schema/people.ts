@@ -21,8 +21,6 @@ export function peopleTables({ table, index, text, time, json }: Columns) {
     /** The newest terms they accepted, by role; what they accepted when is in `acceptances`. */
     terms: json<AcceptedTerms>(),
     createdAt: time().notNull(),
-    /** When the address was known to be theirs; null: not yet. */
-    verifiedAt: time(),
     suspendedAt: time(),
     erasedAt: time(),
   })

@@ -35,6 +35,8 @@ export function requestTables({ table, index, text, flag, integer, money, time }
       /** The host that finished, and so is paid; null when none did. */
       hostId: text(),
       attempts: integer().notNull(),
+      /** How often the answer went on with another host after it had begun. */
+      resumed: integer().notNull().default(sql`0`),
       finishReason: text(),
       errorCode: text(),
       /** The end of the answer was handed to the network. False after the hub's death means: refund. */

@@ -51,11 +51,23 @@ function jsonScript(schema: unknown, draw: Draw): Script {
   const ids = encode(JSON.stringify(invent(schema, draw)))
   return {
     ids,
-    spans: [{ from: 0, to: Number.POSITIVE_INFINITY, field: { kind: 'content' } }],
+    spans: RAW,
     open: false,
     finish: 'stop',
   }
 }
+
+/**
+ * What is left of the thoughts that a prompt ends in the middle of: `said` are the ids since the assistant began to
+ * speak. Null: it ends elsewhere. Raw, as a completion is: marks and all.
+ */
+export function restOfThoughts(said: readonly number[]): Script | null {
+  const { ids } = thinkingScript()
+  if (said.length === 0 || said.length >= ids.length || said.some((id, place) => id !== ids[place])) return null
+  return { ids: ids.slice(said.length), spans: RAW, open: true, finish: 'stop' }
+}
+
+const RAW: Span[] = [{ from: 0, to: Number.POSITIVE_INFINITY, field: { kind: 'content' } }]
 
 function thinkingScript(): Script {
   const head = '<think>\n'

@@ -1,7 +1,7 @@
 // One answer being said, token by token: what the model samples, what of it shows, and when it ends.
 import { mark, TokenDecoder } from '../../sdk/wire/vocabulary.ts'
 import type { Order } from './order.ts'
-import { type Field, type Script, scriptFor } from './script.ts'
+import { type Field, restOfThoughts, type Script, scriptFor } from './script.ts'
 import { Walk } from './walk.ts'
 
 export type Finish = 'stop' | 'length' | 'tool_calls'
@@ -53,8 +53,15 @@ export class Voice {
   ) {
     this.walk = new Walk(model.seed + choice * 7919)
     for (const id of order.prompt) this.walk.push(id)
-    this.script = scriptFor(order.form, (salt) => this.walk.draw(salt), model.reasons && order.kind === 'chat')
+    const thinks = model.reasons && order.kind === 'chat'
+    this.script = scriptFor(order.form, (salt) => this.walk.draw(salt), thinks) ?? this.thoughtsInPrompt()
     this.most = order.maxTokens + model.overGenerateTokens
+  }
+
+  private thoughtsInPrompt(): Script | null {
+    const { prompt, kind } = this.order
+    const speaks = prompt.lastIndexOf(mark.assistant)
+    return this.model.reasons && kind === 'completion' && speaks >= 0 ? restOfThoughts(prompt.slice(speaks + 1)) : null
   }
 
   /** Says one more token; null when the answer is over. */

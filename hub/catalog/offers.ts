@@ -1,7 +1,10 @@
 // What this hub offers: the catalog's defaults, and what the team decided otherwise. Read again every second, so that
 // a decision made by the command line or by another hub counts here too.
-import { type Cancel, type Env } from '../../sdk/env.ts'
+import { eq } from 'drizzle-orm'
 import type { Db } from '../../db/open.ts'
+import { transaction } from '../../db/transaction.ts'
+import { type Cancel, type Env } from '../../sdk/env.ts'
+import { type Actor, record } from '../policy/acts.ts'
 import { everyOffer, findOffer, type Offer, whyNot } from './find.ts'
 
 const REFRESH_MS = 1_000
@@ -56,7 +59,8 @@ export class Offers {
     })
   }
 
-  private async refresh(): Promise<void> {
+  /** Reads the decisions now, not within the second. */
+  async refresh(): Promise<void> {
     this.decided = await decisions(this.db)
   }
 }
@@ -67,8 +71,19 @@ export async function decisions(db: Db): Promise<Map<string, boolean>> {
   return new Map(rows.map((row) => [row.variant, row.enabled]))
 }
 
-export async function decide(env: Env, db: Db, variant: string, enabled: boolean): Promise<void> {
-  const row = { variant, enabled, changedAt: env.now() }
+/** Puts a variant on offer, or takes it off. What it is already is no act. */
+export async function decide(
+  env: Env,
+  db: Db,
+  by: Actor,
+  { variant, enabled }: { variant: string; enabled: boolean },
+): Promise<void> {
   const { offers } = db.tables
-  await db.query.insert(offers).values(row).onConflictDoUpdate({ target: offers.variant, set: row })
+  await transaction(db, async (tx) => {
+    const [known] = await tx.select().from(offers).where(eq(offers.variant, variant))
+    if (known?.enabled === enabled) return
+    const row = { variant, enabled, changedAt: env.now() }
+    await tx.insert(offers).values(row).onConflictDoUpdate({ target: offers.variant, set: row })
+    await record(env, db, tx, { by, what: enabled ? 'model.enable' : 'model.disable', subject: variant })
+  })
 }

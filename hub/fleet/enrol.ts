@@ -4,11 +4,12 @@ import type { Db } from '../../db/open.ts'
 import { transaction } from '../../db/transaction.ts'
 import { type Env, newId } from '../../sdk/env.ts'
 import type { Hardware } from '../../sdk/wire/frames.ts'
+import { checkLinkProof } from '../../sdk/wire/machine-key.ts'
 import { HubError } from '../errors.ts'
 import { hashSecret } from '../identity/secret.ts'
 import { Gather } from './gather.ts'
 import { clearNotices, lockedAmong } from './locks.ts'
-import { type Bearer, bearersOf, looksLikeHostToken } from './token.ts'
+import { type Bearer, bearersOf, type KnownToken, looksLikeHostToken } from './token.ts'
 
 export const MOST_HOSTS_PER_OWNER = 500
 const MOST_AT_ONCE = 200
@@ -25,16 +26,19 @@ export interface Machine extends Bearer {
 export type Enrolled = { id: string } | 'too_many' | 'locked'
 
 export class Enrolment {
-  private readonly bearers: Gather<string, Bearer | 'suspended' | 'unknown'>
+  private readonly bearers: Gather<string, KnownToken | 'suspended' | 'unknown'>
   private readonly machines: Gather<Machine, Enrolled>
 
-  constructor(env: Env, db: Db) {
+  constructor(
+    private readonly env: Env,
+    db: Db,
+  ) {
     this.bearers = new Gather(env, MOST_AT_ONCE, (hashes) => bearersOf(db, hashes))
     this.machines = new Gather(env, MOST_AT_ONCE, (machines) => enrol(env, db, machines))
   }
 
-  /** Who this token speaks for. @throws HubError */
-  async bearer(token: string): Promise<Bearer> {
+  /** Who this token speaks for. `proof`: that it is shown by the machine it was made for. @throws HubError */
+  async bearer(token: string, proof: string | null = null): Promise<Bearer> {
     const bearer = looksLikeHostToken(token) ? await this.bearers.ask(hashSecret(token)) : 'unknown'
     if (bearer === 'suspended')
       throw new HubError('account_suspended', "This host's owner is suspended. Write to the hub's team.")
@@ -43,7 +47,20 @@ export class Enrolment {
         'invalid_api_key',
         'This host token is not valid. Run `gpuhost login`, or ask for a new token.',
       )
-    return bearer
+    const { tokenId, ownerId, machineKey } = bearer
+    if (machineKey !== null) this.checkProof(machineKey, token, proof)
+    return { tokenId, ownerId }
+  }
+
+  private checkProof(machineKey: string, token: string, header: string | null): void {
+    const proof = checkLinkProof(machineKey, token, { header, now: this.env.now() })
+    if (proof === 'wrong')
+      throw new HubError(
+        'invalid_api_key',
+        'This token works on the machine it was made for only. Run `gpuhost login`.',
+      )
+    if (proof === 'clock')
+      throw new HubError('clock_wrong', 'This machine’s clock is more than ten minutes off. Set it, and it will link.')
   }
 
   host(machine: Machine): Promise<Enrolled> {

@@ -14,6 +14,7 @@ export interface HostFailure {
   code: string
   /** For people: never a prompt or an answer. */
   message: string
+  /** The client's own name for the request: for the hub's team, never for the host's owner. */
   requestId: string
   attempt: number
   /** Produced before it failed. */

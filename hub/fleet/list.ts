@@ -56,6 +56,11 @@ export function listHosts(env: Pick<Env, 'now'>, db: Db): Promise<ListedHost[]> 
   return list(env, db)
 }
 
+/** As `listHosts`, of one owner. */
+export function hostsOf(env: Pick<Env, 'now'>, db: Db, ownerId: string): Promise<ListedHost[]> {
+  return list(env, db, eq(db.tables.hosts.ownerId, ownerId))
+}
+
 async function list(env: Pick<Env, 'now'>, db: Db, only?: SQL): Promise<ListedHost[]> {
   const { hosts, hubs, links, notices, users } = db.tables
   const rows = await db.query

@@ -1,6 +1,6 @@
 // Host tokens: what an owner's machines enrol with.
 import { and, count, eq, inArray, isNull } from 'drizzle-orm'
-import type { Db } from '../../db/open.ts'
+import type { Db, Queries } from '../../db/open.ts'
 import { transaction } from '../../db/transaction.ts'
 import { type Env, newId } from '../../sdk/env.ts'
 import { HubError } from '../errors.ts'
@@ -16,24 +16,38 @@ export interface Bearer {
   ownerId: string
 }
 
+export interface KnownToken extends Bearer {
+  /** Ed25519, 32 bytes, base64: who shows the token must prove to have it. Null: the token alone is enough. */
+  machineKey: string | null
+}
+
 /** Makes a token. It is returned once and kept nowhere. @throws HubError when there is no such user */
 export async function addHostToken(
   env: Env,
   db: Db,
-  { ownerId, name }: { ownerId: string; name: string },
+  token: { ownerId: string; name: string },
+): Promise<{ id: string; token: string }> {
+  return transaction(db, (tx) => insertHostToken(env, db, tx, { ...token, machineKey: null }))
+}
+
+/** As `addHostToken`, in `tx`; `machineKey` names the one machine it works for. @throws HubError */
+export async function insertHostToken(
+  env: Env,
+  db: Db,
+  tx: Queries,
+  { ownerId, name, machineKey }: { ownerId: string; name: string; machineKey: string | null },
 ): Promise<{ id: string; token: string }> {
   const { hostTokens, users } = db.tables
   const { secret, hash, hint } = makeSecret(env, PREFIX)
   const id = newId(env, 'token')
-  await transaction(db, async (tx) => {
-    const [owner] = await tx.select({ id: users.id }).from(users).where(eq(users.id, ownerId))
-    if (!owner) throw new HubError('not_found', 'There is no such user. Add the user first.')
-    const live = and(eq(hostTokens.ownerId, ownerId), isNull(hostTokens.revokedAt))
-    const [held] = await tx.select({ tokens: count() }).from(hostTokens).where(live)
-    if (Number(held?.tokens ?? 0) >= MOST_PER_OWNER)
-      throw new HubError('invalid_request', `An owner can have ${MOST_PER_OWNER} host tokens. Revoke some first.`)
-    await tx.insert(hostTokens).values({ id, ownerId, name: name.slice(0, 60), hash, hint, createdAt: env.now() })
-  })
+  const [owner] = await tx.select({ id: users.id }).from(users).where(eq(users.id, ownerId))
+  if (!owner) throw new HubError('not_found', 'There is no such user. Add the user first.')
+  const live = and(eq(hostTokens.ownerId, ownerId), isNull(hostTokens.revokedAt))
+  const [held] = await tx.select({ tokens: count() }).from(hostTokens).where(live)
+  if (Number(held?.tokens ?? 0) >= MOST_PER_OWNER)
+    throw new HubError('invalid_request', `An owner can have ${MOST_PER_OWNER} host tokens. Revoke some first.`)
+  const row = { id, ownerId, name: name.slice(0, 60), hash, hint, machineKey, createdAt: env.now() }
+  await tx.insert(hostTokens).values(row)
   return { id, token: secret }
 }
 
@@ -63,13 +77,14 @@ export function looksLikeHostToken(text: string): boolean {
 }
 
 /** For each hash: who its token speaks for, `suspended` where that is nobody for now, `unknown` or revoked. */
-export async function bearersOf(db: Db, hashes: string[]): Promise<(Bearer | 'suspended' | 'unknown')[]> {
+export async function bearersOf(db: Db, hashes: string[]): Promise<(KnownToken | 'suspended' | 'unknown')[]> {
   const { hostTokens, users } = db.tables
   const rows = await db.query
     .select({
       hash: hostTokens.hash,
       tokenId: hostTokens.id,
       ownerId: hostTokens.ownerId,
+      machineKey: hostTokens.machineKey,
       suspendedAt: users.suspendedAt,
     })
     .from(hostTokens)
@@ -79,6 +94,7 @@ export async function bearersOf(db: Db, hashes: string[]): Promise<(Bearer | 'su
   return hashes.map((hash) => {
     const row = found.get(hash)
     if (!row) return 'unknown'
-    return row.suspendedAt === null ? { tokenId: row.tokenId, ownerId: row.ownerId } : 'suspended'
+    const { tokenId, ownerId, machineKey, suspendedAt } = row
+    return suspendedAt === null ? { tokenId, ownerId, machineKey } : 'suspended'
   })
 }

@@ -6,6 +6,7 @@ import type {
   Key as KeyRow,
   Licence,
   Me,
+  NewKey,
   Page,
   PageQuery,
   Receipt,
@@ -14,22 +15,24 @@ import type {
   UsageRow,
   VariantPrice,
 } from '../../sdk/api.ts'
-import { usdDecimal as usd, usdPerMillion } from '../../sdk/money.ts'
+import type { Env } from '../../sdk/env.ts'
+import { type Money, parseUsd, usdDecimal as usd, usdPerMillion } from '../../sdk/money.ts'
 import { receiptText } from '../../sdk/receipts.ts'
 import { findOffer, type Offer } from '../catalog/find.ts'
 import { effectiveClass } from '../catalog/licence.ts'
 import type { ModelRecord } from '../catalog/records.ts'
 import { HubError } from '../errors.ts'
-import type { Bearer } from '../identity/keyring.ts'
+import { allowancesOf, type KeyAllowance } from '../identity/allowances.ts'
 import { addKey, type Key, listKeys, revokeKey } from '../identity/keys.ts'
 import { acknowledge, listAcknowledgements } from '../identity/licences.ts'
 import { userById } from '../identity/users.ts'
 import { type RequestRow, requestOf, requestsOf, usageOf } from '../ledger/receipts.ts'
 import type { Platform } from './platform.ts'
+import type { Holder } from './whose.ts'
 
 /** Who asks, and the hub that answers. */
 export interface Account extends Platform {
-  bearer: Bearer
+  bearer: Holder
 }
 
 const DEFAULT_PAGE = 50
@@ -112,16 +115,29 @@ export async function keys(
   { db, bearer }: Account,
   { limit = DEFAULT_PAGE, before }: PageQuery,
 ): Promise<Page<KeyRow>> {
-  const rows = await listKeys(db, { userId: bearer.userId, limit: 1_000 })
-  return slice(rows.filter((key) => key.revokedAt === null).map(keyRow), limit, before, (row) => row.id)
+  const rows = (await listKeys(db, { userId: bearer.userId, limit: 1_000 })).filter((key) => key.revokedAt === null)
+  const page = slice(rows, limit, before, (row) => row.id)
+  const allowances = await allowancesOf(
+    db,
+    page.data.map(({ id }) => id),
+  )
+  return { data: page.data.map((key) => keyRow(key, allowances.get(key.id))), next: page.next }
 }
 
-export async function createKey({ env, db, bearer }: Account, name: string): Promise<CreatedKey> {
-  const key = await addKey(env, db, { userId: bearer.userId, name })
-  return { ...keyRow(key), key: key.key }
+export async function createKey({ env, db, bearer }: Account, { name, ...wish }: NewKey): Promise<CreatedKey> {
+  assertUnlimited(bearer)
+  const { budget, expiresAt, ...counts } = wish
+  const allowance = {
+    ...counts,
+    ...(budget === undefined ? {} : { budget: parseUsd(budget) }),
+    ...(expiresAt === undefined ? {} : { expiresAt: timeToCome(env, 'expiresAt', expiresAt) }),
+  }
+  const key = await addKey(env, db, { userId: bearer.userId, name, allowance })
+  return { ...keyRow(key, allowance), key: key.key }
 }
 
 export async function deleteKey({ env, db, bearer }: Account, id: string): Promise<DeletedKey> {
+  assertUnlimited(bearer)
   if (!(await revokeKey(env, db, { id, userId: bearer.userId }))) throw notFound()
   return { id, deleted: true }
 }
@@ -180,6 +196,7 @@ function signedReceipt({ seal, nameHost, bearer }: Account, row: RequestRow): Re
     feeNanos: String(row.fee),
     hostShareNanos: String(row.hostShare),
     attempts: row.attempts,
+    resumed: row.resumed,
     host: row.hostId === null ? null : nameHost(row.hostId, bearer.account),
     finishReason: row.finishReason,
     firstTokenMs: row.firstTokenMs,
@@ -223,12 +240,44 @@ export function licenceClass(model: ModelRecord): 'permissive' | 'restricted' {
   return effectiveClass(model) === 'A' ? 'permissive' : 'restricted'
 }
 
-async function keyNames(db: Account['db'], { userId }: Bearer): Promise<Map<string, string>> {
+async function keyNames(db: Account['db'], { userId }: Holder): Promise<Map<string, string>> {
   return new Map((await listKeys(db, { userId, limit: 1_000 })).map((key) => [key.id, key.name]))
 }
 
-function keyRow(key: Key): KeyRow {
-  return { id: key.id, name: key.name, hint: key.hint, createdAt: new Date(key.createdAt).toISOString() }
+function keyRow(key: Key, allowance: Partial<KeyAllowance & { spent: Money }> = {}): KeyRow {
+  const { requestsPerMinute = null, tokensPerMinute = null, concurrency = null } = allowance
+  const { budget = null, spent = 0n, expiresAt = null } = allowance
+  return {
+    id: key.id,
+    name: key.name,
+    hint: key.hint,
+    createdAt: new Date(key.createdAt).toISOString(),
+    requestsPerMinute,
+    tokensPerMinute,
+    concurrency,
+    budget:
+      budget === null
+        ? null
+        : { limit: usd(budget), limitNanos: String(budget), spent: usd(spent), spentNanos: String(spent) },
+    expiresAt: expiresAt === null ? null : new Date(expiresAt).toISOString(),
+  }
+}
+
+/** A key with limits could otherwise make itself one without. */
+function assertUnlimited({ limited }: Holder): void {
+  if (!limited) return
+  throw new HubError(
+    'key_not_allowed',
+    'This key has limits of its own, so it may not make or revoke keys. Use one without, or the dashboard.',
+  )
+}
+
+function timeToCome(env: Env, name: string, text: string): number {
+  const at = Date.parse(text)
+  if (at > env.now()) return at
+  throw new HubError('invalid_request', `'${name}' is not a time to come. Write it like 2027-01-31T12:00:00Z.`, {
+    param: name,
+  })
 }
 
 function instant(name: 'from' | 'to', text: string | undefined): number | null {

@@ -21,24 +21,6 @@ export interface Admission {
   most: Money
 }
 
-/** Who asks. Both headers in use are read; a key in the address never is. @throws HubError 401 or 403 */
-export async function whoAsks({ keyring }: Pick<Gateway, 'keyring'>, request: Request): Promise<Bearer> {
-  const key =
-    /^bearer\s+(\S+)\s*$/i.exec(request.headers.get('authorization') ?? '')?.[1] ?? request.headers.get('x-api-key')
-  const bearer = key ? await keyring.find(key) : null
-  if (!bearer) {
-    throw new HubError(
-      'invalid_api_key',
-      key
-        ? 'This API key is not valid: it is mistyped, unknown or revoked. Check it, or make a new one.'
-        : 'No API key was sent. Send "authorization: Bearer YOUR_KEY".',
-    )
-  }
-  if (bearer.suspended)
-    throw new HubError('account_suspended', 'This account is suspended. Ask the people who run this hub.')
-  return bearer
-}
-
 /** May they, is anyone there, what can it cost. @throws HubError */
 export async function admit(hub: Gateway, bearer: Bearer, ask: Ask, headers: Headers): Promise<Admission> {
   const offer = hub.offers.find(ask.model)

@@ -8,9 +8,11 @@ import type { Traits } from './traits.ts'
 
 /** What a stream keeps so that another host can go on with it. Beyond it, none can. */
 export const MOST_KEPT_BYTES = 256 * 1024
+/** `<think>` and a line's end, or all of a call of a tool up to its arguments. */
+const MOST_MARKS = 32
 const BYTES_PER_CHAR = 2
 const BYTES_PER_ID = 8
-/** Text grows out of many small strings. Written out now and then it takes a tenth of the memory. */
+/** Text grows out of many small strings. Written out now and then, an answer takes a third of the memory. */
 const WRITE_OUT_EVERY = 64
 
 interface Options {
@@ -64,6 +66,12 @@ export class Answer {
   /** Nothing was said that a client would see. */
   get blank(): boolean {
     return this.choices.every((choice) => !hasText(choice))
+  }
+
+  /** Nothing was said, though there was room for more than the marks that an answer may begin with unseen. */
+  get mute(): boolean {
+    const cutShort = this.options.maxTokens <= MOST_MARKS && this.choices.every(({ finish }) => finish === 'length')
+    return this.blank && !cutShort
   }
 
   /** Takes what a host said. @throws EngineError when no engine would say it. */
@@ -181,8 +189,10 @@ export class Answer {
     if (piece.ids && choice.ids) for (const id of piece.ids) choice.ids.push(id)
     else if (!piece.ids && size > 0) choice.ids = null
     fold(choice, piece)
-    // Looking at one character makes the runtime write the string out.
-    if ((++this.pieces & (WRITE_OUT_EVERY - 1)) === 0) choice.content.charCodeAt(0)
+    if (++this.pieces % WRITE_OUT_EVERY === 0) {
+      choice.content = writtenOut(choice.content)
+      choice.reasoning = writtenOut(choice.reasoning)
+    }
     if (!this.kept) return
     this.keptBytes += BYTES_PER_CHAR * size + BYTES_PER_ID * (piece.ids?.length ?? 0)
     if (this.keptBytes > MOST_KEPT_BYTES) this.letGo()
@@ -233,6 +243,11 @@ export class Answer {
     for (const choice of this.choices) choice.ids = null
     this.options.tooLarge()
   }
+}
+
+/** The same text. Looking into it makes the runtime put its parts together. */
+function writtenOut(text: string): string {
+  return text.charCodeAt(0) >= 0 ? text : ''
 }
 
 const SILENCE: Piece = {

@@ -5,6 +5,7 @@ import type { EnginePath } from '../../sdk/wire/frames.ts'
 import { HubError } from '../errors.ts'
 import type { Prompt } from '../metering/count.ts'
 import { parser } from './body.ts'
+import { assertSound } from './schema.ts'
 
 export type Format = 'chat' | 'completion'
 
@@ -21,6 +22,8 @@ export interface Ask {
   prompt: Prompt
   /** Fields an engine gets as the client gave them, plus the prompt. */
   engine: Record<string, unknown>
+  /** Of the body as it came. */
+  bytes: number
 }
 
 const parseChat = parser(ChatRequest)
@@ -41,13 +44,15 @@ const SAMPLING = [
 ] as const
 
 export function readAsk(format: Format, bytes: Uint8Array): Ask {
-  return format === 'chat' ? chatAsk(parseChat(bytes)) : completionAsk(parseCompletion(bytes))
+  const ask = format === 'chat' ? chatAsk(parseChat(bytes)) : completionAsk(parseCompletion(bytes))
+  return { ...ask, bytes: bytes.length }
 }
 
-function chatAsk(request: ChatRequest): Ask {
+function chatAsk(request: ChatRequest): Omit<Ask, 'bytes'> {
   if (request.stream_options && !request.stream) throw streamOptionsWithoutStream()
   const messages = request.messages.map(plainMessage)
   const tools = request.tools?.length ? request.tools : null
+  assertSoundSchemas(request)
   const engine: Record<string, unknown> = { ...given(request, SAMPLING), messages }
   if (tools) {
     Object.assign(engine, { tools, ...given(request, ['tool_choice', 'parallel_tool_calls']) })
@@ -70,6 +75,13 @@ function chatAsk(request: ChatRequest): Ask {
   }
 }
 
+function assertSoundSchemas({ tools, response_format: format }: ChatRequest): void {
+  for (const [at, { function: tool }] of (tools ?? []).entries())
+    if (tool.parameters) assertSound(tool.parameters, `tools.${at}.function.parameters`)
+  if (format?.type === 'json_schema' && format.json_schema.schema)
+    assertSound(format.json_schema.schema, 'response_format.json_schema.schema')
+}
+
 /** Engines hand `reasoning_effort` to the template as this, which changes the prompt. */
 function thinking({ reasoning_effort: effort }: ChatRequest): { thinking?: boolean } {
   return effort ? { thinking: effort !== 'none' } : {}
@@ -78,7 +90,7 @@ function thinking({ reasoning_effort: effort }: ChatRequest): { thinking?: boole
 /** What OpenAI's completions answer when nothing was asked for. */
 const COMPLETION_MAX_TOKENS = 16
 
-function completionAsk(request: CompletionRequest): Ask {
+function completionAsk(request: CompletionRequest): Omit<Ask, 'bytes'> {
   if (request.stream_options && !request.stream) throw streamOptionsWithoutStream()
   const engine: Record<string, unknown> = { ...given(request, SAMPLING), prompt: request.prompt }
   if (typeof request.logprobs === 'number') engine.logprobs = request.logprobs
@@ -117,7 +129,6 @@ function plainMessage(message: ChatMessage): ChatMessage {
     }
   }
 }
-
 
 /** The named fields that were given: absent and null are the same to OpenAI, not to every engine. */
 function given<T extends object, K extends keyof T>(request: T, names: readonly K[]): Partial<Pick<T, K>> {

@@ -10,7 +10,9 @@ import type { Failure, Link } from '../tunnel/link.ts'
 import type { Answer } from './answer.ts'
 import { attemptOn, type Outcome } from './attempt.ts'
 import type { Course, Turn } from './course.ts'
+import { Doubt, failureOf, type Saying } from './doubt.ts'
 import type { Claim } from './engine.ts'
+import { clientsFault, noFirstToken, tookTooLong, unanswered } from './unanswered.ts'
 
 export interface Attempts {
   env: Env
@@ -45,37 +47,31 @@ export class Cancelled extends Error {
 const MOST_ATTEMPTS = 8
 /** A host that lost its link is usually back within a second, one whose engine broke asked again after a few. */
 const RETURN_MS = 8_000
-const LOOK_MS = 100
+const LOOK_MS = 250
 
 /** Resolves when the answer is complete. @throws HubError, or Cancelled. */
 export function answer(attempts: Attempts): Promise<Finisher> {
   return new Loop(attempts).run()
 }
 
-/** What one host said alone, and may be wrong about: that the request is at fault, or that there is nothing to say. */
-interface Doubt {
-  seat: Seat
-  /** The engine's status; null: it said nothing, and that this was all. */
-  status: number | null
-  evidence: Evidence
-}
-
 class Loop {
   private readonly startedAt: number
   private readonly tried = new Map<string, Link>()
+  private readonly doubt: Doubt
   private attempt = 0
   private resumed = 0
+  /** Failures that the request itself may be the cause of. */
   private strikes = 0
-  private lastFailure: Failure | null = null
+  private somebodyLost = false
+  private onlyBusy = true
   /** Who spoke last. */
   private speaker: Seat | null = null
-  /** Two hosts that say the same are believed. */
-  private doubt: Doubt | null = null
   /** To be asked once more, in another way. */
   private again: Seat | null = null
 
   constructor(private readonly on: Attempts) {
     this.startedAt = on.awake.mono()
+    this.doubt = new Doubt(on.health)
   }
 
   async run(): Promise<Finisher> {
@@ -105,36 +101,28 @@ class Loop {
       const next = await course.next(this.tried, this.again)
       this.again = null
       if (next !== 'nobody' && next !== 'cannot') return next
-      const mayReturn = !course.anybody() || this.lastFailure?.class === 'network'
+      const mayReturn = this.somebodyLost || !course.anybody()
       if (!mayReturn || awake.mono() >= until) throw this.nobodyLeft(next)
       await sleep(env, LOOK_MS, signal)
     }
   }
 
   private ask(turn: Turn): Promise<Outcome> {
-    const { awake, log, health, signal, answer, course, limits, answering, whenTaken, requestId } = this.on
-    const { seat, way } = turn
+    const { awake, health, signal, answer, course, limits, answering, whenTaken } = this.on
+    const { seat } = turn
     this.attempt++
     this.tried.set(seat.hostId, seat.link)
-    if (way !== 'restart') {
-      this.resumed++
-      log.info('answer goes on elsewhere', {
-        request: requestId,
-        host: seat.hostId,
-        attempt: this.attempt,
-        by: way,
-        tokens: turn.baseTokens,
-      })
-    }
+    if (turn.way !== 'restart') this.noteMove(turn)
     return attemptOn(seat, this.attempt, turn.question, {
       awake,
       signal,
       patience: health.patience(seat),
       firstTokenBy: (this.speaker ? awake.mono() : this.startedAt) + limits.firstTokenMs,
       endBy: this.startedAt + limits.lifetimeMs,
-      couldMove: () => course.couldMove(this.tried),
+      couldMove: () => this.mayAskOneMore() && course.couldMove(this.tried),
       begun: () => {
         this.speaker = seat
+        if (turn.way !== 'restart') this.resumed++
         answering(seat, this.attempt)
       },
       piece: (piece) => answer.take(piece),
@@ -143,92 +131,66 @@ class Loop {
     })
   }
 
-  /** An answer without a word is believed when two hosts give it. */
   private believes({ seat }: Turn, { tokens }: Outcome): boolean {
-    const { answer } = this.on
-    if (answer.blank && this.doubt?.status !== null) {
-      this.settleDoubt('engine')
-      this.note(seat, EMPTY)
-      this.doubt = { seat, status: null, evidence: this.evidence(EMPTY, tokens) }
-      return false
+    if (!this.on.answer.mute) {
+      this.doubt.settle('engine')
+      return true
     }
-    this.settleDoubt(answer.blank ? 'client' : 'engine')
-    return true
+    return this.doubted('blank', seat, tokens)
   }
 
-  /** One host may be wrong about whose fault it is; two are believed. @throws HubError */
+  /** @throws HubError when a second host refuses it too. */
   private blamed({ seat, way }: Turn, status: number): void {
-    const failure = refusedBy(status)
-    this.note(seat, failure)
-    if (way !== 'restart') {
-      // It was the hub that asked in this way, not the client.
-      this.on.course.refused.add(way)
-      this.again = seat
+    if (way === 'restart') {
+      if (this.doubted(status, seat, 0)) throw clientsFault(status)
       return
     }
-    const agreed = this.doubt !== null && this.doubt.status !== null
-    this.settleDoubt(agreed ? 'client' : 'engine')
-    this.doubt = { seat, status, evidence: this.evidence(failure, 0) }
-    if (!agreed) return
-    this.settleDoubt('client')
-    throw clientsFault(status)
+    const failure: Failure = { class: 'hub', code: 'cannot_go_on', message: `The engine cannot go on by ${way}.` }
+    this.noteFailure(seat, failure)
+    this.on.health.failed(seat, failure, this.evidence(failure, 0))
+    this.on.course.refused.add(way)
+    this.again = seat
+  }
+
+  private doubted(saying: Saying, seat: Seat, tokens: number): boolean {
+    const failure = failureOf(saying)
+    this.onlyBusy = false
+    this.noteFailure(seat, failure)
+    return this.doubt.raise(saying, seat, this.evidence(failure, tokens))
   }
 
   private failed(seat: Seat, failure: Failure, tokens: number): void {
-    this.lastFailure = failure
-    this.note(seat, failure)
-    this.on.health.failed(seat, failure, this.evidence(failure, tokens))
+    this.somebodyLost ||= failure.class === 'network'
+    this.onlyBusy &&= failure.code.startsWith('refused:')
     if (!isGone(failure)) this.strikes++
+    this.noteFailure(seat, failure)
+    this.on.health.failed(seat, failure, this.evidence(failure, tokens))
   }
 
   /** @throws HubError when the request has had its chances. */
   private goOnOrRefuse(): void {
     const { limits, awake } = this.on
     const spentMs = awake.mono() - this.startedAt
-    if (spentMs >= limits.lifetimeMs)
-      throw new HubError('upstream_timeout', 'The answer took longer than any may. Nothing was billed. Ask for less.')
-    if (!this.speaker && spentMs >= limits.firstTokenMs) {
-      throw new HubError('upstream_timeout', 'No host gave a first token in time. Nothing was billed. Try again.')
-    }
+    if (spentMs >= limits.lifetimeMs) throw tookTooLong()
+    if (!this.speaker && spentMs >= limits.firstTokenMs) throw noFirstToken()
     if (this.strikes >= limits.attempts || this.attempt >= MOST_ATTEMPTS) throw this.nobodyLeft('nobody')
   }
 
-  private nobodyLeft(why: 'nobody' | 'cannot'): HubError {
-    const { answer } = this.on
-    if (this.doubt && this.doubt.status !== null) {
-      const { status } = this.doubt
-      this.settleDoubt('client')
-      return clientsFault(status)
-    }
-    this.settleDoubt('engine')
-    if (this.attempt === 0) {
-      return new HubError(
-        'no_capacity',
-        'No host is free for this model right now. Nothing was billed. Try again in a few seconds.',
-      )
-    }
-    if (answer.visible) {
-      const how = why === 'cannot' ? 'an answer of this kind cannot go on elsewhere' : 'no other could go on with it'
-      return new HubError(
-        'upstream_error',
-        `The host failed after the answer had begun, and ${how}. Nothing was billed. Try again.`,
-      )
-    }
-    return new HubError(
-      'upstream_error',
-      this.attempt === 1
-        ? 'The only host asked has failed. Nothing was billed. Try again.'
-        : `All ${this.attempt} hosts asked have failed. Nothing was billed. Try again.`,
-    )
+  /** Whether another could still be asked if the one that is asked now were given up. */
+  private mayAskOneMore(): boolean {
+    return this.strikes + 1 < this.on.limits.attempts && this.attempt < MOST_ATTEMPTS
   }
 
-  /** Whose trouble it was in the end. */
-  private settleDoubt(whose: 'client' | 'engine'): void {
-    const { doubt } = this
-    if (!doubt) return
-    this.doubt = null
-    const failure = doubt.status === null ? EMPTY : refusedBy(doubt.status)
-    this.on.health.failed(doubt.seat, { ...failure, class: whose }, doubt.evidence)
+  private nobodyLeft(why: 'nobody' | 'cannot'): HubError {
+    const { refusal } = this.doubt
+    this.doubt.settle(refusal === null ? 'engine' : 'client')
+    if (refusal !== null) return clientsFault(refusal)
+    return unanswered({
+      attempts: this.attempt,
+      onlyBusy: this.onlyBusy,
+      visible: this.on.answer.visible,
+      cannot: why === 'cannot',
+    })
   }
 
   private finisher(seat: Seat, claim: Claim): Finisher {
@@ -244,28 +206,20 @@ class Loop {
     return { requestId: this.on.requestId, attempt: this.attempt, tokens, message }
   }
 
-  private note(seat: Seat, { class: whose, code, message }: Failure): void {
+  private noteFailure({ hostId: host }: Seat, { class: whose, code, message }: Failure): void {
     const { log, requestId: request } = this.on
-    log.warn('attempt failed', { request, host: seat.hostId, attempt: this.attempt, class: whose, code, message })
+    log.warn('attempt failed', { request, host, attempt: this.attempt, class: whose, code, message })
   }
-}
 
-const EMPTY: Failure = { class: 'engine', code: 'empty', message: 'The engine ended its answer without a word.' }
-
-function refusedBy(status: number): Failure {
-  return { class: 'engine', code: `status_${status}`, message: 'The engine refused the request.' }
+  private noteMove({ seat: { hostId: host }, way: by, baseTokens: tokens }: Turn): void {
+    const { log, requestId: request } = this.on
+    log.info('answer goes on elsewhere', { request, host, attempt: this.attempt, by, tokens })
+  }
 }
 
 /** The host itself went away, was busy, or was not asked at all: no sign that the request is one that breaks engines. */
 function isGone({ class: whose, code }: Failure): boolean {
   return whose === 'network' || whose === 'hub' || code === 'stopping' || code.startsWith('refused:')
-}
-
-function clientsFault(status: number): HubError {
-  return new HubError(
-    'invalid_request',
-    `The engine refused this request (${status}). Check the parameters; nothing was billed.`,
-  )
 }
 
 /** What the finisher claims, with what was there before it. */

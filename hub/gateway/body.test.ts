@@ -1,15 +1,22 @@
 import { expect, test } from 'bun:test'
 import { ChatRequest, limits } from '../../sdk/openai.ts'
-import { virtualEnv } from '../../sdk/testing.ts'
+import { systemEnv } from '../../sdk/env.ts'
+import { type VirtualEnv, virtualEnv } from '../../sdk/testing.ts'
 import { HubError } from '../errors.ts'
 import { Cancelled } from './attempts.ts'
-import { parser, readBytes } from './body.ts'
+import { Bodies, parser } from './body.ts'
 
 const parse = parser(ChatRequest)
 const bytes = (value: unknown) => new TextEncoder().encode(typeof value === 'string' ? value : JSON.stringify(value))
 const good = { model: 'm', messages: [{ role: 'user', content: 'hi' }] }
 const post = (body: BodyInit, headers: Record<string, string> = { 'content-type': 'application/json' }) =>
   new Request('http://hub/v1/chat/completions', { method: 'POST', body, headers })
+
+const read = async (request: Request) => new Bodies(virtualEnv()).readJson(request)
+const thrown = (error: HubError) => error
+const settled = async () => {
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+}
 
 function refused(work: () => unknown): HubError {
   try {
@@ -50,33 +57,76 @@ test('fields nobody knows are let pass, to be dropped later', () => {
 
 test('a body beyond the limit is refused, announced or not', async () => {
   const big = 'x'.repeat(limits.bodyBytes + 1)
-  const announced = await readBytes(virtualEnv(), post(big)).catch((error) => error)
-  expect(announced.code).toBe('request_too_large')
+  const announced = await read(post(big)).catch(thrown)
+  expect((announced as HubError).code).toBe('request_too_large')
   const source = new ReadableStream({
     pull(controller) {
       controller.enqueue(new Uint8Array(1024 * 1024))
     },
   })
-  const unannounced = await readBytes(virtualEnv(), post(source)).catch((error) => error)
-  expect(unannounced.code).toBe('request_too_large')
+  const unannounced = await read(post(source)).catch(thrown)
+  expect((unannounced as HubError).code).toBe('request_too_large')
 })
 
-test('a body that trickles in is cut off after fifteen seconds', async () => {
-  const env = virtualEnv()
-  const reading = readBytes(env, post(new ReadableStream({ pull: () => new Promise(() => {}) }))).catch(
-    (error) => error,
-  )
-  await env.advance(14_999)
-  await env.advance(2)
-  expect((await reading).code).toBe('request_body_timeout')
+/** A body that goes on for ever at this rate. */
+function dripping(env: VirtualEnv, bytesPerSecond: number): ReadableStream {
+  return new ReadableStream({
+    pull: (controller) =>
+      new Promise<void>((resolve) => {
+        env.timer(1_000, () => {
+          controller.enqueue(new Uint8Array(bytesPerSecond))
+          resolve()
+        })
+      }),
+  })
+}
+
+test.each([
+  ['never comes', 0, 3_000],
+  ['comes with a byte a second', 1, 3_000],
+  ['comes with less than a kilobyte a second', 1_000, 3_000],
+  ['takes longer than fifteen seconds', 20_000, 15_000],
+])('(43) a body that %s is cut off', async (_, bytesPerSecond, afterMs) => {
+  const env = { ...virtualEnv(), soon: systemEnv.soon }
+  const bodies = new Bodies(env)
+  let error: HubError | null = null
+  const reading = bodies.readJson(post(dripping(env, bytesPerSecond))).catch((caught: HubError) => (error = caught))
+  await env.advance(afterMs - 1)
+  expect(error).toBeNull()
+  await env.advance(1)
+  await reading
+  expect(error).toMatchObject({ code: 'request_body_timeout', status: 408 })
+})
+
+test('(43) bodies being read take no more memory together than they may', async () => {
+  const bodies = new Bodies(virtualEnv())
+  const fourMegabytes = () => {
+    const parts = [new Uint8Array(4 * 1024 * 1024)]
+    return new ReadableStream({
+      // Begun and never finished.
+      pull(controller) {
+        const part = parts.pop()
+        if (!part) return new Promise<void>(() => {})
+        controller.enqueue(part)
+      },
+    })
+  }
+  const refused: string[] = []
+  const read = () => void bodies.readJson(post(fourMegabytes())).catch((error: HubError) => refused.push(error.code))
+  for (let at = 0; at < 128; at++) read()
+  await settled()
+  expect(refused).toEqual([])
+  read()
+  await settled()
+  expect(refused).toEqual(['no_capacity'])
 })
 
 test.each([
   [{ 'content-type': 'text/plain' }, 'unsupported_media_type'],
   [{ 'content-type': 'application/json', 'content-encoding': 'gzip' }, 'unsupported_media_type'],
 ])('%p is refused', async (headers, code) => {
-  const error = await readBytes(virtualEnv(), post('{}', headers as Record<string, string>)).catch((thrown) => thrown)
-  expect(error.code).toBe(code)
+  const error = await read(post('{}', headers as Record<string, string>)).catch(thrown)
+  expect((error as HubError).code as string).toBe(code)
 })
 
 test('a client that hangs up in the middle of its body has left; nothing failed', async () => {
@@ -88,5 +138,6 @@ test('a client that hangs up in the middle of its body has left; nothing failed'
     },
   })
   const init = { method: 'POST', body, signal: left.signal, duplex: 'half' }
-  expect(readBytes(virtualEnv(), new Request('http://hub/v1/chat/completions', init))).rejects.toBeInstanceOf(Cancelled)
+  const error = await read(new Request('http://hub/v1/chat/completions', init)).catch(thrown)
+  expect(error).toBeInstanceOf(Cancelled)
 })

@@ -2,79 +2,139 @@
 import type { TSchema, Static } from '@sinclair/typebox'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import type { ValueError } from '@sinclair/typebox/errors'
-import type { Env } from '../../sdk/env.ts'
+import type { Cancel, Env } from '../../sdk/env.ts'
 import { limits } from '../../sdk/openai.ts'
 import { HubError } from '../errors.ts'
 import { Cancelled } from './attempts.ts'
 
-/** A body that has not arrived by then is not worth waiting for. */
-const BODY_DEADLINE_MS = 15_000
+/** How often a body is looked at while it comes: it has to keep moving, and to be there after the last look. */
+const LOOK_MS = 3_000
+const LOOKS = 5
+const LEAST_BYTES_PER_SECOND = 1_024
+/** Of all bodies that are being read. */
+const MOST_READING_BYTES = 512 * 1024 * 1024
 
-/** The whole body. @throws HubError 413, 415 or 408, or Cancelled */
-export async function readBytes(env: Env, request: Request): Promise<Uint8Array> {
-  const type = request.headers.get('content-type') ?? 'application/json'
-  if (!/^application\/(.*\+)?json\b/i.test(type)) {
-    throw new HubError('unsupported_media_type', 'The body must be JSON: send "content-type: application/json".')
+interface Arrival {
+  bytes: number
+  mostBytes: number
+  over: boolean
+}
+
+export class Bodies {
+  private reading = 0
+
+  constructor(private readonly env: Env) {}
+
+  /** The whole body of a request for an answer. @throws HubError as `read`, and 415 */
+  readJson(request: Request): Promise<Uint8Array> {
+    assertPlainJson(request.headers)
+    return this.read(request, limits.bodyBytes)
   }
-  const encoding = request.headers.get('content-encoding')
-  if (encoding && encoding !== 'identity') {
-    throw new HubError(
-      'unsupported_media_type',
-      'Compressed bodies are not read: send the JSON as it is, without content-encoding.',
-    )
+
+  /** The whole body. @throws HubError 413, 408 or 503; Cancelled */
+  async read(request: Request, mostBytes: number): Promise<Uint8Array> {
+    if (Number(request.headers.get('content-length') ?? 0) > mostBytes) throw tooLarge(mostBytes)
+    if (!request.body) return new Uint8Array(0)
+    const arrival: Arrival = { bytes: 0, mostBytes, over: false }
+    const late = this.lateness(arrival)
+    try {
+      return await Promise.race([this.collect(request.body, arrival), late.promise])
+    } catch (error) {
+      // What the runtime throws when a client hangs up in the middle of its body.
+      if (request.signal.aborted) throw new Cancelled()
+      throw error
+    } finally {
+      late.cancel()
+      arrival.over = true
+      this.reading -= arrival.bytes
+    }
   }
-  if (Number(request.headers.get('content-length') ?? 0) > limits.bodyBytes) throw tooLarge()
-  try {
-    return await withDeadline(env, request.body ? collect(request.body) : Promise.resolve(new Uint8Array(0)))
-  } catch (error) {
-    // What the runtime throws when a client hangs up in the middle of its body.
-    if (request.signal.aborted) throw new Cancelled()
-    throw error
+
+  private async collect(body: ReadableStream<Uint8Array>, arrival: Arrival): Promise<Uint8Array> {
+    const parts: Uint8Array[] = []
+    for await (const part of body) {
+      if (arrival.over) break
+      arrival.bytes += part.length
+      this.reading += part.length
+      if (arrival.bytes > arrival.mostBytes) throw tooLarge(arrival.mostBytes)
+      if (this.reading > MOST_READING_BYTES) throw tooMuch()
+      parts.push(part)
+    }
+    return parts.length === 1 ? parts[0]! : Buffer.concat(parts)
+  }
+
+  /** Rejects when the body comes too slowly, or takes too long. */
+  private lateness(arrival: Arrival): { promise: Promise<never>; cancel: Cancel } {
+    const { promise, reject } = Promise.withResolvers<never>()
+    let looks = 0
+    let before = 0
+    let cancel: Cancel
+    const lookLater = () => {
+      cancel = this.env.timer(LOOK_MS, () => {
+        const moved = arrival.bytes - before
+        before = arrival.bytes
+        if (++looks === LOOKS) reject(tooLate(`did not arrive within ${(LOOKS * LOOK_MS) / 1_000} seconds`))
+        else if (moved < (LEAST_BYTES_PER_SECOND * LOOK_MS) / 1_000)
+          reject(tooLate('came with less than 1 KB a second'))
+        else lookLater()
+      })
+    }
+    lookLater()
+    return { promise, cancel: () => cancel() }
   }
 }
 
 /** Parses and checks. The first field at fault is named as OpenAI names it. @throws HubError 400 */
 export function parser<T extends TSchema>(schema: T): (bytes: Uint8Array) => Static<T> {
   const compiled = TypeCompiler.Compile(schema)
-  const utf8 = new TextDecoder('utf-8', { fatal: true })
   return (bytes) => {
-    assertShallow(bytes)
-    let value: unknown
-    try {
-      value = JSON.parse(utf8.decode(bytes))
-    } catch {
-      throw new HubError('invalid_json', 'The body is not valid JSON. Check quotes, commas and the encoding (UTF-8).')
-    }
+    const value = jsonIn(bytes)
     if (compiled.Check(value)) return value
     throw invalid(blame(compiled.Errors(value)))
   }
 }
 
-async function collect(body: ReadableStream<Uint8Array>): Promise<Uint8Array> {
-  const parts: Uint8Array[] = []
-  let length = 0
-  for await (const part of body) {
-    length += part.length
-    if (length > limits.bodyBytes) throw tooLarge()
-    parts.push(part)
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+/** @throws HubError 400 */
+export function jsonIn(bytes: Uint8Array): unknown {
+  assertShallow(bytes)
+  try {
+    return JSON.parse(utf8.decode(bytes))
+  } catch {
+    throw new HubError('invalid_json', 'The body is not valid JSON. Check quotes, commas and the encoding (UTF-8).')
   }
-  return parts.length === 1 ? parts[0]! : Buffer.concat(parts)
 }
 
-function withDeadline<T>(env: Env, work: Promise<T>): Promise<T> {
-  const late = Promise.withResolvers<never>()
-  const cancel = env.timer(BODY_DEADLINE_MS, () =>
-    late.reject(
-      new HubError('request_body_timeout', 'The body did not arrive within 15 seconds. Send it without pauses.'),
-    ),
-  )
-  return Promise.race([work, late.promise]).finally(cancel)
+function assertPlainJson(headers: Headers): void {
+  const type = headers.get('content-type') ?? 'application/json'
+  if (!/^application\/(.*\+)?json\b/i.test(type)) {
+    throw new HubError('unsupported_media_type', 'The body must be JSON: send "content-type: application/json".')
+  }
+  const encoding = headers.get('content-encoding')
+  if (encoding && encoding !== 'identity') {
+    throw new HubError(
+      'unsupported_media_type',
+      'Compressed bodies are not read: send the JSON as it is, without content-encoding.',
+    )
+  }
 }
 
-function tooLarge(): HubError {
+function tooLate(how: string): HubError {
+  return new HubError('request_body_timeout', `The body ${how}. Send it without pauses.`)
+}
+
+function tooLarge(mostBytes: number): HubError {
   return new HubError(
     'request_too_large',
-    `The body is larger than ${limits.bodyBytes / 1024 / 1024} MiB. Send a shorter prompt.`,
+    `The body is larger than ${(mostBytes / 1024).toLocaleString('en')} KiB. Send less.`,
+  )
+}
+
+function tooMuch(): HubError {
+  return new HubError(
+    'no_capacity',
+    'The hub is reading as much as it can. Nothing was billed. Try again in a few seconds.',
   )
 }
 

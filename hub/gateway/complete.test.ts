@@ -93,7 +93,7 @@ describe.each(testDialects)('a paid request on %s', (database) => {
     expect(payloads).toContain('[DONE]')
   })
 
-  test('a client who hangs up stops the engine and pays for the tokens written until then', async () => {
+  test('a client who hangs up stops the engine and pays for the tokens written until then (F-disc)', async () => {
     await using hub = await startHub({ database, credit: { ada: '$1' }, hosts: { berlin: { hangAfterTokens: 12 } } })
     const ada = hub.as('ada')
     const { tally } = hub.host('berlin').engine
@@ -116,7 +116,7 @@ describe.each(testDialects)('a paid request on %s', (database) => {
     expect(row!.cost).toBe(charge(price, { prompt: truth.prompt.length, completion: 12 }))
   })
 
-  test('a client who hangs up before the first token pays nothing', async () => {
+  test('a client who hangs up before the first token pays nothing (F-disc0)', async () => {
     await using hub = await startHub({ database, credit: { ada: '$1' }, hosts: { berlin: {} } })
     const { engine } = hub.host('berlin')
     engine.block()
@@ -130,7 +130,7 @@ describe.each(testDialects)('a paid request on %s', (database) => {
   })
 })
 
-test('a host that dies before its first token is not noticed, and not paid', async () => {
+test('a host that dies before its first token is not noticed, and not paid (F-kill0)', async () => {
   await using hub = await startHub({
     credit: { ada: '$1' },
     hosts: { dying: { death: { afterTokens: 0, how: 'cut' } }, good: {} },
@@ -179,17 +179,20 @@ test.each([
 test.each([
   ['by its status', { refuseStatus: 400 }],
   ['in its stream', { refuseStatus: 400, refuseLate: true }],
-])('a refusal by one engine, %s, is checked with another before it becomes the client’s', async (_, conduct) => {
-  await using hub = await startHub({ credit: { ada: '$1' }, hosts: { wrong: conduct, right: {} } })
-  const ada = hub.as('ada')
-  for (let round = 0; round < 2; round++) expect((await ada.chat('hello')).status).toBe(200)
-  hub.host('right').engine.set(conduct)
-  const refused = await ada.chat('hello')
-  expect([refused.status, ((await refused.json()) as { error: { code: string } }).error.code]).toEqual([
-    400,
-    'invalid_request',
-  ])
-})
+])(
+  'a refusal by one engine, %s, is checked with another before it becomes the client’s (F-400)',
+  async (_, conduct) => {
+    await using hub = await startHub({ credit: { ada: '$1' }, hosts: { wrong: conduct, right: {} } })
+    const ada = hub.as('ada')
+    for (let round = 0; round < 2; round++) expect((await ada.chat('hello')).status).toBe(200)
+    hub.host('right').engine.set(conduct)
+    const refused = await ada.chat('hello')
+    expect([refused.status, ((await refused.json()) as { error: { code: string } }).error.code]).toEqual([
+      400,
+      'invalid_request',
+    ])
+  },
+)
 
 test.each([
   ['claims 1.01 times the tokens', { claimFactor: 1.01 }],
@@ -281,7 +284,7 @@ test('the raw completions format works for text and for token ids', async () => 
   expect(byText.usage.completion_tokens).toBe(8)
 })
 
-test('what a request holds never exceeds the balance, and comes back', async () => {
+test('what a request holds never exceeds the balance, and comes back (F-low)', async () => {
   await using hub = await startHub({ credit: { poor: '$0.000001' }, hosts: { berlin: {} } })
   const refused = await hub.as('poor').chat('hello')
   expect([refused.status, refused.headers.get('x-should-retry')]).toEqual([402, 'false'])

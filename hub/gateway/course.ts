@@ -4,6 +4,7 @@ import { sleep } from '../../sdk/env.ts'
 import { tokenizerOf } from '../catalog/find.ts'
 import type { RawForm, TokenizerName } from '../catalog/records.ts'
 import type { Agreed } from '../metering/agree.ts'
+import { HubError } from '../errors.ts'
 import { MeterBusyError } from '../metering/meter.ts'
 import type { Seat } from '../routing/turns.ts'
 import type { Link } from '../tunnel/link.ts'
@@ -46,10 +47,14 @@ const METER_RETRY_MS = 100
 const METER_RETRIES = 30
 
 const NO_SEAT = { tokenIds: false, contextTokens: 0 }
+const BEST_SEAT = { tokenIds: true, contextTokens: Number.POSITIVE_INFINITY }
+const SOMETHING: Agreed = { ids: [], text: '', tokens: 0 }
 
 export class Course {
   /** Ways an engine has refused to go on. */
   readonly refused = new Set<Way>()
+  /** What the answer stands at, until the next attempt; undefined: not looked at yet. */
+  private stands: Agreed | null | undefined
   private readonly raw: RawForm | null
   private readonly tokenizer: TokenizerName
   private readonly variant: string
@@ -66,7 +71,8 @@ export class Course {
 
   /** The next attempt; the answer stands where it begins. `again` is asked again, in another way. */
   async next(tried: Tried, again: Seat | null): Promise<Next> {
-    const said = await this.said()
+    if (this.stands === undefined) this.stands = await this.said()
+    const said = this.stands
     const broken = this.broken(said)
     if (said && wayOn({ ...broken, seat: NO_SEAT }) === 'finish') {
       this.goOn(said, said.ids)
@@ -76,15 +82,22 @@ export class Course {
     let next: Next = 'nobody'
     for (const seat of this.candidates(tried, again)) {
       const way = wayOn({ ...broken, seat })
-      if (way !== null && way !== 'finish') return { seat, way, ...(await this.question(seat, way, said)) }
+      if (way !== null && way !== 'finish') {
+        this.stands = undefined
+        return { seat, way, ...(await this.question(seat, way, said)) }
+      }
       next = 'cannot'
     }
     return next
   }
 
-  /** Whether a host that has not failed yet could be asked instead. */
+  /** Whether a host that has not failed yet could take over now. */
   couldMove(tried: Tried): boolean {
-    return this.hub.turns.any(this.variant, tried)
+    const { kept } = this.options.answer
+    return (
+      wayOn({ ...this.broken(kept ? SOMETHING : null), seat: BEST_SEAT }) !== null &&
+      this.hub.turns.any(this.variant, tried)
+    )
   }
 
   /** Whether any host serves what was asked for. */
@@ -199,7 +212,8 @@ export class Course {
       try {
         return await count()
       } catch (error) {
-        if (!(error instanceof MeterBusyError) || retries === METER_RETRIES) throw error
+        if (!(error instanceof MeterBusyError)) throw error
+        if (retries === METER_RETRIES) throw new HubError('no_capacity', error.message, { cause: error })
         await sleep(this.hub.env, METER_RETRY_MS)
       }
     }

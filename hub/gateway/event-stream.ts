@@ -1,5 +1,7 @@
 // Server-sent events to one client: written as they come, never faster than the client reads.
 
+import type { Env } from '../../sdk/env.ts'
+
 /** The controller of Bun's `type: "direct"` streams: a write is handed to the socket without a queue in between. */
 interface DirectController {
   write(chunk: string): number | Promise<number>
@@ -9,6 +11,14 @@ interface DirectController {
 
 /** Text waiting for a client that does not read. Beyond it the client is taken for gone. */
 const MAX_WAITING_CHARS = 4 * 1024 * 1024
+
+interface Options {
+  env: Pick<Env, 'timer'>
+  /** A client that takes nothing for so long is given up. */
+  stallMs: number
+  /** Called as the last bytes are about to be handed over. */
+  ending(): void
+}
 
 /** `Item` is what an event stood for: those that were never handed to the network are in `unwritten`. */
 export class EventStream<Item> {
@@ -23,7 +33,10 @@ export class EventStream<Item> {
   private readonly closed = Promise.withResolvers<void>()
 
   /** `gone` is called once if the client leaves, or is given up, before `end`. */
-  constructor(private readonly gone: () => void) {
+  constructor(
+    private readonly gone: () => void,
+    private readonly options: Options,
+  ) {
     const source = {
       type: 'direct',
       pull: (controller: DirectController) => {
@@ -52,7 +65,7 @@ export class EventStream<Item> {
   flush(): void {
     if (this.over || this.waiting === '') return
     if (this.congested || !this.controller) {
-      if (this.waiting.length > MAX_WAITING_CHARS) this.lose()
+      if (this.waiting.length > MAX_WAITING_CHARS) this.lose(unread())
       return
     }
     const text = this.waiting
@@ -81,27 +94,34 @@ export class EventStream<Item> {
     }
     if (this.over) return false
     this.over = true
+    this.options.ending()
     await this.controller?.end()
     this.closed.resolve()
     return true
   }
 
-  private lose(): void {
+  /** With a reason the connection is reset; without one it is closed already. */
+  private lose(reason?: Error): void {
     if (this.over) return
     this.over = true
     this.pulled.resolve()
-    this.closed.resolve()
+    if (reason && this.controller) this.closed.reject(reason)
+    else this.closed.resolve()
     this.release()
     this.gone()
   }
 
   private async drain(written: number | Promise<number>): Promise<void> {
     this.congested = true
+    const { env, stallMs } = this.options
+    const giveUp = env.timer(stallMs, () => this.lose(unread()))
     try {
       await written
       await this.controller?.flush(true)
     } catch {
       return this.lose()
+    } finally {
+      giveUp()
     }
     this.congested = false
     if (this.waiting === '') this.release()
@@ -113,4 +133,8 @@ export class EventStream<Item> {
     this.takers = []
     for (const then of takers) then()
   }
+}
+
+function unread(): Error {
+  return new Error('the client does not read')
 }

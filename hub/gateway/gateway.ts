@@ -10,7 +10,14 @@ import type { Meter } from '../metering/meter.ts'
 import type { Health } from '../routing/health.ts'
 import type { Turns } from '../routing/turns.ts'
 import type { Awake } from '../tunnel/awake.ts'
+import type { Bodies } from './body.ts'
+import type { Budgets } from './budgets.ts'
+import type { Onces } from './onces.ts'
+import type { Quotas } from './quotas.ts'
+import type { Live } from './live.ts'
+import type { Run } from './run.ts'
 import type { Running } from './running.ts'
+import type { Strangers } from './strangers.ts'
 
 export interface Gateway {
   env: Env
@@ -27,6 +34,12 @@ export interface Gateway {
   ledger: Ledger
   meter: Meter
   running: Running
+  live: Live<Run>
+  bodies: Bodies
+  onces: Onces
+  quotas: Quotas
+  budgets: Budgets
+  strangers: Strangers
   /** Names a host to one account: stable there, and unlike the name any other account sees. */
   nameHost: (hostId: string, account: string) => string
   /** Keeps the prefix caches of accounts apart on a shared engine. */

@@ -1,5 +1,6 @@
 // What every answer on an API route carries, errors included.
 import { usdPerMillion } from '../../sdk/money.ts'
+import type { Call } from './complete.ts'
 import type { Run } from './run.ts'
 
 const EXPOSED = [
@@ -14,6 +15,13 @@ const EXPOSED = [
   'x-gpuhub-host',
   'x-gpuhub-precision',
   'x-gpuhub-cost',
+  'idempotent-replayed',
+  'x-ratelimit-limit-requests',
+  'x-ratelimit-remaining-requests',
+  'x-ratelimit-reset-requests',
+  'x-ratelimit-limit-tokens',
+  'x-ratelimit-remaining-tokens',
+  'x-ratelimit-reset-tokens',
 ].join(', ')
 
 const ALLOWED = [
@@ -54,9 +62,10 @@ export function preflight(request: Request, requestId: string): Response {
 }
 
 /** What an answer adds: the price it was admitted at, and who gave it. */
-export function answerHeaders(call: { request: Request; requestId: string }, run: Run): Record<string, string> {
+export function answerHeaders(call: Pick<Call, 'request' | 'requestId' | 'quota'>, run: Run): Record<string, string> {
   const headers = {
     ...apiHeaders(call.request, call.requestId),
+    ...call.quota?.headers(),
     'x-gpuhub-price-prompt': usdPerMillion(run.price.prompt),
     'x-gpuhub-price-completion': usdPerMillion(run.price.completion),
     'x-gpuhub-precision': run.precision,

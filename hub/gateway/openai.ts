@@ -1,12 +1,16 @@
 // The OpenAI-compatible door: which addresses it answers, and how a refusal looks there.
+import type { ErrorCode } from '../../sdk/codes.ts'
 import { newId } from '../../sdk/env.ts'
-import { asHubError, errorBody, errorHeaders, HubError } from '../errors.ts'
+import { asHubError, errorBody, errorHeaders } from '../errors.ts'
 import type { Ask } from './ask.ts'
 import { Cancelled } from './attempts.ts'
-import { complete } from './complete.ts'
+import { type Call, complete } from './complete.ts'
+import { type Connection, IDLE_SECONDS } from './connection.ts'
 import type { Gateway } from './gateway.ts'
 import { apiHeaders, preflight } from './headers.ts'
+import { allow } from './methods.ts'
 import { listModels, retrieveModel } from './models.ts'
+import { anybody } from './who.ts'
 
 type Route = { name: Ask['format'] } | { name: 'models' } | { name: 'model'; id: string }
 
@@ -36,19 +40,25 @@ export async function answerInference(
   hub: Gateway,
   route: Route,
   request: Request,
-  keepOpen: () => void,
+  connection: Connection,
 ): Promise<Response> {
   const requestId = newId(hub.env, 'req')
   if (request.method === 'OPTIONS') return preflight(request, requestId)
   try {
     if (route.name === 'models' || route.name === 'model') {
       allow(request, 'GET', 'HEAD')
+      await anybody(hub, { request, connection })
       const body = route.name === 'models' ? listModels(hub) : retrieveModel(hub, route.id)
       return Response.json(body, { headers: apiHeaders(request, requestId) })
     }
     allow(request, 'POST')
-    return await complete(hub, { request, requestId, format: route.name, keepOpen })
+    const call: Call = { request, requestId, format: route.name, connection, quota: null, first: null }
+    const response = await complete(hub, call)
+    // A stream watches its reader itself; a whole answer is Bun's to send, and so to cut.
+    if (!isStream(response)) connection.quietFor(hub.config.stallSeconds)
+    return response
   } catch (error) {
+    connection.quietFor(IDLE_SECONDS)
     return refusal(hub, request, requestId, error)
   }
 }
@@ -62,12 +72,23 @@ export function refusal(hub: Pick<Gateway, 'log'>, request: Request, requestId: 
     hub.log.error('a request failed inside the hub', { request: requestId, error: describe(known.cause ?? known) })
   }
   const headers = { ...apiHeaders(request, requestId), ...errorHeaders(known) }
+  if (leavesBody(request, known.code)) headers.connection = 'close'
   return Response.json(errorBody(known, requestId), { status: known.status, headers })
 }
 
-function allow(request: Request, ...methods: string[]): void {
-  if (methods.includes(request.method)) return
-  throw new HubError('method_not_allowed', `This address takes ${methods.join(' and ')}, not ${request.method}.`)
+/** A rest of the body as small as this is read and dropped; with a larger one the connection is closed. */
+const SMALL_REST_BYTES = 64 * 1024
+
+/** Whether more of the body is on its way than is worth waiting for. */
+function leavesBody(request: Request, code: ErrorCode): boolean {
+  if (code === 'request_too_large' || code === 'request_body_timeout') return true
+  if (request.bodyUsed) return false
+  const length = request.headers.get('content-length')
+  return Number(length ?? 0) > SMALL_REST_BYTES || request.headers.has('transfer-encoding')
+}
+
+function isStream(response: Response): boolean {
+  return response.headers.get('content-type')?.startsWith('text/event-stream') ?? false
 }
 
 function describe(error: unknown): string {

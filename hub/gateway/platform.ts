@@ -22,6 +22,7 @@ import {
   UsageQuery,
 } from '../../sdk/api.ts'
 import { newId } from '../../sdk/env.ts'
+import type { Wish } from '../../sdk/wire/frames.ts'
 import { HubError } from '../errors.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Seal } from '../identity/seal.ts'
@@ -41,10 +42,13 @@ import {
   receipts,
   usage,
 } from './account.ts'
-import { whoAsks } from './admit.ts'
+import { Connection } from './connection.ts'
 import type { Gateway } from './gateway.ts'
 import { apiHeaders, preflight } from './headers.ts'
 import { refusal } from './openai.ts'
+import { readFields } from './people/body.ts'
+import { anybody, type Caller } from './who.ts'
+import { whoseAccount } from './whose.ts'
 
 export interface Platform extends Gateway {
   db: Db
@@ -52,6 +56,10 @@ export interface Platform extends Gateway {
   identity: Identity
   policy: Policy
   version: string
+  /** Aborted when this hub stops: whatever would stay open ends. */
+  stopping: AbortSignal
+  /** Asks a linked host to drain, resume or look for an update. False: it is not linked to this hub. */
+  wish: (hostId: string, wish: Wish['wish'], reason: string) => boolean
 }
 
 export function platformApi(hub: Platform) {
@@ -62,28 +70,33 @@ export function platformApi(hub: Platform) {
       return { requestId }
     })
     .onError({ as: 'scoped' }, ({ code, error, request, set }) => {
+      if (code === 'NOT_FOUND') return undefined
       const requestId = String(set.headers['x-request-id'] ?? newId(hub.env, 'req'))
       return refusal(hub, request, requestId, known(code, error))
     })
+    .onParse({ as: 'scoped' }, ({ request }) => readFields(hub.bodies, request))
     .options('/*', ({ request, requestId }) => preflight(request, requestId))
-    .get('/prices', ({ query }) => prices(hub, query), {
-      query: PageQuery,
-      response: { 200: PricePage },
-      detail: { summary: 'Prices in force', security: [] },
-    })
-    .get('/receipts/keys', () => receiptKeys(hub), {
-      response: { 200: ReceiptKeyPage },
-      detail: { summary: 'Keys that receipts are signed with', security: [] },
-    })
+    .guard({}, (app) =>
+      app
+        .onBeforeHandle({ as: 'scoped' }, ({ request }) => anybody(hub, caller(hub, request)))
+        .get('/prices', ({ query }) => prices(hub, query), {
+          query: PageQuery,
+          response: { 200: PricePage },
+          detail: { summary: 'Prices in force', security: [] },
+        })
+        .get('/receipts/keys', () => receiptKeys(hub), {
+          response: { 200: ReceiptKeyPage },
+          detail: { summary: 'Keys that receipts are signed with', security: [] },
+        }),
+    )
     .guard({}, (app) =>
       app
         // Before validation, so that a stranger learns nothing about what is valid.
-        .derive(
-          { as: 'scoped' },
-          async ({ request }): Promise<{ account: Account }> => ({
-            account: { ...hub, bearer: await whoAsks(hub, request) },
-          }),
-        )
+        .derive({ as: 'scoped' }, async ({ request }): Promise<{ account: Account }> => {
+          const bearer = await whoseAccount(hub, caller(hub, request))
+          hub.quotas.beginPlatform(bearer)
+          return { account: { ...hub, bearer } }
+        })
         .get('/me', ({ account }) => me(account), {
           response: { 200: Me },
           detail: { summary: 'Who the key speaks for' },
@@ -111,7 +124,7 @@ export function platformApi(hub: Platform) {
           response: { 200: KeyPage },
           detail: { summary: 'API keys' },
         })
-        .post('/keys', ({ account, body }) => createKey(account, body.name), {
+        .post('/keys', ({ account, body }) => createKey(account, body), {
           body: NewKey,
           response: { 200: CreatedKey },
           detail: { summary: 'Make a key; shown once' },
@@ -154,13 +167,18 @@ export function apiDocument(hub: Platform) {
   })
 }
 
+/** Elysia hands on the request alone; its address was noted before. */
+export function caller({ identity }: Pick<Platform, 'identity'>, request: Request): Caller {
+  return { request, connection: new Connection(request, undefined, identity.callers) }
+}
+
 /** Elysia's own failures as ours. */
-function known(code: string | number, error: unknown): unknown {
+export function known(code: string | number, error: unknown): unknown {
   if (error instanceof HubError) return error
+  // What our own parser throws comes wrapped.
+  if (error instanceof Error && error.cause instanceof HubError) return error.cause
   if (code === 'PARSE')
     return new HubError('invalid_json', 'The body is not valid JSON. Check quotes, commas and the encoding (UTF-8).')
-  if (code === 'NOT_FOUND')
-    return new HubError('not_found', 'There is nothing at this address. GET /openapi.json lists what there is.')
   if (code !== 'VALIDATION') return error
   const failed = error as { type?: string; all?: { path?: string; summary?: string }[] }
   if (failed.type === 'response') return error

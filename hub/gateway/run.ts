@@ -13,6 +13,7 @@ import type { Ask } from './ask.ts'
 import { answer, Cancelled, type Finisher } from './attempts.ts'
 import { Course } from './course.ts'
 import type { Claim, Piece } from './engine.ts'
+import type { Leave, Paid } from './enter.ts'
 import type { Gateway } from './gateway.ts'
 import { type AnswerHead, type Shape, shapes } from './shape.ts'
 import { traitsOf } from './traits.ts'
@@ -26,7 +27,7 @@ interface Given {
   /** False: the client wants one host's answer or none. */
   failover: boolean
   /** Gives back the place among the running requests. */
-  leave(): void
+  leave: Leave
 }
 
 export interface Bill {
@@ -159,7 +160,13 @@ export class Run {
     const ended = { ...this.ended(state), ...counted.record, hostId: seat.hostId }
     // From here on the ledger owns the hold, whatever happens.
     this.over = true
-    await hub.ledger.settle(given.hold, { ...ended, cost }).finally(() => given.leave())
+    let paid: Paid | undefined
+    try {
+      await hub.ledger.settle(given.hold, { ...ended, cost })
+      paid = { state, completion: counted.tokens.completion }
+    } finally {
+      given.leave(paid)
+    }
     this.report(state, counted.tokens, cost, null)
     const { prompt, completion } = counted.tokens
     return {
@@ -226,6 +233,7 @@ export class Run {
       completionPicos: this.price.completion,
       hostId: null,
       attempts: this.attempts,
+      resumed: this.resumed,
       finishReason: state === 'completed' ? (this.choices[0]?.finish ?? null) : null,
       errorCode: null,
     }
@@ -246,6 +254,7 @@ export class Run {
       completion: tokens.completion,
       nanos: String(cost),
       attempts: this.attempts,
+      resumed: this.resumed,
       firstTokenMs: this.firstTokenMs,
       ms: Math.round(this.hub.env.mono() - this.startedAt),
       code,

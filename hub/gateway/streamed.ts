@@ -3,6 +3,7 @@ import { type Cancel, sleep } from '../../sdk/env.ts'
 import { asHubError, errorBody } from '../errors.ts'
 import { Cancelled } from './attempts.ts'
 import type { Call } from './complete.ts'
+import { IDLE_SECONDS } from './connection.ts'
 import type { Piece } from './engine.ts'
 import { EventStream } from './event-stream.ts'
 import type { Gateway } from './gateway.ts'
@@ -15,7 +16,11 @@ const HEADERS_AT_LATEST_MS = 5_000
 const KEEP_ALIVE_MS = 10_000
 
 export async function streamed(hub: Gateway, call: Call, run: Run): Promise<Response> {
-  const stream = new EventStream<Piece>(() => run.abort())
+  const stream = new EventStream<Piece>(() => run.abort(), {
+    env: hub.env,
+    stallMs: hub.config.stallSeconds * 1_000,
+    ending: () => call.connection.quietFor(IDLE_SECONDS),
+  })
   const writer = new Writer(run, stream)
   const ended = settleAnswer(hub, call, run, writer)
 
@@ -24,13 +29,16 @@ export async function streamed(hub: Gateway, call: Call, run: Run): Promise<Resp
   waited.abort()
   if (writer.failedEarly) {
     await run.giveUp(writer.failedEarly, [])
+    hub.env.soon(() => hub.live.leave(run))
     throw writer.failedEarly
   }
 
   const stopKeepAlive = keepAlive(hub, stream)
   void ended.then(async (failure) => {
     stopKeepAlive()
-    if (failure !== null) await sayFailure(hub, call, run, stream, failure)
+    if (failure === null) return
+    await sayFailure(hub, call, run, stream, failure)
+    hub.live.leave(run)
   })
   writer.open()
   const headers = {
@@ -47,7 +55,11 @@ async function settleAnswer(hub: Gateway, call: Call, run: Run, writer: Writer):
   try {
     const finisher = await run.run(writer)
     const bill = await run.complete(finisher)
-    void writer.end(bill).then(() => hub.ledger.delivered(call.requestId))
+    await call.first?.keep(null)
+    void writer.end(bill).then(() => {
+      hub.ledger.delivered(call.requestId)
+      hub.live.leave(run)
+    })
     return null
   } catch (error) {
     writer.fail(error)

@@ -33,7 +33,7 @@ export interface Gate {
   env: Env
   db: Db
   /** Where people reach this deployment, e.g. `https://hub.example`. */
-  url(): string
+  url: () => string
 }
 
 /** @throws HubError `account_suspended` */

@@ -4,6 +4,7 @@ import { type TestDatabase, testDatabase, testDialects } from '../../db/testing.
 import { virtualEnv } from '../../sdk/testing.ts'
 import { HubError } from '../errors.ts'
 import { silentLog } from '../log.ts'
+import { allow, NO_ALLOWANCE } from './allowances.ts'
 import { Keyring } from './keyring.ts'
 import { addKey, revokeKey } from './keys.ts'
 import { acknowledge, licenceMark } from './licences.ts'
@@ -38,6 +39,10 @@ describe.each(testDialects)('the keyring on %s', (dialect) => {
       account: `client:${ada.id}`,
       suspended: false,
       acknowledged: new Set<string>(),
+      limited: false,
+      allowance: { key: NO_ALLOWANCE, account: NO_ALLOWANCE },
+      budget: null,
+      expiresAt: null,
     }
     expect(await keyring.find(key)).toEqual(bearer)
     expect(keyring.find(key)).toEqual(bearer)
@@ -102,6 +107,37 @@ describe.each(testDialects)('the keyring on %s', (dialect) => {
     ])
     await env.advance(1_000)
     expect((await keyring.find(key))?.suspended).toBe(true)
+  })
+
+  test('what a key and its account may do, said elsewhere, holds within a second', async () => {
+    const { env, elsewhere, keyring, key, keyId, ada } = await world()
+    await keyring.find(key)
+    await allow(elsewhere, keyId, { requestsPerMinute: 60, budget: 5_000_000_000n })
+    await allow(elsewhere, ada.id, { concurrency: 3 })
+    await allow(elsewhere, keyId, { tokensPerMinute: 1_000 })
+    await acknowledge(env, elsewhere, { userId: ada.id, model: 'm/x', licence: 'gemma-2026', statements: ['yes'] })
+    await env.advance(1_000)
+    const bearer = await keyring.find(key)
+    expect(bearer?.allowance).toMatchObject({
+      key: { requestsPerMinute: 60, tokensPerMinute: 1_000, concurrency: null },
+      account: { requestsPerMinute: null, tokensPerMinute: null, concurrency: 3 },
+    })
+    expect(bearer?.budget).toEqual({ limit: 5_000_000_000n, spent: 0n, readAt: expect.any(Number) })
+    expect(bearer?.acknowledged.size).toBe(1)
+  })
+
+  test('a key that expires is refused from that moment on, as one that nobody knows', async () => {
+    const { env, db, keyring, key, keyId } = await world()
+    await allow(db, keyId, { expiresAt: env.now() + 500 })
+    expect((await keyring.find(key))?.keyId).toBe(keyId)
+    await env.advance(499)
+    expect(keyring.find(key)).not.toBeNull()
+    await env.advance(1)
+    expect(keyring.find(key)).toBeNull()
+    await env.advance(1_000)
+    expect(await keyring.find(key)).toBeNull()
+    await allow(db, keyId, { expiresAt: null })
+    expect((await keyring.findFresh(key))?.keyId).toBe(keyId)
   })
 
   test('without the database an old yes is not believed', async () => {

@@ -1,11 +1,13 @@
 // Who a presented key belongs to, on the path of every request. Answers come from memory, yet a key that any process
 // revoked is refused within a second, without a message bus: what is used is read again all the time, and what was not
 // confirmed by the database within the last second is read before it is believed.
-import { and, eq, inArray, isNull } from 'drizzle-orm'
+import { and, eq, inArray, isNull, or } from 'drizzle-orm'
 import type { Db } from '../../db/open.ts'
 import type { Cancel, Env } from '../../sdk/env.ts'
+import type { Money } from '../../sdk/money.ts'
 import { HubError } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { type Allowance, NO_ALLOWANCE } from './allowances.ts'
 import { KEY_PREFIX } from './keys.ts'
 import { licenceMark } from './licences.ts'
 import { hashSecret, looksLikeSecret } from './secret.ts'
@@ -20,6 +22,20 @@ export interface Bearer {
   suspended: boolean
   /** Licences agreed to, as `licenceMark(model, licence)`. */
   acknowledged: ReadonlySet<string>
+  /** The key may do less, or more, than others of its account. */
+  limited: boolean
+  allowance: { key: Allowance; account: Allowance }
+  /** Null: the key may spend what its account has. */
+  budget: Budget | null
+  /** From then on the key is no longer valid; wall clock. */
+  expiresAt: number | null
+}
+
+export interface Budget {
+  limit: Money
+  spent: Money
+  /** Monotonic: all that was charged before is in `spent`. */
+  readAt: number
 }
 
 const REFRESH_MS = 400
@@ -67,7 +83,7 @@ export class Keyring {
     const entry = this.known.get(hash)
     if (entry && now - entry.confirmedAt < BELIEVED_MS) {
       this.use(hash)
-      return entry.bearer
+      return this.unexpired(entry.bearer)
     }
     const unknownSince = this.unknown.get(hash)
     if (unknownSince !== undefined && now - unknownSince < BELIEVED_MS) return null
@@ -82,6 +98,11 @@ export class Keyring {
   close(): void {
     this.closed = true
     this.refresh?.()
+  }
+
+  private unexpired(bearer: Bearer | null): Bearer | null {
+    const expiresAt = bearer?.expiresAt ?? null
+    return expiresAt !== null && expiresAt <= this.world.env.now() ? null : bearer
   }
 
   private use(hash: string): void {
@@ -109,7 +130,7 @@ export class Keyring {
       for (const [hash] of batch) this.waiting.delete(hash)
       try {
         const found = await this.read(batch.map(([hash]) => hash))
-        for (const [hash, { resolve }] of batch) resolve(found.get(hash) ?? null)
+        for (const [hash, { resolve }] of batch) resolve(this.unexpired(found.get(hash) ?? null))
         for (const hash of found.keys()) this.use(hash)
       } catch (error) {
         for (const [, { reject }] of batch) reject(unavailable(error))
@@ -135,7 +156,7 @@ export class Keyring {
   private async read(hashes: string[]): Promise<Map<string, Bearer>> {
     const { env, db } = this.world
     const askedAt = env.mono()
-    const found = await within(env, ANSWER_MS, bearers(db, hashes))
+    const found = await within(env, ANSWER_MS, bearers(db, hashes, askedAt))
     for (const hash of hashes) {
       const bearer = found.get(hash)
       this.known.delete(hash)
@@ -148,8 +169,8 @@ export class Keyring {
 }
 
 /** The valid keys among `hashes`, with all that decides about them, in one statement and so as of one instant. */
-async function bearers(db: Db, hashes: string[]): Promise<Map<string, Bearer>> {
-  const { keys, users, acknowledgements } = db.tables
+async function bearers(db: Db, hashes: string[], readAt: number): Promise<Map<string, Bearer>> {
+  const { keys, users, acknowledgements, limits } = db.tables
   const rows = await db.query
     .select({
       hash: keys.hash,
@@ -158,19 +179,32 @@ async function bearers(db: Db, hashes: string[]): Promise<Map<string, Bearer>> {
       suspendedAt: users.suspendedAt,
       model: acknowledgements.model,
       licence: acknowledgements.licence,
+      limits,
     })
     .from(keys)
     .innerJoin(users, eq(users.id, keys.userId))
     .leftJoin(acknowledgements, eq(acknowledgements.userId, keys.userId))
+    .leftJoin(limits, or(eq(limits.subject, keys.id), eq(limits.subject, keys.userId)))
     .where(and(inArray(keys.hash, hashes), isNull(keys.revokedAt)))
   const found = new Map<string, Bearer & { acknowledged: Set<string> }>()
-  for (const { hash, keyId, userId, suspendedAt, model, licence } of rows) {
+  for (const { hash, keyId, userId, suspendedAt, model, licence, limits: limit } of rows) {
     const bearer = found.get(hash) ?? {
       keyId,
       userId,
       account: clientAccount(userId),
       suspended: suspendedAt !== null,
       acknowledged: new Set<string>(),
+      limited: false,
+      allowance: { key: NO_ALLOWANCE, account: NO_ALLOWANCE },
+      budget: null,
+      expiresAt: null,
+    }
+    if (limit?.subject === userId) bearer.allowance.account = limit
+    else if (limit) {
+      bearer.limited = true
+      bearer.allowance.key = limit
+      bearer.expiresAt = limit.expiresAt
+      bearer.budget = limit.budget === null ? null : { limit: limit.budget, spent: limit.spent, readAt }
     }
     if (model !== null && licence !== null) bearer.acknowledged.add(licenceMark(model, licence))
     found.set(hash, bearer)

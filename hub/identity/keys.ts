@@ -3,6 +3,7 @@ import { and, desc, eq, isNull } from 'drizzle-orm'
 import type { Db } from '../../db/open.ts'
 import { type Env, newId } from '../../sdk/env.ts'
 import { HubError } from '../errors.ts'
+import { allow, type KeyAllowance } from './allowances.ts'
 import { makeSecret } from './secret.ts'
 
 /** Client keys start with `gh_`. */
@@ -25,7 +26,7 @@ export interface Key {
 export async function addKey(
   env: Env,
   db: Db,
-  wish: { userId: string; name?: string },
+  wish: { userId: string; name?: string; allowance?: Partial<KeyAllowance> },
 ): Promise<Key & { key: string }> {
   const name = (wish.name ?? '').normalize('NFKC').trim() || 'key'
   if (name.length > LONGEST_NAME) {
@@ -38,8 +39,14 @@ export async function addKey(
   }
   const { secret, hash, hint } = makeSecret(env, KEY_PREFIX)
   const key: Key = { id: newId(env, 'key'), userId: wish.userId, name, hint, createdAt: env.now(), revokedAt: null }
+  // First, so that the key never works without.
+  await allow(db, key.id, wish.allowance ?? {})
   await db.query.insert(keys).values({ ...key, hash })
   return { ...key, key: secret }
+}
+
+export async function keyExists(db: Db, id: string): Promise<boolean> {
+  return (await db.query.$count(db.tables.keys, eq(db.tables.keys.id, id))) === 1
 }
 
 /** Newest first, revoked ones included. */

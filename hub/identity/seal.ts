@@ -1,9 +1,21 @@
 // Everything derived from the hub's one secret. Each purpose has a key of its own, so that no use can stand in for
 // another; the secret itself is used for nothing.
-import { createPrivateKey, createPublicKey, hkdfSync, type KeyObject, sign } from 'node:crypto'
+import {
+  createCipheriv,
+  createDecipheriv,
+  createPrivateKey,
+  createPublicKey,
+  hkdfSync,
+  type KeyObject,
+  sign,
+} from 'node:crypto'
+import type { Env } from '../../sdk/env.ts'
 
 /** PKCS #8 before the 32 bytes of an Ed25519 seed (RFC 8410). */
 const ED25519_PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex')
+
+const NONCE_BYTES = 12
+const TAG_BYTES = 16
 
 export class Seal {
   private readonly signing: KeyObject
@@ -28,8 +40,23 @@ export class Seal {
   }
 
   /** A name nobody without the secret can compute or reverse: 22 characters, safe in addresses. */
-  name(purpose: 'host' | 'cache', text: string): string {
+  name(purpose: 'host' | 'cache' | 'recovery', text: string): string {
     return new Bun.CryptoHasher('sha256', this.key(purpose)).update(text).digest('base64url').slice(0, 22)
+  }
+
+  /** For what must be read back, yet not from a stolen database: AES-256-GCM, base64. */
+  conceal(env: Pick<Env, 'random'>, purpose: 'totp', text: string): string {
+    const nonce = env.random(NONCE_BYTES)
+    const cipher = createCipheriv('aes-256-gcm', this.key(purpose), nonce)
+    return Buffer.concat([nonce, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()]).toString('base64')
+  }
+
+  /** @throws Error when it was concealed under another secret, or changed since */
+  reveal(purpose: 'totp', concealed: string): string {
+    const bytes = Buffer.from(concealed, 'base64')
+    const cipher = createDecipheriv('aes-256-gcm', this.key(purpose), bytes.subarray(0, NONCE_BYTES))
+    cipher.setAuthTag(bytes.subarray(-TAG_BYTES))
+    return cipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES), undefined, 'utf8') + cipher.final('utf8')
   }
 
   private key(purpose: string): Buffer {

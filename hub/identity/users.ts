@@ -5,6 +5,8 @@ import type { AcceptedTerms, Role } from '../../db/schema/people.ts'
 import { type Env, newId } from '../../sdk/env.ts'
 import { HubError } from '../errors.ts'
 
+export type { AcceptedTerms, Role, TermsRole } from '../../db/schema/people.ts'
+
 export interface User {
   id: string
   email: string
@@ -17,8 +19,6 @@ export interface User {
   /** The newest terms they accepted, by role; null: they were never asked. */
   terms: AcceptedTerms | null
   createdAt: number
-  /** When the address was known to be theirs; null: not yet. */
-  verifiedAt: number | null
   /** Since when their keys and hosts are refused; null for everybody else. */
   suspendedAt: number | null
   /** Since when nobody knows any more who this was; null for everybody else. */
@@ -43,10 +43,10 @@ export function clientAccount(userId: string): string {
   return `client:${userId}`
 }
 
-/** A user who is not in the database yet. Whoever makes one says since when the address is known to be theirs. */
+/** A user who is not in the database yet. There is none whose address is not known to be theirs. */
 export function newUser(
   env: Env,
-  person: Pick<User, 'email' | 'roles' | 'verifiedAt'> & Partial<Pick<User, 'country' | 'name' | 'terms'>>,
+  person: Pick<User, 'email' | 'roles'> & Partial<Pick<User, 'country' | 'name' | 'terms'>>,
 ): User {
   return {
     id: newId(env, 'usr'),
@@ -57,7 +57,6 @@ export function newUser(
     hat: null,
     terms: person.terms ?? null,
     createdAt: env.now(),
-    verifiedAt: person.verifiedAt,
     suspendedAt: null,
     erasedAt: null,
   }
@@ -65,7 +64,7 @@ export function newUser(
 
 /** For the team, which vouches for the address. @throws HubError when it is taken. */
 export async function addUser(env: Env, db: Db, person: { email: string; roles: Role[] }): Promise<User> {
-  const user = newUser(env, { ...person, verifiedAt: env.now() })
+  const user = newUser(env, person)
   try {
     await db.query.insert(db.tables.users).values(user)
   } catch (error) {

@@ -2,8 +2,8 @@
 import type { EndState } from '../../db/schema/requests.ts'
 import type { Money } from '../../sdk/money.ts'
 import { assert } from '../errors.ts'
-import { isMaterialised, pendingAccount } from './chart.ts'
-import type { Item, Posting } from './items.ts'
+import { clientAccount, isMaterialised, pendingAccount } from './chart.ts'
+import type { Item, KnownOnce, Posting } from './items.ts'
 import type { RequestRow } from './request-row.ts'
 
 /** What must be read, and locked in this order, before a batch can be decided. */
@@ -13,13 +13,22 @@ export interface Needed {
   grantees: string[]
   requests: string[]
   postings: string[]
+  onces: string[]
 }
 
 export interface Found {
   accounts: { id: string; balance: Money; granted: Money }[]
   grants: { holder: string; account: string; amount: Money }[]
-  requests: { id: string; state: EndState; cost: Money; delivered: boolean }[]
+  requests: Request[]
   postings: string[]
+  onces: FoundOnce[]
+}
+
+export interface FoundOnce extends KnownOnce {
+  /** The hub that works on it still stands. */
+  hubStands: boolean
+  /** Its charge was given back. */
+  refunded: boolean
 }
 
 export interface Account {
@@ -41,6 +50,7 @@ export interface Grant {
 
 export interface Request {
   id: string
+  keyId: string
   state: EndState
   cost: Money
   delivered: boolean
@@ -52,6 +62,7 @@ export function needed(items: Item[], hubId: string | null): Needed {
   const grantees = new Set<string>()
   const requests: string[] = []
   const postings: string[] = []
+  const onces: string[] = []
   for (const item of items) {
     switch (item.kind) {
       case 'settle':
@@ -82,9 +93,16 @@ export function needed(items: Item[], hubId: string | null): Needed {
         for (const { account } of item.posting.lines) if (isMaterialised(account)) accounts.add(account)
         postings.push(item.posting.key)
         break
+      case 'begin':
+      case 'keep':
+      case 'forget':
+        // Its lock stands for those of all rows of this client.
+        accounts.add(clientAccount(item.once.userId))
+        onces.push(item.once.id)
+        break
     }
   }
-  return { accounts: [...accounts], holders: [...holders], grantees: [...grantees], requests, postings }
+  return { accounts: [...accounts], holders: [...holders], grantees: [...grantees], requests, postings, onces }
 }
 
 export class Books {
@@ -96,6 +114,10 @@ export class Books {
   readonly newPostings: Posting[] = []
   readonly lost: string[] = []
   readonly delivered: string[] = []
+  /** What keys have spent, and, negative, got back. */
+  readonly spent = new Map<string, Money>()
+  private readonly onces = new Map<string, FoundOnce>()
+  private readonly changed = new Map<string, { once: KnownOnce; answer: string | null } | null>()
   enrolment: { selfUrl: string | null } | null = null
   beat = false
 
@@ -110,6 +132,7 @@ export class Books {
     for (const row of found.grants) this.grants.set(grantKey(row.holder, row.account), { ...row, before: row.amount })
     for (const row of found.requests) this.requests.set(row.id, { ...row })
     for (const key of found.postings) this.posted.add(key)
+    for (const once of found.onces) this.onces.set(once.id, once)
   }
 
   account(id: string): Account {
@@ -156,6 +179,29 @@ export class Books {
     assert(request, 'only a known request is lost')
     request.state = 'lost'
     this.lost.push(id)
+  }
+
+  spend(keyId: string, amount: Money): void {
+    this.spent.set(keyId, (this.spent.get(keyId) ?? 0n) + amount)
+  }
+
+  once(id: string): FoundOnce | undefined {
+    return this.onces.get(id)
+  }
+
+  setOnce(once: KnownOnce, answer: string | null): void {
+    this.onces.set(once.id, { ...once, hubStands: true, refunded: false })
+    this.changed.set(once.id, { once, answer })
+  }
+
+  forgetOnce(id: string): void {
+    this.onces.delete(id)
+    this.changed.set(id, null)
+  }
+
+  changedOnces(): { set: { once: KnownOnce; answer: string | null }[]; forgotten: string[] } {
+    const forgotten = [...this.changed].flatMap(([id, change]) => (change === null ? [id] : []))
+    return { set: [...this.changed.values()].filter((change) => change !== null), forgotten }
   }
 
   changedAccounts(): Account[] {

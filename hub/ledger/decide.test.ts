@@ -1,13 +1,14 @@
 import { describe, expect, test } from 'bun:test'
 import { split } from '../../sdk/money.ts'
 import { virtualEnv } from '../../sdk/testing.ts'
-import { Books, type Found } from './books.ts'
+import { Books, type Found, type FoundOnce } from './books.ts'
 import { decide } from './decide.ts'
-import type { Item, Outcome } from './items.ts'
+import type { Item, Once, Outcome } from './items.ts'
 import { chargedRow, freeRow } from './request-row.ts'
 import { ADA, ended } from './testing.ts'
 
-const nothing: Found = { accounts: [], grants: [], requests: [], postings: [] }
+const { keyId } = ended('any')
+const nothing: Found = { accounts: [], grants: [], requests: [], postings: [], onces: [] }
 
 describe('a grant', () => {
   // balance, granted to others, what waits → granted, left, spare
@@ -98,8 +99,8 @@ describe('a settlement', () => {
 
   test('done twice charges once; for another amount it is a bug; after a refund it is refused', () => {
     const requests: Found['requests'] = [
-      { id: 'req_1', state: 'completed', cost: 60n, delivered: false },
-      { id: 'req_2', state: 'lost', cost: 60n, delivered: false },
+      { id: 'req_1', keyId, state: 'completed', cost: 60n, delivered: false },
+      { id: 'req_2', keyId, state: 'lost', cost: 60n, delivered: false },
     ]
     const books = world(1_000n, 100n, { requests })
     const outcomes = decide(books, [settle('req_1', 60n), settle('req_1', 61n), settle('req_2', 60n)])
@@ -138,7 +139,7 @@ describe('an answer that did not arrive', () => {
   const item = lose({ kind: 'lose', id: 'req_1', account: ADA, row: null })
   const row = freeRow(ended('req_1', { state: 'failed' }))
   const request = (state: 'completed' | 'cancelled' | 'failed' | 'lost', delivered: boolean) =>
-    new Books('hub', 1, { ...nothing, requests: [{ id: 'req_1', state, cost: 60n, delivered }] })
+    new Books('hub', 1, { ...nothing, requests: [{ id: 'req_1', keyId, state, cost: 60n, delivered }] })
 
   // what the books say, whether its own hub takes it back → outcome, refunded
   const cases: [Books, boolean, Outcome, boolean][] = [
@@ -153,5 +154,60 @@ describe('an answer that did not arrive', () => {
     expect(decide(books, [own ? { ...item, row } : item])).toEqual([outcome])
     expect(books.newPostings.length).toBe(refunded ? 1 : 0)
     expect(books.account(ADA).balance).toBe(refunded ? 60n : 0n)
+    expect(books.spent).toEqual(new Map(refunded ? [[keyId, -60n]] : []))
+  })
+})
+
+describe('an idempotency key', () => {
+  const once: Once = {
+    ...{ id: 'hash', requestId: 'req_2', userId: 'ada', keyId, body: 'tea', stream: false },
+    ...{ at: 5, expiresAt: 1_000 },
+  }
+  const first: FoundOnce = {
+    ...{ ...once, requestId: 'req_1', state: 'done', hasAnswer: true },
+    ...{ hubStands: true, refunded: false },
+  }
+  const world = (...onces: FoundOnce[]) => new Books('hub', 10, { ...nothing, onces })
+
+  // what is known → begun, or what the next request is told; its answer counts as delivered
+  const cases: [string, FoundOnce | null, 'begun' | 'known', string[]][] = [
+    ['nobody used', null, 'begun', []],
+    ['of a request that runs', { ...first, state: 'running', hasAnswer: false }, 'known', []],
+    ['of a hub that is gone', { ...first, state: 'running', hasAnswer: false, hubStands: false }, 'begun', []],
+    ['of an answer that is kept', first, 'known', ['req_1']],
+    ['of an answer kept by a hub that is gone', { ...first, hubStands: false }, 'known', ['req_1']],
+    ['of an answer for another body', { ...first, body: 'coffee' }, 'known', []],
+    ['of an answer that only another API key reads', { ...first, keyId: 'key_other' }, 'known', []],
+    ['of an answer that was not kept', { ...first, hasAnswer: false }, 'known', []],
+    ['of an answer that was refunded', { ...first, refunded: true }, 'begun', []],
+    ['of a day ago', { ...first, expiresAt: 10 }, 'begun', []],
+    ['of this very request, sent again to the books', { ...first, requestId: 'req_2' }, 'begun', []],
+  ]
+  test.each(cases)('%s', (_, known, outcome, delivered) => {
+    const books = world(...(known ? [known] : []))
+    expect(decide(books, [{ kind: 'begin', once }])).toMatchObject([{ kind: outcome }])
+    expect(books.delivered).toEqual(delivered)
+    const row = { once: { ...once, state: 'running' as const, hasAnswer: false }, answer: null }
+    expect(books.changedOnces()).toEqual({ set: outcome === 'begun' ? [row] : [], forgotten: [] })
+  })
+
+  test('keeps the answer of the request that has it, and no other', () => {
+    const keep: Item = { kind: 'keep', once, answer: 'sealed', until: 99 }
+    const mine = world({ ...first, requestId: 'req_2', state: 'running', hubStands: false })
+    expect(decide(mine, [keep, keep])).toMatchObject([{ kind: 'done' }, { kind: 'done' }])
+    expect(mine.changedOnces().set).toMatchObject([{ once: { state: 'done', expiresAt: 99 }, answer: 'sealed' }])
+    expect(decide(world(first), [keep])).toMatchObject([{ kind: 'refused', why: 'lost' }])
+  })
+
+  test('is free again when the request that has it ended without a charge', () => {
+    const forget: Item = { kind: 'forget', once }
+    const books = world({ ...first, requestId: 'req_2', state: 'running' })
+    decide(books, [forget])
+    expect(books.changedOnces().forgotten).toEqual(['hash'])
+    decide(books, [{ kind: 'begin', once }])
+    expect(books.changedOnces()).toMatchObject({ set: [{ once: { requestId: 'req_2' } }], forgotten: [] })
+    const other = world(first)
+    decide(other, [forget])
+    expect(other.changedOnces().forgotten).toEqual([])
   })
 })

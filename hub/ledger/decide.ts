@@ -1,10 +1,11 @@
 // What each item does to the books, and what its sender is told. Pure: both databases run it, and so does a simulator.
 import type { Money } from '../../sdk/money.ts'
 import { assert } from '../errors.ts'
-import type { Books } from './books.ts'
+import type { Books, FoundOnce } from './books.ts'
 import { FEES, pendingAccount, RELIABILITY } from './chart.ts'
 import type { Item, Outcome } from './items.ts'
 import { post } from './post.ts'
+import { namesIn } from './request-row.ts'
 
 type Of<Kind extends Item['kind']> = Extract<Item, { kind: Kind }>
 
@@ -16,7 +17,8 @@ export function decide(books: Books, items: Item[]): Outcome[] {
 
 /** Items that only a hub that stands may ask for; one that was thought dead must enrol again first. */
 export function needsEnrolment(items: Item[]): boolean {
-  const asks = (kind: Item['kind']) => kind === 'settle' || kind === 'record' || kind === 'take' || kind === 'beat'
+  const asks = (kind: Item['kind']) =>
+    kind === 'settle' || kind === 'record' || kind === 'take' || kind === 'beat' || kind === 'begin'
   return items.some((item) => asks(item.kind)) && !items.some((item) => item.kind === 'enrol')
 }
 
@@ -39,8 +41,17 @@ function decideOne(books: Books, item: Item): Outcome {
       books.grant(item.holder, item.account, -books.granted(item.holder, item.account))
       return DONE
     case 'record': {
-      const id = String(item.row[0])
-      if (!books.requests.has(id)) books.addRow(item.row, { id, state: 'failed', cost: 0n, delivered: true })
+      const { id, keyId } = namesIn(item.row)
+      if (!books.requests.has(id)) books.addRow(item.row, { id, keyId, state: 'failed', cost: 0n, delivered: true })
+      return DONE
+    }
+    case 'begin':
+      return begin(books, item)
+    case 'keep':
+      return keep(books, item)
+    case 'forget': {
+      const { id, requestId } = item.once
+      if (books.once(id)?.requestId === requestId) books.forgetOnce(id)
       return DONE
     }
     case 'delivered':
@@ -78,15 +89,17 @@ function settle(books: Books, item: Of<'settle'>): Outcome {
       return outcome
     }
   }
+  const { keyId } = namesIn(item.row)
   const delivered = item.row.at(-1) === true
-  books.addRow(item.row, { id, state: 'completed', cost, delivered })
+  books.addRow(item.row, { id, keyId, state: 'completed', cost, delivered })
+  books.spend(keyId, cost)
   return DONE
 }
 
 function lose(books: Books, { id, account, row }: Of<'lose'>): Outcome {
   const known = books.requests.get(id)
   if (!known) {
-    if (row) books.addRow(row, { id, state: 'failed', cost: 0n, delivered: true })
+    if (row) books.addRow(row, { ...namesIn(row), state: 'failed', cost: 0n, delivered: true })
     return { kind: 'undone', charged: false }
   }
   if (known.state === 'lost') return { kind: 'undone', charged: true }
@@ -100,9 +113,34 @@ function lose(books: Books, { id, account, row }: Of<'lose'>): Outcome {
     ]
     const outcome = post(books, { key: `refund:${id}`, kind: 'refund', note: '', at: books.at, lines })
     if (outcome.kind === 'refused') return outcome
+    books.spend(known.keyId, -known.cost)
   }
   books.markLost(id)
   return { kind: 'undone', charged: true }
+}
+
+/** Whoever asks the same again gets the answer that is kept, and so has it now, whatever became of the first sending. */
+function begin(books: Books, { once }: Of<'begin'>): Outcome {
+  const known = books.once(once.id)
+  if (!known || known.requestId === once.requestId || !counts(known, books.at)) {
+    books.setOnce({ ...once, state: 'running', hasAnswer: false }, null)
+    return { kind: 'begun' }
+  }
+  const again = known.body === once.body && known.keyId === once.keyId && known.hasAnswer
+  if (again) books.markDelivered(known.requestId)
+  return { kind: 'known', once: known }
+}
+
+/** Whether the key still stands for a request that runs or was charged. */
+function counts({ state, hubStands, refunded, expiresAt }: FoundOnce, at: number): boolean {
+  return expiresAt > at && !refunded && (state === 'done' || hubStands)
+}
+
+function keep(books: Books, { once, answer, until }: Of<'keep'>): Outcome {
+  if (books.once(once.id)?.requestId !== once.requestId)
+    return { kind: 'refused', why: 'lost', detail: `${once.requestId} is no longer the first` }
+  books.setOnce({ ...once, expiresAt: until, state: 'done', hasAnswer: answer !== null }, answer)
+  return DONE
 }
 
 /**

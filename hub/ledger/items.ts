@@ -1,4 +1,5 @@
 // What a hub asks of the books. Items gather in a queue and are applied a batch at a time, in one transaction, in order.
+import type { OnceState } from '../../db/schema/limits.ts'
 import type { Money } from '../../sdk/money.ts'
 import type { RequestRow } from './request-row.ts'
 
@@ -33,9 +34,35 @@ export type Item =
   /** Releases what an enrolment held that is over. */
   | { kind: 'forfeit'; account: string; holder: string }
   | { kind: 'post'; posting: Posting }
+  /** A request came with an idempotency key. Marks its answer delivered when it is the same request again. */
+  | { kind: 'begin'; once: Once }
+  /** Its answer is settled, and known for a while: encrypted, or null when it cannot be given again. */
+  | { kind: 'keep'; once: Once; answer: string | null; until: number }
+  /** It ended without a charge: the next request with that key is the first again. */
+  | { kind: 'forget'; once: Once }
   /** A hub says that it is there, and later that it still is. */
   | { kind: 'enrol'; selfUrl: string | null }
   | { kind: 'beat' }
+
+/** A request that is done once, however often it is sent. */
+export interface Once {
+  /** Of account, route and key. */
+  id: string
+  requestId: string
+  userId: string
+  /** The API key it came with. */
+  keyId: string
+  /** What was asked, hashed. */
+  body: string
+  stream: boolean
+  at: number
+  expiresAt: number
+}
+
+export interface KnownOnce extends Once {
+  state: OnceState
+  hasAnswer: boolean
+}
 
 export type PostingKind = 'credit' | 'usage' | 'refund'
 
@@ -61,6 +88,9 @@ export type Outcome =
   /** The hub's grant is now `granted` in all, and `left` of the balance is nobody's. `spare` may stay unused for a while. */
   | { kind: 'taken'; granted: Money; left: Money; spare: Money }
   | { kind: 'undone'; charged: boolean }
+  /** The key is new, or stands for nothing that was charged. */
+  | { kind: 'begun' }
+  | { kind: 'known'; once: KnownOnce }
   | { kind: 'refused'; why: Refusal; detail: string }
 
 export type Refusal =

@@ -1,7 +1,7 @@
 // That this hub lives, told to the others; and what is done for hubs that died: their grants are released, and what they
 // charged without delivering is refunded. Nobody's clock is compared with anybody else's: a hub is dead when its row has
 // stood still while this hub looked at it several times.
-import { and, eq, ne, not, notInArray } from 'drizzle-orm'
+import { and, eq, isNotNull, ne, not, notExists, notInArray } from 'drizzle-orm'
 import type { Db } from '../../db/open.ts'
 import type { Cancel, Env } from '../../sdk/env.ts'
 import { clientAccount } from '../identity/users.ts'
@@ -98,8 +98,13 @@ export class Lease {
 
   /** Whatever belongs to no living hub. Several hubs may do this at once: each item happens once. */
   private async sweep(): Promise<void> {
-    const { hubs, grants, requests } = this.db.tables
+    const { hubs, grants, requests, onces } = this.db.tables
     const living = this.db.query.select({ id: hubs.id }).from(hubs)
+    // An answer that is kept can still be fetched; it is refunded when nobody did (onces.ts).
+    const kept = this.db.query
+      .select({ id: onces.id })
+      .from(onces)
+      .where(and(eq(onces.requestId, requests.id), isNotNull(onces.answer)))
     let grantsReleased = 0
     let requestsRefunded = 0
     for (;;) {
@@ -111,7 +116,9 @@ export class Lease {
       const undelivered = await this.db.query
         .select({ id: requests.id, userId: requests.userId })
         .from(requests)
-        .where(and(not(requests.delivered), ne(requests.state, 'lost'), notInArray(requests.hubId, living)))
+        .where(
+          and(not(requests.delivered), ne(requests.state, 'lost'), notInArray(requests.hubId, living), notExists(kept)),
+        )
         .limit(SWEEP_ROWS)
       const items: Item[] = [
         ...orphans.map(({ holder, account }): Item => ({ kind: 'forfeit', holder, account })),

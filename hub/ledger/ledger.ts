@@ -9,7 +9,7 @@ import type { Log } from '../log.ts'
 import { balanceRow } from './balance.ts'
 import { type Credit, credited, creditPosting } from './credit.ts'
 import { Holds, type Spending } from './holds.ts'
-import type { Item, Outcome } from './items.ts'
+import type { Item, KnownOnce, Once, Outcome } from './items.ts'
 import { Lease } from './lease.ts'
 import { openStore } from './open-store.ts'
 import type { Hold } from './purse.ts'
@@ -17,6 +17,7 @@ import { chargedRow, type Ended, freeRow } from './request-row.ts'
 import { type Fault, noFault } from './store.ts'
 import { type Task, unavailable, Writer } from './writer.ts'
 
+export type { KnownOnce, Once } from './items.ts'
 export type { Hold } from './purse.ts'
 export type { Ended } from './request-row.ts'
 
@@ -167,6 +168,33 @@ export class Ledger {
     this.takeBack(requestId).catch((error) =>
       this.options.log.error('ledger.not_taken_back', { request: requestId, why: String(error) }),
     )
+  }
+
+  /** The first request with its idempotency key, or what is known of that. @throws HubError `hub_unavailable` */
+  async begin(once: Once): Promise<KnownOnce | null> {
+    const outcome = await this.writer.ask({ kind: 'begin', once })
+    if (outcome.kind === 'known') return outcome.once
+    if (outcome.kind !== 'begun') throw unavailable(outcome)
+    return null
+  }
+
+  /** Durable when it resolves. False: another request has that key now, because this hub was thought dead. */
+  async keep(once: Once, answer: string | null, until: number): Promise<boolean> {
+    const outcome = await this.writer.ask({ kind: 'keep', once, answer, until })
+    if (outcome.kind === 'refused' && outcome.why !== 'lost') throw unavailable(outcome)
+    return outcome.kind === 'done'
+  }
+
+  /** A request that ended without a charge frees its idempotency key. */
+  forget(once: Once): void {
+    this.push({ kind: 'forget', once }, once.requestId)
+  }
+
+  /** The encrypted answer of a request that is done once; null when there is none. */
+  async keptAnswer(onceId: string): Promise<string | null> {
+    const { onces } = this.db.tables
+    const [row] = await this.db.query.select({ answer: onces.answer }).from(onces).where(eq(onces.id, onceId))
+    return row?.answer ?? null
   }
 
   /** Adds credit from the platform. False: this key was credited before, nothing happened. */

@@ -3,7 +3,7 @@ import { MAX_MONEY } from '../../sdk/money.ts'
 import { Books, type Found } from './books.ts'
 import { post } from './post.ts'
 
-const nothing: Found = { accounts: [], grants: [], requests: [], postings: [] }
+const nothing: Found = { accounts: [], grants: [], requests: [], postings: [], onces: [] }
 const books = (accounts: Found['accounts'] = []) => new Books('hub', 1, { ...nothing, accounts })
 const posting = (key: string, lines: Record<string, bigint>) => ({
   key,

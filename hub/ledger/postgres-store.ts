@@ -4,6 +4,7 @@
 // Locks are taken in one order by everybody: the hub's enrolment, accounts by id, then the rest.
 import type { Sql, TransactionSql } from 'postgres'
 import { connectPostgres } from '../../db/postgres.ts'
+import type { OnceState } from '../../db/schema/limits.ts'
 import type { EndState } from '../../db/schema/requests.ts'
 import { Books, type Found, type Needed, needed } from './books.ts'
 import { decide, needsEnrolment } from './decide.ts'
@@ -81,8 +82,11 @@ async function isEnrolled(tx: TransactionSql, hubId: string | null): Promise<boo
   return rows.length > 0
 }
 
-async function read(tx: TransactionSql, { accounts, holders, grantees, requests, postings }: Needed): Promise<Found> {
-  const [accountRows, grantRows, requestRows, postingRows] = await Promise.all([
+async function read(
+  tx: TransactionSql,
+  { accounts, holders, grantees, requests, postings, onces }: Needed,
+): Promise<Found> {
+  const [accountRows, grantRows, requestRows, postingRows, onceRows] = await Promise.all([
     accounts.length === 0
       ? []
       : tx`select id, balance, granted from accounts where id = any(${accounts}) order by id for update`,
@@ -90,8 +94,17 @@ async function read(tx: TransactionSql, { accounts, holders, grantees, requests,
     grantees.length === 0
       ? []
       : tx`select hub_id, account, amount from grants where hub_id = any(${holders}) and account = any(${grantees})`,
-    requests.length === 0 ? [] : tx`select id, state, cost, delivered from requests where id = any(${requests})`,
+    requests.length === 0
+      ? []
+      : tx`select id, key_id, state, cost, delivered from requests where id = any(${requests})`,
     postings.length === 0 ? [] : tx`select key from postings where key = any(${postings})`,
+    onces.length === 0
+      ? []
+      : tx`select o.id, o.request_id, o.user_id, o.key_id, o.body, o.stream, o.state, o.at, o.expires_at,
+             o.answer is not null as has_answer,
+             exists (select 1 from hubs h where h.id = o.hub_id) as hub_stands,
+             coalesce(r.state = 'lost', false) as refunded
+           from onces o left join requests r on r.id = o.request_id where o.id = any(${onces})`,
   ])
   return {
     accounts: accountRows.map((row) => ({
@@ -106,11 +119,26 @@ async function read(tx: TransactionSql, { accounts, holders, grantees, requests,
     })),
     requests: requestRows.map((row) => ({
       id: row.id as string,
+      keyId: row.key_id as string,
       state: row.state as EndState,
       cost: BigInt(row.cost as string),
       delivered: row.delivered as boolean,
     })),
     postings: postingRows.map((row) => row.key as string),
+    onces: onceRows.map((row) => ({
+      id: row.id as string,
+      requestId: row.request_id as string,
+      userId: row.user_id as string,
+      keyId: row.key_id as string,
+      body: row.body as string,
+      stream: row.stream as boolean,
+      state: row.state as OnceState,
+      at: Number(row.at),
+      expiresAt: Number(row.expires_at),
+      hasAnswer: row.has_answer as boolean,
+      hubStands: row.hub_stands as boolean,
+      refunded: row.refunded as boolean,
+    })),
   }
 }
 
@@ -177,6 +205,35 @@ function write(tx: TransactionSql, books: Books): Promise<unknown>[] {
     run(tx`insert into entries select * from json_populate_recordset(null::entries, ${entries}::text::json)`)
   }
   if (books.lost.length > 0) run(tx`update requests set state = 'lost' where id = any(${books.lost})`)
+  if (books.spent.size > 0) {
+    const amounts = json([...books.spent].map(([key, amount]) => ({ key, amount })))
+    run(tx`update limits set spent = greatest(0, limits.spent + change.amount)
+           from json_to_recordset(${amounts}::text::json) as change (key text, amount bigint)
+           where limits.subject = change.key`)
+  }
+  const { set, forgotten } = books.changedOnces()
+  if (forgotten.length > 0) run(tx`delete from onces where id = any(${forgotten})`)
+  if (set.length > 0) {
+    const rows = json(
+      set.map(({ once, answer }) => ({
+        id: once.id,
+        request_id: once.requestId,
+        hub_id: hubId,
+        user_id: once.userId,
+        key_id: once.keyId,
+        body: once.body,
+        stream: once.stream,
+        state: once.state,
+        answer,
+        at: once.at,
+        expires_at: once.expiresAt,
+      })),
+    )
+    run(tx`insert into onces select * from json_populate_recordset(null::onces, ${rows}::text::json)
+           on conflict (id) do update set request_id = excluded.request_id, hub_id = excluded.hub_id,
+             user_id = excluded.user_id, key_id = excluded.key_id, body = excluded.body, stream = excluded.stream,
+             state = excluded.state, answer = excluded.answer, at = excluded.at, expires_at = excluded.expires_at`)
+  }
   if (books.delivered.length > 0) run(tx`update requests set delivered = true where id = any(${books.delivered})`)
   return statements
 }

@@ -6,16 +6,37 @@ import type { Money } from '../../sdk/money.ts'
 
 export type RequestRow = Tables['requests']['$inferSelect']
 
+export interface RequestFilter {
+  state?: RequestRow['state']
+  variant?: string
+  keyId?: string
+  /** Milliseconds since 1970, of when it was asked; `to` is the first moment after. */
+  from?: number
+  to?: number
+}
+
 /** A user's ended requests, newest first; `before` is the id of the last row of the page before. */
 export async function requestsOf(
   db: Db,
   userId: string,
-  { limit, before }: { limit: number; before: string | null },
+  { limit, before, state, variant, keyId, from, to }: RequestFilter & { limit: number; before: string | null },
 ): Promise<RequestRow[]> {
   const { requests } = db.tables
-  const older = before === null ? undefined : lt(requests.id, before)
-  const mine = and(eq(requests.userId, userId), older)
-  return db.query.select().from(requests).where(mine).orderBy(desc(requests.id)).limit(limit)
+  const mine = and(
+    eq(requests.userId, userId),
+    before === null ? undefined : olderThan(requests, before),
+    state === undefined ? undefined : eq(requests.state, state),
+    variant === undefined ? undefined : eq(requests.variant, variant),
+    keyId === undefined ? undefined : eq(requests.keyId, keyId),
+    from === undefined ? undefined : gte(requests.at, from),
+    to === undefined ? undefined : lt(requests.at, to),
+  )
+  return db.query.select().from(requests).where(mine).orderBy(desc(requests.at), desc(requests.id)).limit(limit)
+}
+
+/** In the order of the index by user and time. */
+function olderThan({ at, id }: Tables['requests'], before: string): SQL {
+  return sql`(${at}, ${id}) < (select last.at, last.id from requests as last where last.id = ${before})`
 }
 
 export async function requestOf(db: Db, userId: string, id: string): Promise<RequestRow | null> {

@@ -23,6 +23,8 @@ export interface Ended {
   /** The host that finished, and so is paid; null when none did. */
   hostId: string | null
   attempts: number
+  /** How often the answer went on with another host after it had begun. */
+  resumed: number
   finishReason: string | null
   errorCode: string | null
 }
@@ -55,6 +57,7 @@ export const COLUMNS = [
   'completion_picos',
   'host_id',
   'attempts',
+  'resumed',
   'finish_reason',
   'error_code',
   'cost',
@@ -63,6 +66,11 @@ export const COLUMNS = [
   'delivered',
   'hub_id',
 ] as const
+
+/** The ids at the head of a row. */
+export function namesIn(row: RequestRow): { id: string; keyId: string } {
+  return { id: String(row[0]), keyId: String(row[2]) }
+}
 
 export function chargedRow(ended: Ended, { cost, fee, hostShare, delivered }: Charged): RequestRow {
   return [...facts(ended), cost, fee, hostShare, delivered]
@@ -92,6 +100,7 @@ function facts(ended: Ended): RequestRow {
     ended.completionPicos,
     ended.hostId,
     ended.attempts,
+    ended.resumed,
     ended.finishReason,
     ended.errorCode,
   ]

@@ -1,6 +1,7 @@
 // A batch on one SQLite connection, inside a transaction that somebody else begins and ends. Written by hand: these
 // statements run once a row, thousands of times a second.
 import type { Database, SQLQueryBindings } from 'bun:sqlite'
+import type { OnceState } from '../../db/schema/limits.ts'
 import type { EndState } from '../../db/schema/requests.ts'
 import { Books, type Found, type Needed, needed } from './books.ts'
 import { decide, needsEnrolment } from './decide.ts'
@@ -28,7 +29,7 @@ export function asStoreError(error: unknown): unknown {
   return weather ? error : new StatementError(String((error as Error).message ?? error), { cause: error })
 }
 
-function read(client: Database, { accounts, holders, grantees, requests, postings }: Needed): Found {
+function read(client: Database, { accounts, holders, grantees, requests, postings, onces }: Needed): Found {
   const rows = (statement: string, ...lists: string[][]) =>
     lists[0]?.length ? client.query(statement).values(...lists.map((list) => JSON.stringify(list))) : []
   return {
@@ -43,10 +44,11 @@ function read(client: Database, { accounts, holders, grantees, requests, posting
       holders,
     ).map(([holder, account, amount]) => ({ holder, account, amount }) as Found['grants'][number]),
     requests: rows(
-      'select id, state, cost, delivered from requests where id in (select value from json_each(?))',
+      'select id, key_id, state, cost, delivered from requests where id in (select value from json_each(?))',
       requests,
-    ).map(([id, state, cost, delivered]) => ({
+    ).map(([id, keyId, state, cost, delivered]) => ({
       id: id as string,
+      keyId: keyId as string,
       state: state as EndState,
       cost: BigInt(cost as bigint),
       delivered: Boolean(delivered),
@@ -54,10 +56,33 @@ function read(client: Database, { accounts, holders, grantees, requests, posting
     postings: rows('select key from postings where key in (select value from json_each(?))', postings).map(
       ([key]) => key as string,
     ),
+    onces: rows(
+      `select o.id, o.request_id, o.user_id, o.key_id, o.body, o.stream, o.state, o.at, o.expires_at, o.answer is not null,
+         exists (select 1 from hubs h where h.id = o.hub_id), coalesce(r.state = 'lost', 0)
+       from onces o left join requests r on r.id = o.request_id where o.id in (select value from json_each(?))`,
+      onces,
+    ).map(([id, requestId, userId, keyId, body, stream, state, at, expiresAt, hasAnswer, hubStands, refunded]) => ({
+      id: id as string,
+      requestId: requestId as string,
+      userId: userId as string,
+      keyId: keyId as string,
+      body: body as string,
+      stream: Boolean(stream),
+      state: state as OnceState,
+      at: Number(at),
+      expiresAt: Number(expiresAt),
+      hasAnswer: Boolean(hasAnswer),
+      hubStands: Boolean(hubStands),
+      refunded: Boolean(refunded),
+    })),
   }
 }
 
 const INSERT_REQUEST = `insert into requests (${COLUMNS.join(', ')}) values (${COLUMNS.map(() => '?').join(', ')})`
+
+const REPLACE_ONCE = `insert or replace into onces
+  (id, request_id, hub_id, user_id, key_id, body, stream, state, answer, at, expires_at)
+  values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 function write(client: Database, books: Books): void {
   const { hubId, at } = books
@@ -101,4 +126,12 @@ function write(client: Database, books: Books): void {
   }
   for (const id of books.lost) run(`update requests set state = 'lost' where id = ?`, id)
   for (const id of books.delivered) run('update requests set delivered = 1 where id = ?', id)
+  for (const [key, amount] of books.spent)
+    run('update limits set spent = max(0, spent + ?) where subject = ?', amount, key)
+  const { set, forgotten } = books.changedOnces()
+  for (const id of forgotten) run('delete from onces where id = ?', id)
+  for (const { once, answer } of set) {
+    const { id, requestId, userId, keyId, body, stream, state, at: since, expiresAt } = once
+    run(REPLACE_ONCE, id, requestId, hubId, userId, keyId, body, stream, state, answer, since, expiresAt)
+  }
 }

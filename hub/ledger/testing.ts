@@ -92,6 +92,7 @@ export function ended(id: string, more: Partial<Ended> = {}): Ended {
     completionPicos: 200_000,
     hostId: 'berlin',
     attempts: 1,
+    resumed: 0,
     finishReason: 'stop',
     errorCode: null,
     ...more,

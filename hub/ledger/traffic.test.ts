@@ -41,6 +41,7 @@ function requests(): Row[] {
       hostShare: cost - cost / 10n,
       hostId: charged ? HOSTS[draw(2)]! : null,
       attempts: 1 + draw(2),
+      resumed: 0,
       finishReason: null,
       errorCode: null,
       delivered: true,

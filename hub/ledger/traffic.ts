@@ -32,7 +32,7 @@ export interface Question {
 }
 
 /** Whose traffic: one client's, that of some hosts, or all of it. */
-export type Whose = { userId: string } | { hostIds: readonly string[] } | 'everybody'
+export type Whose = { userId: string; variant?: string } | { hostIds: readonly string[] } | 'everybody'
 
 /** The sums, by group in ascending order; groups without traffic are left out. */
 export async function trafficOf(db: Db, whose: Whose, { from, to, by }: Question): Promise<Traffic[]> {
@@ -104,7 +104,12 @@ function summed(db: Db, whose: Whose, by: Question['by'], { span, from, to }: Pa
 
 function whoseRows(db: Db, whose: Whose, table: 'client' | 'host'): SQL {
   if (whose === 'everybody') return sql`1 = 1`
-  if ('userId' in whose) return sql`${db.tables.clientTraffic.userId} = ${whose.userId}`
+  if ('userId' in whose) {
+    const { userId, variant } = db.tables.clientTraffic
+    return whose.variant === undefined
+      ? sql`${userId} = ${whose.userId}`
+      : sql`${userId} = ${whose.userId} and ${variant} = ${whose.variant}`
+  }
   if (table !== 'host') throw new Error('what hosts did is summed by host')
   return sql`${db.tables.hostTraffic.hostId} in ${whose.hostIds}`
 }
@@ -119,18 +124,19 @@ function recent(db: Db, whose: Whose, by: Question['by'], { from, to }: Part): S
     key: sql`${requests.keyId}`,
     host: sql`${requests.hostId}`,
   }[by]
-  const mine =
-    whose === 'everybody'
-      ? by === 'host'
-        ? sql`${requests.hostId} is not null`
-        : sql`1 = 1`
-      : 'userId' in whose
-        ? sql`${requests.userId} = ${whose.userId}`
-        : sql`${requests.hostId} in ${whose.hostIds}`
+  const mine = by === 'host' && whose === 'everybody' ? sql`${requests.hostId} is not null` : ownRequests(db, whose)
   // Indexes are by when a request began.
   return sql`select ${group} as grp, ${sumsOfRequests(db)} from ${requests}
     where ${mine} and ${requests.at} >= ${from - LONGEST_ANSWER_MS} and ${requests.at} < ${to}
     and ${requests.endedAt} >= ${from} and ${requests.endedAt} < ${to} group by 1`
+}
+
+function ownRequests(db: Db, whose: Whose): SQL {
+  const { requests } = db.tables
+  if (whose === 'everybody') return sql`1 = 1`
+  if ('hostIds' in whose) return sql`${requests.hostId} in ${whose.hostIds}`
+  const mine = sql`${requests.userId} = ${whose.userId}`
+  return whose.variant === undefined ? mine : sql`${mine} and ${requests.variant} = ${whose.variant}`
 }
 
 /** Groups of all kinds are texts. */
@@ -145,16 +151,10 @@ export async function firstTokens(
   { from, limit }: { from: number; limit: number },
 ): Promise<number[]> {
   const { requests } = db.tables
-  const mine =
-    whose === 'everybody'
-      ? sql`1 = 1`
-      : 'userId' in whose
-        ? sql`${requests.userId} = ${whose.userId}`
-        : sql`${requests.hostId} in ${whose.hostIds}`
   const rows = await db.rows<{ ms: unknown }>(
     db.query,
     sql`select ${requests.firstTokenMs} as ms from ${requests}
-      where ${mine} and ${requests.at} >= ${from} and ${requests.firstTokenMs} is not null
+      where ${ownRequests(db, whose)} and ${requests.at} >= ${from} and ${requests.firstTokenMs} is not null
       order by ${requests.at} desc limit ${limit}`,
   )
   return rows.map(({ ms }) => Number(ms)).sort((a, b) => a - b)

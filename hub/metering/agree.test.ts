@@ -52,6 +52,14 @@ describe.each(names)('what %s goes on from', (name) => {
     expect(from(text, lie(ids))).toEqual({ ids, text, tokens: ids.length })
   })
 
+  test('a single mark among many honest ids is not passed on', () => {
+    const long = text.repeat(9)
+    const honest = encodeAnswer(long)
+    const { ids: agreed } = from(long, [...honest.slice(0, 90), endOf(name), ...honest.slice(90)])
+    expect(agreed).not.toContain(endOf(name))
+    expect(decode(agreed)).toBe(long)
+  })
+
   test('what the engine held back is part of it, up to what it may hold back', () => {
     const said = decode(ids.slice(0, 6))
     const ahead = decode(ids.slice(0, 8))

@@ -25,8 +25,7 @@ export interface Agreed {
   tokens: number
 }
 
-/** A model may write a word in other tokens than the encoder would, now and then. Not more than that. */
-const MOST_EXTRA = 2
+/** A model writes a word in other tokens than the encoder would now and then. Not more often than that. */
 const MOST_EXTRA_SHARE = 0.01
 
 export function agree(name: TokenizerName, said: Said): Agreed {
@@ -38,7 +37,7 @@ export function agree(name: TokenizerName, said: Said): Agreed {
   const ids = words.length < text.length ? [...agreed, ...tokenizer.encodeAnswer(text.slice(words.length))] : agreed
   const ahead = text.length > said.text.length
   const plain = ahead ? tokenizer.encodeAnswer(text) : own
-  const most = plain.length + Math.max(MOST_EXTRA, Math.floor(plain.length * MOST_EXTRA_SHARE))
+  const most = Math.floor(plain.length * (1 + MOST_EXTRA_SHARE))
   return { ids: ids.length <= most ? ids : plain, text, tokens: own.length }
 }
 

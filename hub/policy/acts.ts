@@ -2,6 +2,7 @@
 // through here, in the transaction that does it. Rows are only ever added.
 import { and, desc, eq, lt } from 'drizzle-orm'
 import type { Db, Queries } from '../../db/open.ts'
+import { transaction } from '../../db/transaction.ts'
 import { type Env, newId } from '../../sdk/env.ts'
 
 /** An admin's user id, or whoever sits at the machine. */
@@ -30,6 +31,11 @@ export async function record(
   await tx
     .insert(tables.acts)
     .values({ id: newId(env, 'act'), at: env.now(), by: userId, what, subject, before, after })
+}
+
+/** As `record`, of what leaves nothing else in the database, such as a word to a host. */
+export async function recordAlone(env: Env, db: Db, act: Parameters<typeof record>[3]): Promise<void> {
+  await transaction(db, (tx) => record(env, db, tx, act))
 }
 
 /** Newest first, before the id `before`; of one subject where one is named. */

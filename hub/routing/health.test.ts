@@ -10,7 +10,7 @@ import { type Seat, Turns } from './turns.ts'
 
 const seat = (hostId: string, draining = false): Seat => ({
   ...{ hostId, ownerId: 'ada', simulated: false, variant: 'test/model', name: 'test/model', weight: 4 },
-  ...{ contextTokens: 8_192, tokenIds: true, link: { hostId, draining } as Link },
+  ...{ slots: 4, contextTokens: 8_192, tokenIds: true, link: { hostId, draining } as Link },
 })
 const times = (length: number, ms: number) => Array.from({ length }, () => ms)
 

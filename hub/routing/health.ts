@@ -2,7 +2,7 @@
 import type { HostFailure } from '../fleet/failures.ts'
 import type { Failure } from '../tunnel/link.ts'
 import { blameFor } from './blame.ts'
-import { Sketch } from './sketch.ts'
+import { bucketOf, Sketch } from './sketch.ts'
 import type { Standing } from './standing.ts'
 import type { Seat } from './turns.ts'
 
@@ -35,7 +35,9 @@ const TAIL = 0.99
 const ENOUGH_GAPS = 100
 const ENOUGH_ANSWERS = 20
 /** Of one answer; a long one is sampled evenly. */
-const MOST_GAPS = 64
+const MOST_GAPS = 16
+/** What is known is worked out anew after so many answers. */
+const ANEW_AFTER = 8
 const MOST_SEATS = 20_000
 
 interface Options {
@@ -45,9 +47,32 @@ interface Options {
   note: (failure: HostFailure) => void
 }
 
-interface Measured {
-  firstToken: Sketch
-  gaps: Sketch
+/** The slowest in a hundred, milliseconds; infinite while too little is known. */
+interface Tail {
+  firstTokenMs: number
+  gapMs: number
+}
+
+class Measured {
+  private readonly firstTokens = new Sketch()
+  private readonly gaps = new Sketch()
+  private known: Tail | null = null
+  private answers = 0
+
+  add(firstToken: number, gaps: readonly number[]): void {
+    this.firstTokens.addTo(firstToken)
+    for (const gap of gaps) this.gaps.addTo(gap)
+    if (++this.answers % ANEW_AFTER === 0) this.known = null
+  }
+
+  tail(): Tail {
+    this.known ??= { firstTokenMs: slowest(this.firstTokens, ENOUGH_ANSWERS), gapMs: slowest(this.gaps, ENOUGH_GAPS) }
+    return this.known
+  }
+}
+
+function slowest(sketch: Sketch, enough: number): number {
+  return sketch.size >= enough ? sketch.percentile(TAIL) : Number.POSITIVE_INFINITY
 }
 
 export class Health {
@@ -58,20 +83,24 @@ export class Health {
 
   /** How long to wait for this seat before the request moves on. */
   patience(seat: Seat): Patience {
-    const { firstToken, gaps } = this.known(seat)
+    const own = this.measured.get(seatKey(seat))?.tail()
+    const others = this.measured.get(seat.variant)?.tail()
+    const known = (of: keyof Tail) => [own, others].find((tail) => tail && tail[of] < Number.POSITIVE_INFINITY)?.[of]
+    const firstTokenMs = FIRST_TOKEN_TIMES * (known('firstTokenMs') ?? Number.POSITIVE_INFINITY)
     return {
-      firstTokenMs: Math.min(this.options.mostFirstTokenMs, Math.max(FIRST_TOKEN_LEAST_MS, firstToken)),
-      gapMs: clamp(gaps, GAP_LEAST_MS, GAP_MOST_MS),
+      firstTokenMs: Math.min(this.options.mostFirstTokenMs, Math.max(FIRST_TOKEN_LEAST_MS, firstTokenMs)),
+      gapMs: clamp(GAP_TIMES * (known('gapMs') ?? Number.POSITIVE_INFINITY), GAP_LEAST_MS, GAP_MOST_MS),
     }
   }
 
   /** A complete answer; `gapsMs` are the times between its pieces. Costs the same however long the answer was. */
   answered(seat: Seat, { firstTokenMs, gapsMs }: { firstTokenMs: number; gapsMs: readonly number[] }): void {
     const step = Math.max(1, Math.ceil(gapsMs.length / MOST_GAPS))
-    for (const { firstToken, gaps } of [this.sketches(seatKey(seat)), this.sketches(seat.variant)]) {
-      firstToken.add(firstTokenMs)
-      for (let at = 0; at < gapsMs.length; at += step) gaps.add(gapsMs[at]!)
-    }
+    const gaps: number[] = []
+    for (let at = 0; at < gapsMs.length; at += step) gaps.push(bucketOf(gapsMs[at]!))
+    const firstToken = bucketOf(firstTokenMs)
+    this.of(seatKey(seat)).add(firstToken, gaps)
+    this.of(seat.variant).add(firstToken, gaps)
     this.options.standing.answered(seat)
   }
 
@@ -88,21 +117,8 @@ export class Health {
     note({ hostId, variant, class: whose, code, message: words(message), requestId, attempt, tokens })
   }
 
-  private known(seat: Seat): { firstToken: number; gaps: number } {
-    let firstToken = Number.POSITIVE_INFINITY
-    let gaps = Number.POSITIVE_INFINITY
-    for (const key of [seat.variant, seatKey(seat)]) {
-      const measured = this.measured.get(key)
-      if (!measured) continue
-      if (measured.firstToken.size >= ENOUGH_ANSWERS)
-        firstToken = FIRST_TOKEN_TIMES * measured.firstToken.percentile(TAIL)
-      if (measured.gaps.size >= ENOUGH_GAPS) gaps = GAP_TIMES * measured.gaps.percentile(TAIL)
-    }
-    return { firstToken, gaps }
-  }
-
-  private sketches(key: string): Measured {
-    const known = this.measured.get(key) ?? { firstToken: new Sketch(), gaps: new Sketch() }
+  private of(key: string): Measured {
+    const known = this.measured.get(key) ?? new Measured()
     // Set anew, so that the Map is in order of use.
     this.measured.delete(key)
     this.measured.set(key, known)

@@ -18,8 +18,13 @@ export class Sketch {
   }
 
   add(ms: number): void {
+    this.addTo(bucketOf(ms))
+  }
+
+  /** As `add`, where the bucket is known: it is the same in every sketch. */
+  addTo(bucket: number): void {
     if (this.total >= FADE_AT) this.fade()
-    this.buckets[bucketOf(ms)]!++
+    this.buckets[bucket]!++
     this.total++
   }
 
@@ -39,7 +44,10 @@ export class Sketch {
   }
 }
 
-function bucketOf(ms: number): number {
+const PER_LOG = 1 / Math.log(GROWTH)
+
+/** Where a duration is counted. */
+export function bucketOf(ms: number): number {
   if (!(ms > LEAST_MS)) return 0
-  return Math.min(BUCKETS - 1, Math.ceil(Math.log(ms / LEAST_MS) / Math.log(GROWTH)))
+  return Math.min(BUCKETS - 1, Math.ceil(Math.log(ms / LEAST_MS) * PER_LOG))
 }

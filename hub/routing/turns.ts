@@ -10,14 +10,14 @@ import { Queue } from './queue.ts'
 import { weightOf } from './weight.ts'
 
 /** One host offering one variant. */
-export interface Seat extends Omit<Place, 'slots'> {
+export interface Seat extends Place {
   weight: number
   /** Called as the seat is given a turn. */
   taken?: () => void
 }
 
-export function seatFor({ slots, ...place }: Place): Seat {
-  return { ...place, weight: weightOf({ slots }) }
+export function seatFor(place: Place): Seat {
+  return { ...place, weight: weightOf(place) }
 }
 
 interface Rank extends Party {
@@ -29,21 +29,28 @@ interface Rank extends Party {
 interface Rota {
   ranks: Rank[]
   seats: Map<string, Seat>
+  /** Of all seats together. */
+  slots: number
 }
 
 export class Turns {
   private readonly rotas = new Map<string, Rota>()
 
+  /** `grown` hears when more requests for a variant can be taken than before. */
+  constructor(private readonly grown: (variant: string) => void = () => {}) {}
+
   /** A host that sits already is moved to the end, with what it offers now. */
   join(seat: Seat): void {
     this.leave(seat.hostId, seat.variant)
-    const rota: Rota = this.rotas.get(seat.variant) ?? { ranks: [], seats: new Map() }
+    const rota: Rota = this.rotas.get(seat.variant) ?? { ranks: [], seats: new Map(), slots: 0 }
     this.rotas.set(seat.variant, rota)
     rota.seats.set(seat.hostId, seat)
     let rank = rota.ranks.find((other) => other.seatWeight === seat.weight)
     if (!rank) rota.ranks.push((rank = { seatWeight: seat.weight, weight: 0, owed: 0, queue: new Queue() }))
     rank.queue.join(seat)
     rank.weight += seat.weight
+    rota.slots += seat.slots
+    this.grown(seat.variant)
   }
 
   leave(hostId: string, variant: string): void {
@@ -51,6 +58,7 @@ export class Turns {
     const seat = rota?.seats.get(hostId)
     if (!rota || !seat) return
     rota.seats.delete(hostId)
+    rota.slots -= seat.slots
     const rank = rankOf(rota, seat)
     rank.queue.leave(hostId)
     rank.weight -= seat.weight
@@ -67,7 +75,9 @@ export class Turns {
     if (!rota || !before) return
     if (before.weight !== seat.weight) return this.join(seat)
     rota.seats.set(seat.hostId, seat)
+    rota.slots += seat.slots - before.slots
     rankOf(rota, seat).queue.replace(seat)
+    this.grown(seat.variant)
   }
 
   /**
@@ -86,6 +96,11 @@ export class Turns {
     return seat
   }
 
+  /** Requests for `variant` that its seats together work on at a time. */
+  slots(variant: string): number {
+    return this.rotas.get(variant)?.slots ?? 0
+  }
+
   /** Whether `next` would find one; no turn is taken. */
   any(variant: string, exclude: { has(hostId: string): boolean }): boolean {
     return this.rotas.get(variant)?.ranks.some(({ queue }) => queue.first(exclude) !== null) ?? false
@@ -94,6 +109,11 @@ export class Turns {
   /** The seat of this host that can take a request now. */
   get({ hostId, variant }: { hostId: string; variant: string }): Seat | undefined {
     return this.rotas.get(variant)?.seats.get(hostId)
+  }
+
+  /** The hosts that can take a request for `variant` now. */
+  hosts(variant: string): string[] {
+    return [...(this.rotas.get(variant)?.seats.keys() ?? [])]
   }
 
   /** Seats that can take a request for `variant` now. */

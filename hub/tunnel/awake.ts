@@ -30,6 +30,11 @@ export class Awake implements Pick<Env, 'mono' | 'timer'> {
     return this.latest
   }
 
+  /** The hub stood still just now: what it learns of its hosts in this moment is its own doing. */
+  catchingUp(): boolean {
+    return this.mono() > this.env.mono() - this.lostMs
+  }
+
   /** As `env.timer`, but a wait during which the hub stood still takes as much longer. */
   timer(delayMs: number, work: () => void): Cancel {
     const until = this.mono() + delayMs

@@ -29,6 +29,8 @@ test(`${FRAMES} random and mutated frames from one host: no bug is met, no other
       // Its link was closed: every attempt has failed, once, and it may come back.
       for (const attempt of running) expect(attempt.ends + attempt.failures.length).toBe(1)
       lost += running.length
+      // No machine may link again at once for ever.
+      await env.advance(5_000)
       hostile = (await welcomed('berlin', { beats: false })).host
       linked++
       running = Array.from({ length: 4 }, () => ask('host_berlin'))

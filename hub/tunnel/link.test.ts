@@ -95,9 +95,9 @@ describe('what a host is told of a request', () => {
 
 describe('a host that breaks the rules of a stream loses that attempt and is told to stop', () => {
   const rows: [string, string, Script][] = [
-    ['a frame repeated', 'out_of_order', replays],
-    ['frames out of order', 'out_of_order', reorders],
-    ['a frame missing', 'out_of_order', (call) => (call.answer(), call.data('a', 0), call.data('c', 2))],
+    ['a frame repeated (F-dup)', 'out_of_order', replays],
+    ['frames out of order (F-gap)', 'out_of_order', reorders],
+    ['a frame missing (F-gap)', 'out_of_order', (call) => (call.answer(), call.data('a', 0), call.data('c', 2))],
     ['credit ignored', 'flooding', floods],
     ['data before the status line', 'data_before_answer', (call) => call.data('early')],
     ['an end before the status line', 'end_before_answer', (call) => call.end(0)],
@@ -105,7 +105,7 @@ describe('a host that breaks the rules of a stream loses that attempt and is tol
     ['a status line for another attempt', 'wrong_attempt', (call) => call.answer(200, 2)],
     ['an end of another attempt', 'wrong_attempt', (call) => (call.answer(), call.end(0, 2))],
     ['giving up another attempt', 'wrong_attempt', (call) => call.fail('engine', 'oom', 2)],
-    ['an answer cut short', 'cut', (call) => (call.answer(), call.data('half'), call.end(2))],
+    ['an answer cut short (F-gap)', 'cut', (call) => (call.answer(), call.data('half'), call.end(2))],
   ]
   test.each(rows)('%s: %s', async (_, code, script) => {
     const { ask, env, host, links, expectBystanderUnharmed } = await world((call) =>
@@ -152,7 +152,7 @@ describe('a host that gives an attempt back', () => {
 })
 
 describe('streams that are over, and streams that never were', () => {
-  test('late frames of a cancelled attempt are dropped in silence', async () => {
+  test('late frames of a cancelled attempt are dropped in silence (F-zombie)', async () => {
     const { ask, env, host, links } = await world(stalls)
     const seen = ask('host_berlin')
     await env.flush()

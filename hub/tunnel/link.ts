@@ -259,9 +259,11 @@ export class Link implements Lane, SocketEvents {
     this.close(closeCode.silent, { class: 'network', code: 'not_reading', message: 'The host does not read.' })
   }
 
-  private end(failure: Failure): void {
+  private end(why: Failure): void {
     if (!this.open) return
     this.open = false
+    // Hosts give up a hub that is silent, and come back: what that breaks is the hub's own doing.
+    const failure = why.class === 'network' && this.awake.catchingUp() ? stoodStill : why
     this.outbox.stop()
     this.uploads.stop()
     try {
@@ -270,6 +272,12 @@ export class Link implements Lane, SocketEvents {
       for (const stream of this.streams.values()) stream.fail(failure)
     }
   }
+}
+
+const stoodStill: Failure = {
+  class: 'hub',
+  code: 'stood_still',
+  message: 'The hub stood still, and the host gave it up.',
 }
 
 function malformed(message: string): Failure {

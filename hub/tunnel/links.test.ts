@@ -324,7 +324,7 @@ describe('a host that changes its mind', () => {
 })
 
 describe('silence', () => {
-  test('of twelve seconds ends a link and fails its attempts; a host that beats is kept', async () => {
+  test('of twelve seconds ends a link and fails its attempts; a host that beats is kept (F-halfopen)', async () => {
     const { env, links, ask, welcomed } = testTunnel()
     const { pair } = await welcomed('berlin', { script: stalls })
     await welcomed('oslo')
@@ -353,7 +353,7 @@ describe('silence', () => {
     expect(links.size).toBe(1)
   })
 
-  test('of a hub that stood still itself is nobody’s death: every host gets a fresh while', async () => {
+  test('of a hub that stood still itself is nobody’s death (F-pause)', async () => {
     const clock = virtualEnv()
     let stoodStillMs = 0
     const env = { ...clock, mono: () => clock.mono() + stoodStillMs }
@@ -370,6 +370,45 @@ describe('silence', () => {
     expect(links.size).toBe(2)
     await clock.advance(SILENCE_MS + 500)
     expect([links.get('host_dead'), links.get('host_alive') !== undefined]).toEqual([undefined, true])
+  })
+
+  test('of a hub is what its hosts give it up for: that is the hub’s own doing (F-pause)', async () => {
+    const clock = virtualEnv()
+    let stoodStillMs = 0
+    const env = { ...clock, mono: () => clock.mono() + stoodStillMs }
+    const { ask, welcomed } = testTunnel({ env })
+    const [berlin, oslo, rome] = [
+      await welcomed('berlin', { script: stalls }),
+      await welcomed('oslo', { script: stalls, run: 'a' }),
+      await welcomed('rome', { script: stalls }),
+    ]
+    const [lost, overtaken, later] = [ask('host_berlin'), ask('host_oslo'), ask('host_rome')]
+    await clock.advance(4_900)
+    stoodStillMs += 60_000
+    // What the sockets had meanwhile is read at once: one is gone, one has linked anew.
+    berlin.pair.cut()
+    await welcomed('oslo', { run: 'a' })
+    await clock.flush()
+    for (const seen of [lost, overtaken]) expect(seen.failures).toMatchObject([{ class: 'hub', code: 'stood_still' }])
+    expect(oslo.host.closedWith?.code).toBe(closeCode.superseded)
+    await clock.advance(2_000)
+    rome.pair.cut()
+    await clock.flush()
+    expect(later.failures).toMatchObject([{ class: 'network', code: 'link_closed' }])
+  })
+
+  test('is not measured by the wall clock: an hour’s jump either way ends no link, epochs still grow (F-clock)', async () => {
+    const { env, links, welcomed } = testTunnel()
+    const first = await welcomed('berlin')
+    await welcomed('oslo')
+    await env.advance(7_000)
+    env.jump(3_600_000)
+    await env.advance(7_000)
+    env.jump(-7_200_000)
+    await env.advance(7_000)
+    expect(links.size).toBe(2)
+    const second = await welcomed('berlin')
+    expect(second.host.welcome!.epoch).toBeGreaterThan(first.host.welcome!.epoch)
   })
 
   test('keeps no timer when the last link is gone', async () => {
@@ -392,6 +431,24 @@ test('a revoked token ends the links that use it, and says why; others stay', as
   expect(host.refused).toMatchObject({ code: 'bad_token', retry: false })
   expect(host.closedWith?.code).toBe(closeCode.badToken)
   expect(running.failures).toMatchObject([{ class: 'host', code: 'bad_token' }])
+  expect([...['berlin', 'oslo'].map((name) => links.get(`host_${name}`) !== undefined)]).toEqual([false, true])
+})
+
+test('a token that is locked for one host ends that host’s link, and no other that uses it (F-split)', async () => {
+  const { env, links, ask, welcomed } = testTunnel()
+  const { host } = await welcomed('berlin', { script: stalls })
+  await welcomed('oslo')
+  const running = ask('host_berlin')
+  await env.flush()
+  links.lock([
+    { hostId: 'host_berlin', tokenId: 'token_berlin' },
+    { hostId: 'host_oslo', tokenId: 'token_of_before' },
+    { hostId: 'host_nobody', tokenId: 'token_berlin' },
+  ])
+  await env.flush()
+  expect(host.refused).toMatchObject({ code: 'locked', retry: false })
+  expect(host.closedWith?.code).toBe(closeCode.locked)
+  expect(running.failures).toMatchObject([{ class: 'host', code: 'locked' }])
   expect([...['berlin', 'oslo'].map((name) => links.get(`host_${name}`) !== undefined)]).toEqual([false, true])
 })
 

@@ -26,7 +26,8 @@ import type { AttemptEvents, Failure } from './attempt.ts'
 import { Awake } from './awake.ts'
 import type { Knows } from './hello.ts'
 import { Links } from './links.ts'
-import { Visit } from './visit.ts'
+import { Rate } from './rate.ts'
+import { PER_MACHINE, Visit } from './visit.ts'
 
 const utf8 = new TextEncoder()
 const text = new TextDecoder()
@@ -315,7 +316,8 @@ export function testTunnel(
     places: standing,
   })
   const enrolment = { host: async ({ machine }: { machine: string }) => ({ id: `host_${machine}` }) }
-  const reception = { env, log, knows, allowSimulated, enrolment, links }
+  const machines = new Rate(env, PER_MACHINE)
+  const reception = { env, log, knows, allowSimulated, enrolment, links, machines }
 
   const dial = (machine = 'berlin') => {
     const pair = socketPair(env)

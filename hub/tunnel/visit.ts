@@ -9,14 +9,18 @@ import type { Log } from '../log.ts'
 import { type Introduction, judge, locked, type Refusal, type Rules } from './hello.ts'
 import type { Link } from './link.ts'
 import type { Links } from './links.ts'
+import type { Rate } from './rate.ts'
 
 export const HELLO_WITHIN_MS = 10_000
+/** How often one machine may link: many times as often as one whose network comes and goes, and no storm. */
+export const PER_MACHINE = { atOnce: 20, perSecond: 0.2 }
 
 export interface Reception extends Rules {
   env: Env
   log: Log
   enrolment: Pick<Enrolment, 'host'>
   links: Links
+  machines: Rate
 }
 
 /** What becomes of one socket. Once it is a link, everything goes there. */
@@ -66,8 +70,9 @@ export class Visit implements SocketEvents {
   }
 
   private async enrol(introduction: Introduction): Promise<void> {
-    const { enrolment, links, log } = this.reception
+    const { enrolment, links, log, machines } = this.reception
     const { machine, name, agent, hardware } = introduction.hello
+    if (!machines.take(`${this.bearer.ownerId} ${machine}`)) return this.refuse(tooOften)
     try {
       const enrolled = await enrolment.host({ ...this.bearer, machine, name, agent, hardware })
       if (this.stage === 'over') return
@@ -115,6 +120,12 @@ const tooManyHosts: Refusal = {
   code: 'busy',
   message: "This owner has as many hosts as allowed. Remove one, or write to the hub's team.",
   retry: false,
+}
+
+const tooOften: Refusal = {
+  code: 'busy',
+  message: 'This machine links too often. It may come again in a few seconds.',
+  retry: true,
 }
 
 const busy: Refusal = { code: 'busy', message: 'The hub cannot reach its database. Try again soon.', retry: true }

@@ -1,12 +1,12 @@
 import type { Snippet } from '../parts/sample.tsx'
 
-/** A first request, in three languages, that works as it stands once YOUR_KEY is a key. */
-export function firstRequest(url: string, model: string): Snippet[] {
+/** A first request, in three languages, that works as it stands once it carries a key. */
+export function firstRequest(url: string, model: string, key = 'YOUR_KEY'): Snippet[] {
   return [
     {
       language: 'curl',
       code: `curl ${url}/v1/chat/completions \\
-  -H "Authorization: Bearer YOUR_KEY" \\
+  -H "Authorization: Bearer ${key}" \\
   -H "Content-Type: application/json" \\
   -d '{
     "model": "${model}",
@@ -19,7 +19,7 @@ export function firstRequest(url: string, model: string): Snippet[] {
 
 client = OpenAI(
     base_url="${url}/v1",
-    api_key="YOUR_KEY",
+    api_key="${key}",
 )
 stream = client.chat.completions.create(
     model="${model}",
@@ -36,7 +36,7 @@ for chunk in stream:
 
 const client = new OpenAI({
   baseURL: '${url}/v1',
-  apiKey: 'YOUR_KEY',
+  apiKey: '${key}',
 })
 const stream = await client.chat.completions.create({
   model: '${model}',

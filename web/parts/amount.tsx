@@ -35,3 +35,12 @@ export function short(count: number): string {
   const [size, unit] = count < 1e6 ? [1e3, 'k'] : count < 1e9 ? [1e6, 'M'] : [1e9, 'G']
   return `${(count / size).toFixed(count / size < 100 ? 1 : 0)} ${unit}`
 }
+
+/** Never rounded up to 100 %. */
+export function share(part: number, whole: number): string {
+  return part === whole ? '100 %' : `${(Math.floor((part / whole) * 1_000) / 10).toFixed(1)} %`
+}
+
+export function milliseconds(ms: number): string {
+  return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`
+}

@@ -1,0 +1,1 @@
+ALTER TABLE "requests" ADD COLUMN "resumed" bigint DEFAULT 0 NOT NULL;

@@ -1,0 +1,297 @@
+// An owner's machines: what each does, why it is idle, what failed on it, and the two things one can ask of it.
+import { HubError } from '../../hub/errors.ts'
+import { failuresOf, type ToldFailure } from '../../hub/fleet/failures.ts'
+import { hostsOf, type ListedHost } from '../../hub/fleet/list.ts'
+import { addHostToken } from '../../hub/fleet/token.ts'
+import { type Traffic, trafficOf } from '../../hub/ledger/traffic.ts'
+import type { Money } from '../../sdk/money.ts'
+import { Model } from '../client/requests.tsx'
+import { short, Total } from '../parts/amount.tsx'
+import { Figures } from '../parts/figures.tsx'
+import { Section, Title } from '../parts/heading.tsx'
+import { Command } from '../parts/sample.tsx'
+import { Table } from '../parts/table.tsx'
+import { When } from '../parts/when.tsx'
+import { type MemberVisit, type Page, seeOther } from '../route.ts'
+
+const HOUR_MS = 60 * 60 * 1_000
+const DAY_MS = 24 * HOUR_MS
+
+export interface Machine {
+  host: ListedHost
+  /** In 24 hours. */
+  earned: Money
+  requests: number
+  tokensPerSecond: number | null
+  /** In a sentence; null while it works. */
+  idle: string | null
+}
+
+export async function machines(visit: MemberVisit): Promise<Page> {
+  return { title: 'Machines', body: <MachinesPage machines={await readMachines(visit)} /> }
+}
+
+export async function readMachines({ hub, guest }: MemberVisit): Promise<Machine[]> {
+  const now = hub.env.now()
+  const hosts = await hostsOf(hub.env, hub.db, guest.user.id)
+  const hostIds = hosts.map(({ id }) => id)
+  const [day, hour, demand] = await Promise.all([
+    trafficOf(hub.db, { hostIds }, { from: now - DAY_MS, to: now + 1, by: 'host' }),
+    trafficOf(hub.db, { hostIds }, { from: now - HOUR_MS, to: now + 1, by: 'host' }),
+    trafficOf(hub.db, 'everybody', { from: now - HOUR_MS, to: now + 1, by: 'variant' }),
+  ])
+  return hosts.map((host) => {
+    const today = day.find(({ group }) => group === host.id)
+    const busy = hour.some(({ group }) => group === host.id)
+    return {
+      host,
+      earned: today?.hostShare ?? 0n,
+      requests: answered(today),
+      tokensPerSecond: today?.tokensPerSecond ?? null,
+      idle: busy && host.state === 'ready' ? null : whyIdle(host, demand, (variant) => hub.turns.count(variant)),
+    }
+  })
+}
+
+function answered(traffic: Traffic | undefined): number {
+  return traffic ? traffic.completed + traffic.cancelled : 0
+}
+
+/** Why a machine earns nothing just now, and what to do about it. */
+export function whyIdle(host: ListedHost, demand: Traffic[], hostsFor: (variant: string) => number): string {
+  switch (host.state) {
+    case 'gone':
+      return 'It is not connected. On the machine: gpuhost status, then gpuhost start.'
+    case 'connecting':
+      return 'It is connected, and its engine is not ready yet.'
+    case 'draining':
+      return 'It takes nothing new, as you or the hub asked. Resume, or gpuhost start.'
+    case 'tripped':
+      return 'Several requests failed on it, so it sits out for a while and then proves itself with one request.'
+    case 'quarantined':
+      return 'Its answers are being checked. It serves again when the check is done.'
+    case 'ready':
+      break
+  }
+  const wanted = demand.filter(({ group }) => host.models.includes(group))
+  const requests = wanted.reduce((sum, each) => sum + each.completed + each.cancelled, 0)
+  const rivals = Math.max(0, ...host.models.map(hostsFor))
+  if (requests === 0) return 'Nobody asked for its models in the last hour.'
+  return `${short(requests)} requests for its models in the last hour were shared among ${rivals} hosts; its turn comes.`
+}
+
+export function MachinesPage({ machines }: { machines: Machine[] }) {
+  return (
+    <>
+      <div class="heading">
+        <Title note="What each does now, and what it earned in 24 hours.">Machines</Title>
+        <span class="side">
+          <a class="button primary" href="/host/machines/new">
+            Add a machine
+          </a>
+        </span>
+      </div>
+      <div id="machines" class="stack">
+        <Machines machines={machines} />
+      </div>
+    </>
+  )
+}
+
+export function Machines({ machines }: { machines: Machine[] }) {
+  return (
+    <Table
+      caption="Machines"
+      empty={
+        <>
+          <p>No machine of yours has been here yet. Adding one takes a few minutes.</p>
+          <a class="button primary" href="/host/machines/new">
+            Add a machine
+          </a>
+        </>
+      }
+      rows={machines}
+      columns={[
+        {
+          name: 'Machine',
+          cell: ({ host }) => (
+            <>
+              <a href={`/host/machines/${host.id}`}>{host.name}</a> <State of={host} />
+              <br />
+              <span class="muted small">
+                {host.hardware}
+                {host.simulated && ' (simulated)'}
+              </span>
+            </>
+          ),
+        },
+        {
+          name: 'Models',
+          cell: ({ host }) =>
+            host.models.map((variant) => (
+              <div>
+                <Model variant={variant} />
+              </div>
+            )),
+        },
+        { name: 'Requests', number: true, cell: ({ requests }) => short(requests) },
+        {
+          name: 'Tokens/s',
+          number: true,
+          cell: ({ tokensPerSecond }) => (tokensPerSecond === null ? '–' : Math.round(tokensPerSecond)),
+        },
+        { name: 'Earned', number: true, cell: ({ earned }) => <Total of={earned} /> },
+        { name: 'Idle because', cell: ({ idle }) => idle ?? <span class="good">working</span> },
+      ]}
+    />
+  )
+}
+
+export function State({ of: { state, since } }: { of: Pick<ListedHost, 'state' | 'since'> }) {
+  const tone = { ready: '', draining: 'quiet', connecting: 'quiet', gone: 'quiet', tripped: 'warn', quarantined: 'bad' }
+  return (
+    <span class={`tag ${tone[state]}`} title={`since ${new Date(since).toISOString()}`}>
+      {state}
+    </span>
+  )
+}
+
+export interface MachineView extends Machine {
+  failures: ToldFailure[]
+}
+
+export async function machine(visit: MemberVisit): Promise<Page> {
+  const found = await ownMachine(visit)
+  const view = { ...found, failures: await failuresOf(visit.hub.db, found.host.id) }
+  return { title: found.host.name, body: <MachinePage {...view} /> }
+}
+
+async function ownMachine(visit: MemberVisit): Promise<Machine> {
+  const mine = (await readMachines(visit)).find(({ host }) => host.id === visit.params.id)
+  if (!mine) throw new HubError('not_found', 'You have no such machine.')
+  return mine
+}
+
+export function MachinePage({ host, earned, requests, tokensPerSecond, idle, failures }: MachineView) {
+  return (
+    <>
+      <Title
+        note={
+          <>
+            {host.hardware}
+            {host.simulated && ' (simulated)'} · seen <When at={host.seenAt} />
+          </>
+        }
+      >
+        {host.name} <State of={host} />
+      </Title>
+      {host.notices.map(({ message }) => (
+        <p class="note-box warn">{message}</p>
+      ))}
+      <Figures
+        of={[
+          { label: 'Earned', value: <Total of={earned} />, note: 'in 24 hours' },
+          { label: 'Requests', value: short(requests), note: 'answered in 24 hours' },
+          {
+            label: 'Tokens a second',
+            value: tokensPerSecond === null ? '–' : Math.round(tokensPerSecond),
+            note: 'of one answer, after its first token',
+          },
+          {
+            label: 'Failures',
+            value: short(host.failures.host + host.failures.engine + host.failures.network),
+            note: `7 days · engine ${host.failures.engine}, network ${host.failures.network}, machine ${host.failures.host}`,
+          },
+        ]}
+      />
+      {idle !== null && <p class="note-box">{idle}</p>}
+      <div class="row">
+        <form method="post" action={`/host/machines/${host.id}/drain`}>
+          <button>Drain: finish, take nothing new</button>
+        </form>
+        <form method="post" action={`/host/machines/${host.id}/resumption`}>
+          <button>Resume</button>
+        </form>
+      </div>
+      <Section title="Failures" note="the last 50; what the hub or a client caused never counts against the machine">
+        <Table
+          caption="Failures, newest first"
+          empty={<p>No request has failed here.</p>}
+          rows={failures}
+          columns={[
+            { name: 'When', cell: ({ at }) => <When at={at} /> },
+            { name: 'Whose', cell: (failure) => failure.class },
+            { name: 'What', cell: ({ code, message }) => `${code}: ${message}` },
+            { name: 'Model', cell: ({ variant }) => <Model variant={variant} /> },
+            { name: 'Tokens before', number: true, cell: ({ tokens }) => short(tokens) },
+          ]}
+        />
+      </Section>
+    </>
+  )
+}
+
+export async function drain(visit: MemberVisit): Promise<Response> {
+  return wish(visit, 'drain')
+}
+
+export async function resume(visit: MemberVisit): Promise<Response> {
+  return wish(visit, 'resume')
+}
+
+async function wish(visit: MemberVisit, asked: 'drain' | 'resume'): Promise<Response> {
+  const { host } = await ownMachine(visit)
+  if (!visit.hub.wish(host.id, asked, 'asked for on its owner’s page'))
+    throw new HubError('invalid_request', `${host.name} is not connected, so nothing was asked of it.`)
+  return seeOther(`/host/machines/${host.id}`)
+}
+
+export interface NewMachineView {
+  publicUrl: string
+  /** Just made: the only time it is seen. */
+  token?: string
+}
+
+export function newMachine({ hub, url }: MemberVisit): Page {
+  return { title: 'Add a machine', body: <NewMachinePage publicUrl={hub.config.publicUrl || url.origin} /> }
+}
+
+export async function makeToken({ hub, guest, form, url }: MemberVisit): Promise<Page> {
+  const name = form.text('name').normalize('NFKC').trim().slice(0, 60) || 'machine'
+  const { token } = await addHostToken(hub.env, hub.db, { ownerId: guest.user.id, name })
+  const view = { publicUrl: hub.config.publicUrl || url.origin, token }
+  return { title: 'Add a machine', body: <NewMachinePage {...view} /> }
+}
+
+export function NewMachinePage({ publicUrl, token }: NewMachineView) {
+  return (
+    <>
+      <Title note="A token lets one machine enrol in your name. It is shown once.">Add a machine</Title>
+      {token === undefined ? (
+        <form method="post" action="/host/machines/new" class="filters">
+          <div class="field">
+            <label for="name">What to call the machine</label>
+            <input id="name" name="name" maxLength={60} placeholder="gaming-pc" autocomplete="off" />
+          </div>
+          <button class="primary">Make a token</button>
+        </form>
+      ) : (
+        <>
+          <Section title="1. The token" note="copy it now: it is not shown again">
+            <Command id="token" text={token} />
+          </Section>
+          <Section title="2. On the machine" note="with an engine that already runs there">
+            <Command
+              id="start"
+              text={`GPUHOST_TOKEN=${token} gpuhost start --hub ${publicUrl} --engine openai --engine-url http://127.0.0.1:8000 --model Qwen/Qwen3-8B`}
+            />
+            <p class="muted small">
+              It connects outward; no port is opened, and the hub cannot run commands on it. It appears under{' '}
+              <a href="/host/machines">Machines</a> as soon as it is here.
+            </p>
+          </Section>
+        </>
+      )}
+    </>
+  )
+}

@@ -1,0 +1,174 @@
+// An owner's first page: what is being earned, by which machine, with which model.
+import { balanceRow } from '../../hub/ledger/balance.ts'
+import { pendingAccount } from '../../hub/ledger/chart.ts'
+import { type Traffic, trafficOf } from '../../hub/ledger/traffic.ts'
+import { type Money, sum } from '../../sdk/money.ts'
+import { Model } from '../client/requests.tsx'
+import { live, type LivePart } from '../live.tsx'
+import { roundUsd, short, Total } from '../parts/amount.tsx'
+import { Bars } from '../parts/chart.tsx'
+import { Figures } from '../parts/figures.tsx'
+import { Section, Title } from '../parts/heading.tsx'
+import { dayName, daysOf, hourName, type Period, PeriodLinks, readPeriod } from '../parts/period.tsx'
+import { Table } from '../parts/table.tsx'
+import type { MemberVisit, Page } from '../route.ts'
+import { type Machine, Machines, readMachines } from './machines.tsx'
+
+const HOUR_MS = 60 * 60 * 1_000
+
+export interface HostOverview {
+  period: Period
+  /** All that was ever earned and not yet paid out. */
+  balance: Money
+  lastHour: Traffic | null
+  total: Traffic | null
+  steps: { at: number; earned: Money }[]
+  machines: Machine[]
+  byModel: Traffic[]
+  /** What everybody asked for, by variant, the most wanted first. */
+  popular: { variant: string; requests: number; hosts: number }[]
+}
+
+export async function hostOverview(visit: MemberVisit): Promise<Page> {
+  return { title: 'Earnings', body: <HostOverviewPage {...(await readHostOverview(visit))} /> }
+}
+
+export function hostLive(visit: MemberVisit): Response {
+  return live(visit, async (): Promise<LivePart[]> => {
+    const now = await readHostOverview(visit)
+    return [
+      { id: 'figures', part: <Earned {...now} /> },
+      {
+        id: 'machines',
+        part: (
+          <div id="machines">
+            <Machines machines={now.machines} />
+          </div>
+        ),
+      },
+    ]
+  })
+}
+
+async function readHostOverview(visit: MemberVisit): Promise<HostOverview> {
+  const { hub, url } = visit
+  const now = hub.env.now()
+  const period = readPeriod(url.searchParams, now)
+  const machines = await readMachines(visit)
+  const hostIds = machines.map(({ host }) => host.id)
+  const whose = { hostIds }
+  const { from, to, days } = period
+  const [balances, lastHour, total, steps, byModel, popular] = await Promise.all([
+    Promise.all(hostIds.map((id) => balanceRow(hub.db, pendingAccount(id)))),
+    trafficOf(hub.db, whose, { from: now - HOUR_MS, to: now + 1, by: 'all' }),
+    trafficOf(hub.db, whose, { from, to, by: 'all' }),
+    trafficOf(hub.db, whose, { from, to, by: days === 1 ? 'hour' : 'day' }),
+    trafficOf(hub.db, whose, { from, to, by: 'variant' }),
+    trafficOf(hub.db, 'everybody', { from, to, by: 'variant' }),
+  ])
+  const moments = days === 1 ? Array.from({ length: 24 }, (_, i) => from + i * HOUR_MS) : daysOf(period)
+  return {
+    period,
+    balance: sum(balances.map(({ balance }) => balance)),
+    lastHour: lastHour[0] ?? null,
+    total: total[0] ?? null,
+    steps: moments.map((at) => ({
+      at,
+      earned: steps.find(({ group }) => group === String(at))?.hostShare ?? 0n,
+    })),
+    machines,
+    byModel,
+    popular: popular
+      .map(({ group, completed, cancelled }) => ({
+        variant: group,
+        requests: completed + cancelled,
+        hosts: hub.turns.count(group),
+      }))
+      .sort((a, b) => b.requests - a.requests)
+      .slice(0, 10),
+  }
+}
+
+export function HostOverviewPage(of: HostOverview) {
+  const { period, steps, machines, byModel, popular } = of
+  return (
+    <>
+      <div class="heading">
+        <Title note={period.words}>Earnings</Title>
+        <span class="side">
+          <PeriodLinks period={period} path="/host" />
+        </span>
+      </div>
+      <Earned {...of} />
+      <Section title="Earned" note={`per ${period.days === 1 ? 'hour' : 'day'}`}>
+        <div class="card">
+          <Bars
+            caption="Earned over time"
+            format={(value) => roundUsd(BigInt(Math.round(value * 1e9)))}
+            names={['Earned']}
+            bars={steps.map(({ at, earned }) => ({
+              label: period.days === 1 ? hourName(at) : dayName(at),
+              parts: [Number(earned) / 1e9],
+            }))}
+          />
+        </div>
+      </Section>
+      <Section title="Machines" note="live" side={<a href="/host/machines/new">Add a machine</a>}>
+        <div id="machines">
+          <Machines machines={machines} />
+        </div>
+      </Section>
+      <div class="columns">
+        <Section title="By model">
+          <Table
+            caption="Earned, by model"
+            empty={<p>Nothing in this time.</p>}
+            rows={byModel}
+            columns={[
+              { name: 'Model', cell: ({ group }) => <Model variant={group} /> },
+              { name: 'Tokens', number: true, cell: (row) => short(row.promptTokens + row.completionTokens) },
+              { name: 'Earned', number: true, cell: ({ hostShare }) => <Total of={hostShare} /> },
+            ]}
+          />
+        </Section>
+        <Section title="What is wanted" note="by everybody">
+          <Table
+            caption="Models by demand"
+            empty={<p>Nobody asked for anything in this time.</p>}
+            rows={popular}
+            columns={[
+              { name: 'Model', cell: ({ variant }) => <Model variant={variant} /> },
+              { name: 'Requests', number: true, cell: ({ requests }) => short(requests) },
+              { name: 'Hosts', number: true, cell: ({ hosts }) => hosts },
+            ]}
+          />
+        </Section>
+      </div>
+      <div hx-sse:connect={`/host/live?period=${period.name}`} hx-swap="none" />
+    </>
+  )
+}
+
+function Earned({ period, balance, lastHour, total, machines }: HostOverview) {
+  const ready = machines.filter(({ host }) => host.state === 'ready').length
+  return (
+    <div id="figures">
+      <Figures
+        of={[
+          {
+            label: 'Earned',
+            value: <Total of={total?.hostShare ?? 0n} />,
+            note: `${period.words.toLowerCase()}; ${roundUsd(balance)} in all`,
+          },
+          { label: 'In the last hour', value: <Total of={lastHour?.hostShare ?? 0n} />, note: 'earning now' },
+          {
+            label: 'Tokens',
+            value: short((total?.promptTokens ?? 0) + (total?.completionTokens ?? 0)),
+            note: `in ${short((total?.completed ?? 0) + (total?.cancelled ?? 0))} answers`,
+          },
+          { label: 'Machines ready', value: ready, note: `of ${machines.length}` },
+        ]}
+      />
+    </div>
+  )
+}
