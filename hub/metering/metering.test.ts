@@ -242,6 +242,13 @@ test('thinking aloud counts with its markup', () => {
   expect(count).toEqual({ completion: ids.length, hub: ids.length, flagged: false })
 })
 
+test('marks that an engine without ids does not show are neither billed nor held against it', () => {
+  const visible = 2 * loadTokenizer('qwen3').encodeAnswer(prose).length
+  const said = (claimed: number) => countAnswer('qwen3', answer(prose, { reasoning: prose, claimed }))
+  expect(said(visible + 4)).toEqual({ completion: visible, hub: visible, flagged: false })
+  expect(said(visible + 60)).toEqual({ completion: visible, hub: visible, flagged: true })
+})
+
 test('the quick bound is never too low', () => {
   const texts = [...golden.texts, ...golden.fuzz.texts, '\u0344'.repeat(50), '👩‍👩‍👧‍👦'.repeat(50)]
   for (const name of all) {
