@@ -16,6 +16,10 @@ params.n_parallel = facts["slots"]
 params.n_ctx = facts["slots"] * facts["context"]
 params.cpuparams.n_threads = 1
 params.cpuparams_batch.n_threads = 1
+# Exact enough that the same words follow whether a text was read or written.
+params.cache_type_k = xllamacpp.ggml_type.GGML_TYPE_F32
+params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
+params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
 params.endpoint_metrics = True
 params.ui = False
 server = xllamacpp.Server(params)
