@@ -49,6 +49,7 @@ async function run(argv: string[], env: Record<string, string> = {}, group = pro
     env,
     stdout: (text) => (stdout += text),
     stderr: (text) => (stderr += text),
+    stdin: async () => '',
     interactive: false,
   })
   return { code, stdout, stderr }

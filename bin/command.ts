@@ -11,6 +11,8 @@ export interface World {
   env: Readonly<Record<string, string | undefined>>
   stdout: (text: string) => void
   stderr: (text: string) => void
+  /** All that comes on the standard input. */
+  stdin: () => Promise<string>
   /** A person is watching: progress lines and colour are for them only. */
   interactive: boolean
 }

@@ -5,6 +5,7 @@ import { demoCommand } from './gpuhub/demo.ts'
 import { doctorCommand } from './gpuhub/doctor.ts'
 import { hostTokenCommands } from './gpuhub/host-token.ts'
 import { hostsCommand } from './gpuhub/hosts.ts'
+import { inviteCommands } from './gpuhub/invite.ts'
 import { keyCommands } from './gpuhub/key.ts'
 import { ledgerCommands } from './gpuhub/ledger.ts'
 import { licenceCommands } from './gpuhub/licence.ts'
@@ -12,6 +13,7 @@ import { migrateCommand } from './gpuhub/migrate.ts'
 import { modelCommands } from './gpuhub/model.ts'
 import { requestsCommand } from './gpuhub/requests.ts'
 import { serveCommand } from './gpuhub/serve.ts'
+import { actsCommand, settingCommands } from './gpuhub/setting.ts'
 import { userCommands } from './gpuhub/user.ts'
 import { versionCommand } from './gpuhub/version.ts'
 import { hostProgram } from './host.ts'
@@ -31,6 +33,7 @@ await main({
     serveCommand,
     demoCommand,
     userCommands,
+    inviteCommands,
     keyCommands,
     hostTokenCommands,
     modelCommands,
@@ -38,6 +41,8 @@ await main({
     hostsCommand,
     requestsCommand,
     ledgerCommands,
+    settingCommands,
+    actsCommand,
     doctorCommand,
     backupCommand,
     restoreCommand,

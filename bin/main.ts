@@ -13,6 +13,7 @@ export async function main(program: Group, changes: Partial<World> = {}): Promis
     env: process.env,
     stdout: to(stdout),
     stderr: to(stderr),
+    stdin: () => Bun.stdin.text(),
     interactive: process.stderr.isTTY === true,
     ...changes,
   })

@@ -1,34 +1,44 @@
-// Real programs for tests: the compiled binaries, started, watched, killed by id. Engines are emulators in this process,
-// so that an oracle knows every token. The same binaries and settings serve tests and long runs.
-import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+// Real programs for tests, chaos and measurements: the compiled binaries, started, watched, killed by id, with the same
+// settings everywhere.
+import { closeSync, copyFileSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { testDatabase } from '../db/testing.ts'
 import { type Emulator, type EmulatorOptions, startEmulator } from '../host/testing.ts'
+import { Machine, type MachineOptions, type Spawn } from './machine.ts'
 
 const dist = process.env.GPUHUB_DIST ?? join(import.meta.dirname, '..', 'dist')
 const READY_MS = 30_000
 
 /** Besides the database, all that differs from a hub's defaults. */
-export const settings = {
+export const settings: Record<string, string> = {
   GPUHUB_ALLOW_SIMULATED: '1',
   GPUHUB_KEY_CONCURRENCY: '5000',
+  GPUHUB_LOAD_FACTOR: '100',
   GPUHUB_SECRET: 'a secret that only tests know, and everybody may',
 }
+
+export type Database = 'sqlite' | 'postgres'
 
 export interface World {
   /** What every command and hub of this world is told. */
   env: Record<string, string>
   folder: string
+  databaseUrl: string
   /** One `gpuhub` command; its JSON. @throws with what it printed when it fails */
   command<T>(...words: string[]): Promise<T>
   startHub(port?: number): Promise<HubProcess>
+  /** A host whose engine is an emulator in this process. */
   startHost(hub: HubProcess, name: string, engine?: EmulatorOptions): Promise<HostProcess>
-  /** A host with an engine that runs already. */
-  linkHost(hub: HubProcess, name: string, engine: RunningEngine): Promise<Omit<HostProcess, 'engine'>>
+  /** A machine of that owner, not started yet. */
+  machine(owner: string, options: Omit<MachineOptions, 'token'>): Promise<Machine>
   /** A client with credit (USD) and a key. */
   client(credit: string): Promise<{ email: string; key: string }>
+  /** The last lines of every program's log. */
+  logs(): string
+  /** Copies every program's log into `folder`, which is made new. */
+  keepLogs(folder: string): void
   close(): Promise<void>
 }
 
@@ -37,15 +47,8 @@ export interface HubProcess {
   port: number
   process: Bun.Subprocess
   kill(): Promise<void>
+  /** SIGTERM, until it is gone. */
   stop(): Promise<void>
-}
-
-export interface RunningEngine {
-  url: string
-  /** Catalog id to offer. */
-  model: string
-  /** Requests it works on at a time; else gpuhost's default. */
-  slots?: number
 }
 
 export interface HostProcess {
@@ -54,34 +57,44 @@ export interface HostProcess {
   kill(): Promise<void>
 }
 
-export async function startWorld(database: 'sqlite' | 'postgres'): Promise<World> {
+export interface WorldOptions {
+  /** A database that is already there, instead of a fresh one on the server that tests use. */
+  databaseUrl?: string
+  /** Where SQLite's file is, instead of the world's own folder. */
+  data?: string
+  /** Over the usual ones. */
+  settings?: Record<string, string>
+}
+
+export async function startWorld(database: Database, options: WorldOptions = {}): Promise<World> {
   const folder = mkdtempSync(join(tmpdir(), 'gpuhub-chaos-'))
-  const postgres = database === 'postgres' ? await testDatabase('postgres') : null
+  const fresh = database === 'postgres' && !options.databaseUrl ? await testDatabase('postgres') : null
+  const databaseUrl = options.databaseUrl ?? fresh?.url
+  const data = options.data ?? join(folder, 'data')
   const env: Record<string, string> = {
     PATH: process.env.PATH ?? '',
     HOME: folder,
     ...settings,
-    GPUHUB_DATA: join(folder, 'data'),
-    ...(postgres ? { DATABASE_URL: postgres.url } : {}),
+    ...options.settings,
+    GPUHUB_DATA: data,
+    ...(databaseUrl ? { DATABASE_URL: databaseUrl } : {}),
   }
   const running = new Set<Bun.Subprocess>()
   const engines = new Set<Emulator>()
-  const tokens = new Map<string, string>()
+  const tokens = new Map<string, Promise<string>>()
   let clients = 0
 
-  const spawn = (program: string, words: string[], more: Record<string, string>, log: string) => {
+  const spawn: Spawn = ({ program, words, env: more, log }) => {
+    const file = openSync(join(folder, log), 'a')
     const child = Bun.spawn([join(dist, program), ...words], {
       cwd: folder,
       env: { ...env, ...more },
-      stdio: ['ignore', 'ignore', openSync(join(folder, log), 'a')],
+      stdio: ['ignore', 'ignore', file],
     })
+    closeSync(file)
     running.add(child)
     void child.exited.then(() => running.delete(child))
     return child
-  }
-  const end = async (child: Bun.Subprocess, signal: 'SIGKILL' | 'SIGTERM') => {
-    child.kill(signal)
-    await child.exited
   }
 
   const command = async <T>(...words: string[]): Promise<T> => {
@@ -99,7 +112,12 @@ export async function startWorld(database: 'sqlite' | 'postgres'): Promise<World
   const startHub = async (port?: number): Promise<HubProcess> => {
     const at = port ?? (await freePort())
     const url = `http://127.0.0.1:${at}`
-    const child = spawn('gpuhub', ['serve', '--port', String(at)], postgres ? { GPUHUB_SELF_URL: url } : {}, 'hub.log')
+    const child = spawn({
+      program: 'gpuhub',
+      words: ['serve', '--port', String(at)],
+      env: databaseUrl ? { GPUHUB_SELF_URL: url } : {},
+      log: 'hub.log',
+    })
     await until(`the hub at ${url} to be ready`, folder, async () => {
       if (child.exitCode !== null) throw new Error('the hub ended')
       return (await fetch(`${url}/readyz`).catch(() => null))?.ok ?? false
@@ -107,67 +125,58 @@ export async function startWorld(database: 'sqlite' | 'postgres'): Promise<World
     return { url, port: at, process: child, kill: () => end(child, 'SIGKILL'), stop: () => end(child, 'SIGTERM') }
   }
 
-  const tokenOf = async (name: string) => {
-    const known = tokens.get(name)
-    if (known) return known
-    await command('user', 'add', `${name}@hosts.example.com`, '--role', 'host')
-    const { token } = await command<{ token: string }>('host-token', 'add', `${name}@hosts.example.com`)
-    tokens.set(name, token)
+  const makeToken = async (owner: string) => {
+    const email = `${owner}@hosts.example.com`
+    await command('user', 'add', email, '--role', 'host')
+    return (await command<{ token: string }>('host-token', 'add', email)).token
+  }
+  const tokenOf = (owner: string) => {
+    const token = tokens.get(owner) ?? makeToken(owner)
+    tokens.set(owner, token)
     return token
   }
 
-  const startHost = async (hub: HubProcess, name: string, options: EmulatorOptions = {}): Promise<HostProcess> => {
-    const engine = await startEmulator(options)
-    engines.add(engine)
-    return { engine, ...(await linkHost(hub, name, { url: engine.url, model: 'gpuhub/emulator', slots: 512 })) }
-  }
-
-  const linkHost = async (hub: HubProcess, name: string, { url, model, slots }: RunningEngine) => {
-    const home = join(folder, name)
-    mkdirSync(home, { recursive: true })
-    const words = ['start', '--foreground', '--hub', hub.url, '--model', model, '--name', name]
-    const engineWords = ['--engine', 'openai', '--engine-url', url, '--simulate-gpu', 'RTX 4090']
-    const slotWords = slots === undefined ? [] : ['--slots', String(slots)]
-    const token = await tokenOf(name)
-    const child = spawn(
-      'gpuhost',
-      [...words, ...engineWords, ...slotWords],
-      { GPUHOST_TOKEN: token, GPUHOST_HOME: home },
-      `${name}.log`,
-    )
-    await until(`${name} to be ready`, folder, async () => {
-      const list = (await (await fetch(`${hub.url}/api/v1/prices`)).json()) as {
-        data: { id: string; hostsOnline: number }[]
-      }
-      const hosts = await command<{ name: string; state: string }[]>('hosts')
-      return (
-        list.data.some((row) => row.hostsOnline > 0) &&
-        hosts.some((host) => host.name === name && host.state === 'ready')
-      )
-    })
-    return { process: child, kill: () => end(child, 'SIGKILL') }
-  }
+  const machine = async (owner: string, options: Omit<MachineOptions, 'token'>) =>
+    new Machine(folder, spawn, { ...options, token: await tokenOf(owner) })
 
   return {
     env,
     folder,
+    databaseUrl: databaseUrl ?? `sqlite:${join(data, 'hub.db')}`,
     command,
     startHub,
-    startHost,
-    linkHost,
+    machine,
+    async startHost(hub, name, options = {}) {
+      const engine = await startEmulator(options)
+      engines.add(engine)
+      const host = await machine(name, { name, hub: hub.url, engineUrl: engine.url })
+      await host.start()
+      return { engine, process: host.process!, kill: () => host.kill() }
+    },
     async client(credit) {
       const email = `client${++clients}@example.com`
       await command('user', 'add', email, '--role', 'client', '--credit', credit)
       const { key } = await command<{ key: string }>('key', 'add', email)
       return { email, key }
     },
+    logs: () => logs(folder),
+    keepLogs(to) {
+      rmSync(to, { recursive: true, force: true })
+      mkdirSync(to, { recursive: true })
+      for (const name of logNames(folder)) copyFileSync(join(folder, name), join(to, name))
+    },
     async close() {
       for (const child of [...running]) await end(child, 'SIGKILL')
       for (const engine of engines) await engine.close()
-      await postgres?.drop()
+      await fresh?.drop()
       rmSync(folder, { recursive: true, force: true })
     },
   }
+}
+
+async function end(child: Bun.Subprocess, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+  child.kill(signal)
+  await child.exited
 }
 
 async function until(what: string, folder: string, condition: () => Promise<boolean>): Promise<void> {
@@ -184,8 +193,13 @@ async function until(what: string, folder: string, condition: () => Promise<bool
 }
 
 function logs(folder: string): string {
-  const files = [...new Bun.Glob('*.log').scanSync({ cwd: folder, absolute: true })]
-  return files.map((file) => `${file}:\n${readFileSync(file, 'utf8').slice(-3_000)}`).join('\n')
+  return logNames(folder)
+    .map((name) => `${name}:\n${readFileSync(join(folder, name), 'utf8').slice(-3_000)}`)
+    .join('\n')
+}
+
+function logNames(folder: string): string[] {
+  return [...new Bun.Glob('*.log').scanSync({ cwd: folder })].sort()
 }
 
 export function freePort(): Promise<number> {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
-import { connect, createServer, type Server, type Socket } from 'node:net'
 import { sql } from 'drizzle-orm'
+import { startWire } from '../chaos/proxy.ts'
 import { openDb } from './open.ts'
 import { connectPostgres } from './postgres.ts'
 import { testDatabase, testDialects } from './testing.ts'
@@ -90,38 +90,8 @@ describe.skipIf(!testDialects.includes('postgres'))('a connection to PostgreSQL 
 /** The same server through a wire that can be cut. */
 async function cuttable(url: string) {
   const behind = new URL(url)
-  const ends = new Set<Socket>()
-  const server: Server = createServer((near) => {
-    const far = connect(Number(behind.port || 5432), behind.hostname)
-    for (const end of [near, far]) {
-      ends.add(end)
-      end.on('error', () => {})
-      end.on('close', () => {
-        ends.delete(end)
-        near.destroy()
-        far.destroy()
-      })
-    }
-    near.pipe(far)
-    far.pipe(near)
-  })
-  await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready))
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('no port')
+  const wire = await startWire(Number(behind.port || 5432))
   const front = new URL(url)
-  front.host = `127.0.0.1:${address.port}`
-  const cut = () => {
-    for (const end of ends) end.destroy()
-  }
-  return {
-    url: front.href,
-    cut,
-    reset: () => {
-      for (const end of ends) end.resetAndDestroy()
-    },
-    close: async () => {
-      cut()
-      server.close()
-    },
-  }
+  front.host = `127.0.0.1:${wire.port}`
+  return { url: front.href, cut: () => wire.cut('close'), reset: () => wire.cut('reset'), close: () => wire.close() }
 }

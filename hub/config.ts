@@ -115,7 +115,7 @@ export const Config = Type.Object({
     default: 3,
     minimum: 1,
     maximum: 10,
-    description: 'Hosts tried for one request.',
+    description: 'Hosts that may fail one request before its client is told; those that only vanish do not count.',
     ...setting('GPUHUB_ATTEMPTS'),
   }),
   keyRpm: limit(

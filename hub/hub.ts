@@ -18,6 +18,7 @@ import { sweepDevices } from './fleet/sign-in.ts'
 import { Bodies } from './gateway/body.ts'
 import { Budgets } from './gateway/budgets.ts'
 import { Connection } from './gateway/connection.ts'
+import { Entrance } from './gateway/entrance.ts'
 import { wrongMethodOf } from './gateway/methods.ts'
 import { Onces } from './gateway/onces.ts'
 import { Quotas } from './gateway/quotas.ts'
@@ -25,6 +26,7 @@ import { answerInference, inferenceRoute, refusal } from './gateway/openai.ts'
 import { peopleApi } from './gateway/people.ts'
 import { apiDocument, type Platform, platformApi } from './gateway/platform.ts'
 import { Live } from './gateway/live.ts'
+import { OneByOne } from './gateway/one-by-one.ts'
 import type { Run } from './gateway/run.ts'
 import { Running } from './gateway/running.ts'
 import { Strangers } from './gateway/strangers.ts'
@@ -83,7 +85,10 @@ export interface Hub {
 export async function openHub(options: HubOptions): Promise<Hub> {
   const { env, config, db, log, secret, version, url, writer, alone, pages } = options
   const hubId = newId(env, 'hub')
-  const ledger = await Ledger.open(env, db, {
+  const awake = new Awake(env, (ms) => log.warn('hub stood still', { ms: Math.round(ms) }))
+  // A hub that stood still has not waited for its books: it gave them no time.
+  const patient: Env = { ...env, mono: () => awake.mono(), timer: (ms, work) => awake.timer(ms, work) }
+  const ledger = await Ledger.open(patient, db, {
     hubId,
     selfUrl: config.selfUrl || null,
     feePpm: config.feePpm,
@@ -99,9 +104,9 @@ export async function openHub(options: HubOptions): Promise<Hub> {
   const { identity } = people
   const meter = new Meter()
   const turns = new Turns((variant) => running.grown(variant))
-  const awake = new Awake(env, (ms) => log.warn('hub stood still', { ms: Math.round(ms) }))
   const live = new Live<Run>()
-  const allowedHosts = config.allowedHosts === '' ? null : new Set(config.allowedHosts.toLowerCase().split(/[\s,]+/))
+  const moves = new OneByOne(env)
+  const entrance = new Entrance(config.allowedHosts)
   const strangers = new Strangers(env, { requests: config.strangerRpm, wrongKeys: config.wrongKeysPerMinute })
   const running = new Running(env, {
     total: config.maxRunning,
@@ -142,7 +147,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
   const door = new Door({
     env,
     log,
-    enrolment: new Enrolment(env, db),
+    enrolment: new Enrolment(env, db, policy),
     links,
     knows,
     allowSimulated: config.allowSimulated,
@@ -170,6 +175,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
       meter,
       running,
       live,
+      moves,
       strangers,
       onces,
     },
@@ -194,12 +200,14 @@ export async function openHub(options: HubOptions): Promise<Hub> {
   ])
   jobs.start()
   let ready = true
-  const api = new Elysia()
+  // Else it looks for the path beyond the eleventh character, and finds another in the address of a hub with a short name.
+  const api = new Elysia({ handler: { standardHostname: false } })
     .get('/healthz', () => 'ok')
     .get('/readyz', () => new Response(ready ? 'ready' : 'stopping', { status: ready ? 200 : 503 }))
     .use(apiDocument(platform))
-    .use(platformApi(platform))
+    // Before it: what the platform API lets any origin read must not count here.
     .use(peopleApi(platform))
+    .use(platformApi(platform))
     .onError(({ code, error, request }) =>
       refusal(platform, request, newId(env, 'req'), code === 'NOT_FOUND' ? notFound(request) : error),
     )
@@ -210,16 +218,19 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     platform,
     websocket: door.websocket,
     async fetch(request, server) {
-      const { pathname } = new URL(request.url)
-      const connection = new Connection(request, server, identity.callers)
-      if (allowedHosts && !allowedHosts.has(nameOf(request)) && !isProbe(pathname))
-        return refusal(platform, request, newId(env, 'req'), otherHost())
-      // Ahead of everything else, since these are nearly all of the traffic.
-      const inference = inferenceRoute(pathname, request)
-      if (inference) return answerInference(platform, inference, request, connection)
-      if (pathname === '/hosts/link') return door.upgrade(request, server, connection.address())
-      identity.callers.note(request, server?.requestIP?.(request)?.address)
-      return (await pages?.(platform, request)) ?? api.fetch(request)
+      try {
+        const pathname = entrance.pathOf(request)
+        const connection = new Connection(request, server, identity.callers)
+        // Ahead of everything else, since these are nearly all of the traffic.
+        const inference = inferenceRoute(pathname, request)
+        if (inference) return await answerInference(platform, inference, request, connection)
+        if (pathname === '/hosts/link') return await door.upgrade(request, server, connection.address())
+        identity.callers.note(request, server?.requestIP?.(request)?.address)
+        return (await pages?.(platform, request)) ?? (await api.fetch(request))
+      } catch (error) {
+        // Whatever goes wrong, no stranger sees a stack.
+        return refusal(platform, request, newId(env, 'req'), error)
+      }
     },
     async drain(graceMs) {
       ready = false
@@ -273,20 +284,6 @@ async function within(env: Env, ms: number, event: Promise<void>): Promise<void>
   const waited = new AbortController()
   await Promise.race([event, sleep(env, ms, waited.signal)])
   waited.abort()
-}
-
-/** The name a client used for this hub, without a port. */
-function nameOf(request: Request): string {
-  return (request.headers.get('host') ?? '').toLowerCase().replace(/:\d+$/, '')
-}
-
-/** What load balancers ask, by address. */
-function isProbe(pathname: string): boolean {
-  return pathname === '/healthz' || pathname === '/readyz'
-}
-
-function otherHost(): HubError {
-  return new HubError('misdirected_request', 'This hub does not answer by that name. Check the base address you use.')
 }
 
 function nothingHere(): HubError {

@@ -1,6 +1,7 @@
 // One line per event. JSON in production, readable on a terminal. Fields are named by the caller, so that no key,
 // prompt or answer can slip in with an object that happens to hold one.
 import { type ConsolaInstance, type ConsolaReporter, createConsola } from 'consola'
+import { type Env, systemEnv } from '../sdk/env.ts'
 
 export type LogFields = Record<string, string | number | boolean | null | undefined>
 
@@ -9,13 +10,6 @@ export interface Log {
   info(event: string, fields?: LogFields): void
   warn(event: string, fields?: LogFields): void
   error(event: string, fields?: LogFields & { error?: string }): void
-}
-
-const jsonLines: ConsolaReporter = {
-  log({ type, date, args: [event, fields] }) {
-    const line = { at: date.toISOString(), level: type, event: String(event), ...(fields as LogFields | undefined) }
-    process.stderr.write(`${JSON.stringify(line)}\n`)
-  },
 }
 
 const readable: ConsolaReporter = {
@@ -32,7 +26,21 @@ const readable: ConsolaReporter = {
 
 /** Writes to stderr; stdout is for data. */
 export function createLog({ json, level = 3 }: { json: boolean; level?: number }): Log {
-  const log: ConsolaInstance = createConsola({ reporters: [json ? jsonLines : readable], level })
+  return json ? jsonLog(systemEnv, level) : readableLog(level)
+}
+
+/** Every request is a line: these go to the stream without a detour. */
+function jsonLog(env: Pick<Env, 'now'>, most: number): Log {
+  const write = (name: keyof Log, level: number) => (event: string, fields?: LogFields) => {
+    if (level > most) return
+    const at = new Date(env.now()).toISOString()
+    process.stderr.write(`${JSON.stringify({ at, level: name, event, ...fields })}\n`)
+  }
+  return { debug: write('debug', 4), info: write('info', 3), warn: write('warn', 1), error: write('error', 0) }
+}
+
+function readableLog(level: number): Log {
+  const log: ConsolaInstance = createConsola({ reporters: [readable], level })
   return {
     debug: (event, fields) => log.debug(event, fields ?? {}),
     info: (event, fields) => log.info(event, fields ?? {}),

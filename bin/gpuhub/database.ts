@@ -32,6 +32,11 @@ export function sqliteFile(data: string): string {
   return join(data, 'hub.db')
 }
 
+/** Where people reach the hub that `config` describes, as far as that can be known without asking it. */
+export function publicUrl(config: Config): string {
+  return config.publicUrl.replace(/\/+$/, '') || `http://${config.host}:${config.port}`
+}
+
 /** A URL without its password, for messages. */
 export function withoutPassword(url: string): string {
   return url.replace(/^([a-z]+:\/\/[^:@/]*):[^@/]*@/, '$1:…@')

@@ -23,6 +23,7 @@ test('gpuhub hosts shows who failed and what an owner has to do; with an id, wha
       { name: 'gpuhub', summary: '', commands: [hostsCommand] },
       {
         ...{ argv: ['hosts', ...argv, '--data', data], env: {}, interactive: false },
+        stdin: async () => '',
         stdout: (text) => (stdout += text),
         stderr: (text) => (stderr += text),
       },

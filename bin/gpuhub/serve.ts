@@ -4,6 +4,8 @@ import { tokenizerOf } from '../../hub/catalog/find.ts'
 import { type Config, settings } from '../../hub/config.ts'
 import { IDLE_SECONDS } from '../../hub/gateway/connection.ts'
 import { type Hub, openHub } from '../../hub/hub.ts'
+import { Callers } from '../../hub/identity/caller.ts'
+import { firstAdminPath } from '../../hub/identity/first-admin.ts'
 import { createLog, type Log } from '../../hub/log.ts'
 import { sleep, systemEnv } from '../../sdk/env.ts'
 import { answerPage } from '../../web/web.tsx'
@@ -14,6 +16,7 @@ import {
   databaseOf,
   makeDataFolder,
   openDatabase,
+  publicUrl,
   reason,
   settingsOf,
   sqliteFile,
@@ -43,6 +46,9 @@ export const serveCommand = command({
   ],
   async run({ options, world }) {
     const server = await startServing(settingsOf(world, options), world)
+    const { firstAdmin } = server
+    // Not through the log, which may be kept elsewhere: the link opens the hub.
+    if (firstAdmin) world.stderr(`\nThis hub has no admin yet. Become it, once, within a day:\n\n  ${firstAdmin}\n\n`)
     await firstSignal()
     // Whoever asks twice does not want to wait.
     void firstSignal().then(() => process.exit(1))
@@ -53,6 +59,8 @@ export const serveCommand = command({
 export interface Serving {
   url: string
   hub: Hub
+  /** While there is no admin: a link that makes one. */
+  firstAdmin: string | null
   stop(): Promise<void>
 }
 
@@ -62,6 +70,7 @@ export async function startServing(
   world: Pick<World, 'interactive'>,
   log: Log = createLog({ json: config.logJson || !world.interactive }),
 ): Promise<Serving> {
+  checkProxies(config)
   makeDataFolder(config.data)
   const lock = config.databaseUrl ? null : lockFile(`${sqliteFile(config.data)}.lock`)
   if (!config.databaseUrl && !lock) {
@@ -73,7 +82,7 @@ export async function startServing(
   }
   const secret = secretOf(config)
   const db = await openDatabase(config)
-  let url = config.publicUrl.replace(/\/+$/, '') || `http://${config.host}:${config.port}`
+  let url = publicUrl(config)
   const hub = await openHub({
     ...{ env: systemEnv, config, db, log, secret },
     version: release.version,
@@ -94,9 +103,11 @@ export async function startServing(
     fee: `${config.feePpm / 10_000}%`,
     simulatedHosts: config.allowSimulated ? 'accepted' : 'refused',
   })
+  const path = await firstAdminPath(systemEnv, db)
   return {
     url,
     hub,
+    firstAdmin: path === null ? null : url + path,
     async stop() {
       log.info('stopping', { graceSeconds: config.graceSeconds })
       const left = await hub.drain(config.graceSeconds * 1_000)
@@ -108,6 +119,15 @@ export async function startServing(
       lock?.release()
       log.info('stopped')
     },
+  }
+}
+
+/** @throws Failure */
+function checkProxies({ trustedProxies, countryHeader }: Config): void {
+  try {
+    new Callers(trustedProxies, countryHeader)
+  } catch (error) {
+    throw new Failure(`GPUHUB_TRUSTED_PROXIES: ${reason(error)}.`, 2, 'gpuhub serve --help lists every setting.')
   }
 }
 

@@ -1,15 +1,23 @@
-import type { Db } from '../../db/open.ts'
+import type { Db, Queries } from '../../db/open.ts'
 import type { Role } from '../../db/schema/people.ts'
+import { changeRoles, reinstate, suspend } from '../../hub/identity/admin.ts'
 import { allow, allowancesOf } from '../../hub/identity/allowances.ts'
-import { addUser, listUsers } from '../../hub/identity/users.ts'
+import { addLogin } from '../../hub/identity/join.ts'
+import { checkPassword, Passwords } from '../../hub/identity/passwords.ts'
+import { takeSecondFactor } from '../../hub/identity/second-factor.ts'
+import { type Letter } from '../../hub/mail/letters.ts'
+import { putLetter } from '../../hub/mail/outbox.ts'
+import { resetLink } from '../../hub/identity/reset.ts'
+import { addUser, listUsers, normalEmail } from '../../hub/identity/users.ts'
 import { clientAccount } from '../../hub/ledger/chart.ts'
 import { systemEnv } from '../../sdk/env.ts'
-import { formatUsd, type Money, parseUsd } from '../../sdk/money.ts'
+import { formatUsd, type Money } from '../../sdk/money.ts'
 import { command, type Group } from '../command.ts'
 import { Failure } from '../failure.ts'
 import { table } from '../lines.ts'
 import { allowanceFrom, allowanceInWords, allowanceJson, allowanceOptions } from './allowance.ts'
-import { onDatabase, place } from './database.ts'
+import { amountFrom } from './amount.ts'
+import { onDatabase, place, publicUrl } from './database.ts'
 import { existingUser } from './find-user.ts'
 import { postCredit } from '../../hub/ledger/credit.ts'
 import { moment } from './moment.ts'
@@ -25,12 +33,19 @@ const add = command({
     ...place,
     role: { type: 'list', value: 'ROLE', help: `What they are: ${ROLES.join(', ')} [default client].` },
     credit: { type: 'string', value: 'USD', help: 'Credit to start with, given by the platform, e.g. 5.00.' },
+    'password-stdin': {
+      type: 'boolean',
+      help: 'Read their password from the standard input, to its first line’s end.',
+    },
   },
-  run: ({ positionals, options, world, out }) => {
+  run: async ({ positionals, options, world, out, say }) => {
     const roles = rolesFrom(options.role)
     const credit = amountFrom(options.credit)
+    const password = options['password-stdin'] ? firstLine(await world.stdin()) : null
     return onDatabase({ world, data: options.data, create: true }, async (db) => {
+      const hash = password === null ? null : await hashOf(password, positionals.email)
       const user = await addUser(systemEnv, db, { email: positionals.email, roles })
+      if (hash !== null) await addLogin({ env: systemEnv, db }, db.query, user.id, { provider: 'password', hash })
       if (credit > 0n) {
         const gift = {
           account: clientAccount(user.id),
@@ -44,6 +59,7 @@ const add = command({
       out({ id, email, roles: user.roles, creditNanos: String(credit) }, [
         `${email} is added as ${user.roles.join(', ')}${credit > 0n ? ` with ${formatUsd(credit)}` : ''}.`,
       ])
+      if (hash === null) say(`To sign in on the pages they choose a password: gpuhub user reset-link ${email}`)
     })
   },
 })
@@ -92,6 +108,93 @@ const limit = command({
   },
 })
 
+const roles = command({
+  name: 'roles',
+  summary: 'Replace what a user may be; they sign in again.',
+  positionals: [{ name: 'email', help: 'Whose roles.' }],
+  options: {
+    ...place,
+    role: { type: 'list', value: 'ROLE', help: `All they are to be: ${ROLES.join(', ')}; at least one.` },
+  },
+  run: ({ positionals, options, world, out }) => {
+    if (options.role.length === 0) throw new Failure('--role is missing: say all they are to be.', 2)
+    const wanted = rolesFrom(options.role)
+    return onDatabase({ world, data: options.data }, async (db) => {
+      const { id, email } = await existingUser(db, positionals.email)
+      await changeRoles({ env: systemEnv, db }, 'command line', id, wanted)
+      out({ id, email, roles: wanted }, [`${email} is ${wanted.join(', ')}.`])
+    })
+  },
+})
+
+const suspendCommand = command({
+  name: 'suspend',
+  summary: 'Refuse a user’s sessions, keys and hosts, on every hub within a second.',
+  positionals: [{ name: 'email', help: 'Whom.' }],
+  options: place,
+  run: ({ positionals, options, world, out }) =>
+    onDatabase({ world, data: options.data }, async (db) => {
+      const { id, email } = await existingUser(db, positionals.email)
+      await suspend({ env: systemEnv, db }, 'command line', id)
+      out({ id, email, suspended: true }, [`${email} is suspended. Nothing of theirs is lost.`])
+    }),
+})
+
+const reinstateCommand = command({
+  name: 'reinstate',
+  summary: 'Take a suspension back.',
+  positionals: [{ name: 'email', help: 'Whose.' }],
+  options: place,
+  run: ({ positionals, options, world, out }) =>
+    onDatabase({ world, data: options.data }, async (db) => {
+      const { id, email } = await existingUser(db, positionals.email)
+      await reinstate({ env: systemEnv, db }, 'command line', id)
+      out({ id, email, suspended: false }, [`${email} may go on.`])
+    }),
+})
+
+const resetLinkCommand = command({
+  name: 'reset-link',
+  summary: 'Make a link with which a user chooses a new password; it works once, for an hour.',
+  positionals: [{ name: 'email', help: 'Whose.' }],
+  options: place,
+  run: ({ positionals, options, world, out }) =>
+    onDatabase({ world, data: options.data }, async (db, config) => {
+      const user = await existingUser(db, positionals.email)
+      const url = publicUrl(config)
+      const link = await resetLink({ env: systemEnv, db, url: () => url }, 'command line', user)
+      out({ id: user.id, email: user.email, link }, [link])
+    }),
+})
+
+const secondFactor = command({
+  name: 'second-factor',
+  summary: 'Turn a user’s second factor off, when they lost app and codes, or the hub’s secret was changed.',
+  positionals: [{ name: 'email', help: 'Whose.' }],
+  options: { ...place, off: { type: 'boolean', help: 'Say it, so that it is meant.' } },
+  run: ({ positionals, options, world, out }) => {
+    if (!options.off) throw new Failure('--off is missing: it is all that can be done from here.', 2)
+    return onDatabase({ world, data: options.data }, async (db) => {
+      const user = await existingUser(db, positionals.email)
+      const outbox = {
+        put: (tx: Queries, to: string, letter: Letter) => putLetter(systemEnv, db, tx, to, letter, true),
+        wake: () => {},
+      }
+      await takeSecondFactor({ env: systemEnv, db, outbox }, 'command line', user)
+      out({ id: user.id, email: user.email, secondFactor: false }, [`${user.email} signs in with the password alone.`])
+    })
+  },
+})
+
+function firstLine(text: string): string {
+  return text.split(/\r?\n/, 1)[0] ?? ''
+}
+
+async function hashOf(password: string, email: string): Promise<string> {
+  checkPassword(password, normalEmail(email))
+  return new Passwords().hash(password)
+}
+
 async function clientBalances(db: Db): Promise<Map<string, Money>> {
   const { accounts } = db.tables
   const rows = await db.query.select({ id: accounts.id, balance: accounts.balance }).from(accounts)
@@ -106,17 +209,8 @@ function rolesFrom(given: string[]): Role[] {
   return roles.length > 0 ? roles.filter(isRole) : ['client']
 }
 
-function amountFrom(text: string | undefined): Money {
-  if (text === undefined) return 0n
-  try {
-    return parseUsd(text)
-  } catch (error) {
-    throw new Failure(`--credit: ${(error as RangeError).message}`, 2)
-  }
-}
-
 export const userCommands: Group = {
   name: 'user',
   summary: 'The people of this hub',
-  commands: [add, list, limit],
+  commands: [add, list, roles, limit, suspendCommand, reinstateCommand, resetLinkCommand, secondFactor],
 }

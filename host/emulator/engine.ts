@@ -90,8 +90,8 @@ export class Engine {
   }
 
   /** Answers that have come to where they hang. */
-  get hanging(): number {
-    return [...this.working].filter((run) => run.hanging).length
+  get hanging(): RunRecord[] {
+    return [...this.working].filter((run) => run.hanging).map(({ record }) => record)
   }
 
   async fetch(request: Request): Promise<Response> {

@@ -4,6 +4,7 @@ import { type Offer, tokenizerOf } from '../catalog/find.ts'
 import { HubError } from '../errors.ts'
 import type { Bearer } from '../identity/keyring.ts'
 import { licenceMark } from '../identity/licences.ts'
+import { requireTerms } from '../identity/terms.ts'
 import { quote } from '../market/quote.ts'
 import { promptChars } from '../metering/count.ts'
 import { MeterBusyError } from '../metering/meter.ts'
@@ -23,6 +24,7 @@ export interface Admission {
 
 /** May they, is anyone there, what can it cost. @throws HubError */
 export async function admit(hub: Gateway, bearer: Bearer, ask: Ask, headers: Headers): Promise<Admission> {
+  requireTerms(hub.policy.current(), bearer.terms, 'client', hub.env.now())
   const offer = hub.offers.find(ask.model)
   if (!offer) {
     throw new HubError('model_not_found', 'This model is not on offer here. GET /v1/models lists what is.', {

@@ -1,5 +1,5 @@
 // One attempt: one host asked once, and listened to until its answer is complete, it fails, or nobody wants more.
-import type { Cancel } from '../../sdk/env.ts'
+import type { Cancel, Halting } from '../../sdk/env.ts'
 import { WINDOW_BYTES } from '../../sdk/wire/frames.ts'
 import type { Patience } from '../routing/health.ts'
 import type { Seat } from '../routing/turns.ts'
@@ -12,7 +12,7 @@ import type { Question } from './question.ts'
 export interface Ear {
   awake: Awake
   /** Aborted when the client is gone or the hub has to stop. */
-  signal: AbortSignal
+  signal: Halting
   patience: Patience
   /** By the awake clock: when the request's time to a first token, and its whole time, are over. */
   firstTokenBy: number

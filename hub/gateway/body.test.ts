@@ -98,6 +98,24 @@ test.each([
   expect(error).toMatchObject({ code: 'request_body_timeout', status: 408 })
 })
 
+test.each([
+  [100, 3_000],
+  [4_000, 6_000],
+  [14_000, 15_000],
+])('(43) a body of %p bytes that does not come is cut off after %p ms', async (length, afterMs) => {
+  const env = virtualEnv()
+  const headers = { 'content-type': 'application/json', 'content-length': String(length) }
+  let error: HubError | null = null
+  const reading = new Bodies(env)
+    .readJson(post(new ReadableStream({ pull: () => new Promise<void>(() => {}) }), headers))
+    .catch((caught: HubError) => (error = caught))
+  await env.advance(afterMs - 1)
+  expect(error).toBeNull()
+  await env.advance(1)
+  await reading
+  expect(error).toMatchObject({ code: 'request_body_timeout', status: 408 })
+})
+
 test('(43) bodies being read take no more memory together than they may', async () => {
   const bodies = new Bodies(virtualEnv())
   const fourMegabytes = () => {

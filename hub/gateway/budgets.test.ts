@@ -6,7 +6,15 @@ import { Budgets } from './budgets.ts'
 
 /** A key with a budget of 100, as the books had it at `readAt`. */
 const carrier = (spent: bigint, readAt: number): Bearer => ({
-  ...{ keyId: 'key_1', userId: 'ada', account: 'client:ada', suspended: false, acknowledged: new Set(), limited: true },
+  ...{
+    keyId: 'key_1',
+    userId: 'ada',
+    account: 'client:ada',
+    suspended: false,
+    terms: null,
+    acknowledged: new Set(),
+    limited: true,
+  },
   allowance: { key: NO_ALLOWANCE, account: NO_ALLOWANCE },
   budget: { limit: 100n, spent, readAt },
   expiresAt: null,

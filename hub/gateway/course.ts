@@ -112,6 +112,7 @@ export class Course {
     const text = rawText(this.raw, { reasoning, content: content + tail })
     if (text === '' || !failover || !answer.kept || traits.several || traits.logprobs || traits.structured) return null
     const aheadChars = reasoning === '' ? mostBegunChars(traits.stops) : 0
+    await this.hub.moves.turn()
     return this.patiently(() => this.hub.meter.agree(this.tokenizer, { text, ids, aheadChars }))
   }
 
@@ -170,10 +171,10 @@ export class Course {
       answer.goOn({ text, ids: null, tokens: said.tokens })
       return { question: goOnByText(ask, text, said.ids, this.terms(seat, said.tokens)), baseTokens: said.tokens }
     }
-    const prompt = await this.patiently(() => this.hub.meter.countPrompt(this.tokenizer, ask.prompt))
+    const prompt = await this.patiently(() => this.hub.meter.promptIds(this.tokenizer, ask.prompt))
     const raw = this.rawReader(said)
     this.goOn(said, said.ids)
-    const ids = [...prompt.ids, ...said.ids]
+    const ids = [...prompt, ...said.ids]
     return { question: goOnByIds(ask, ids, raw, this.terms(seat, said.ids.length)), baseTokens: said.ids.length }
   }
 

@@ -28,6 +28,7 @@ export class EventStream<Item> {
   private controller: DirectController | null = null
   private congested = false
   private over = false
+  private flushing = false
   private takers: (() => void)[] = []
   private readonly pulled = Promise.withResolvers<void>()
   private readonly closed = Promise.withResolvers<void>()
@@ -51,7 +52,7 @@ export class EventStream<Item> {
     this.body = new ReadableStream(source as unknown as UnderlyingDefaultSource)
   }
 
-  /** Queues one event; `flush` hands over what was queued. */
+  /** Queues one event; `flush` or `flushSoon` hands over what was queued. */
   event(payload: object, item?: Item): void {
     this.waiting += `data: ${JSON.stringify(payload)}\n\n`
     if (item !== undefined) this.unwritten.push(item)
@@ -59,6 +60,18 @@ export class EventStream<Item> {
 
   comment(text: string): void {
     this.waiting += `: ${text}\n\n`
+    this.flush()
+  }
+
+  /** Hands over what is queued when the present work is done: events that came together leave together. */
+  flushSoon(): void {
+    if (this.flushing) return
+    this.flushing = true
+    queueMicrotask(this.flushNow)
+  }
+
+  private readonly flushNow = (): void => {
+    this.flushing = false
     this.flush()
   }
 

@@ -2,6 +2,7 @@
 // Names in brackets are rows of the failure catalogue; docs/reliability.md lists them.
 import { describe, expect, test } from 'bun:test'
 import type { ChatCompletion } from '../../sdk/openai.ts'
+import { MeterBusyError } from '../metering/meter.ts'
 import { startHub, type TestClient, type TestHub } from '../testing.ts'
 import {
   asked,
@@ -391,4 +392,21 @@ test('what each host is blamed for', async () => {
   ])
   expect(answered.length).toBe(5)
   expect(Math.max(...answered)).toBeLessThanOrEqual(64)
+})
+
+test('an answer that lost its host waits for a meter that is busy, and is refused only when it stays so', async () => {
+  const { hub, ada, failing } = await twoHosts(dying(20))
+  await using _hub = hub
+  const { meter } = hub.hub.platform
+  const agree = meter.agree.bind(meter)
+  let busy = 5
+  meter.agree = (name, said) => {
+    if (busy-- > 0) throw new MeterBusyError('The hub is busy counting.')
+    return agree(name, said)
+  }
+  expectWhole(await passUntil(hub, ada.chat(QUESTION, stream()).then(listen)), ada.truth(QUESTION))
+  busy = Number.POSITIVE_INFINITY
+  failing.engine.set(dying(20))
+  const heard = await passUntil(hub, ada.chat(QUESTION, stream()).then(listen))
+  expect([heard.error?.code, heard.done]).toEqual(['no_capacity', true])
 })

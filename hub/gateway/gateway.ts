@@ -7,6 +7,7 @@ import type { Ledger } from '../ledger/ledger.ts'
 import type { Log } from '../log.ts'
 import type { PriceBook } from '../market/book.ts'
 import type { Meter } from '../metering/meter.ts'
+import type { Policy } from '../policy/policy.ts'
 import type { Health } from '../routing/health.ts'
 import type { Turns } from '../routing/turns.ts'
 import type { Awake } from '../tunnel/awake.ts'
@@ -15,6 +16,7 @@ import type { Budgets } from './budgets.ts'
 import type { Onces } from './onces.ts'
 import type { Quotas } from './quotas.ts'
 import type { Live } from './live.ts'
+import type { OneByOne } from './one-by-one.ts'
 import type { Run } from './run.ts'
 import type { Running } from './running.ts'
 import type { Strangers } from './strangers.ts'
@@ -24,6 +26,7 @@ export interface Gateway {
   config: Config
   log: Log
   keyring: Keyring
+  policy: Policy
   offers: Offers
   prices: PriceBook
   turns: Turns
@@ -35,6 +38,8 @@ export interface Gateway {
   meter: Meter
   running: Running
   live: Live<Run>
+  /** Where answers that lost their host wait for their turn to be moved. */
+  moves: OneByOne
   bodies: Bodies
   onces: Onces
   quotas: Quotas

@@ -12,7 +12,15 @@ import { First, Onces } from './onces.ts'
 import type { KeptAnswer } from './sealed.ts'
 
 const bearer: Bearer = {
-  ...{ keyId: 'key_ada', userId: 'ada', account: ADA, suspended: false, acknowledged: new Set(), limited: false },
+  ...{
+    keyId: 'key_ada',
+    userId: 'ada',
+    account: ADA,
+    suspended: false,
+    terms: null,
+    acknowledged: new Set(),
+    limited: false,
+  },
   ...{ allowance: { key: NO_ALLOWANCE, account: NO_ALLOWANCE }, budget: null, expiresAt: null },
 }
 const answer: KeptAnswer = { headers: { 'x-request-id': 'req_1' }, body: '{"text":"tea"}' }

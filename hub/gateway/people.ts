@@ -2,6 +2,7 @@
 // cookie, so every change of state must come from a page of this hub: that is asked here, once, for all of them.
 import { Elysia } from 'elysia'
 import { newId } from '../../sdk/env.ts'
+import { HubError } from '../errors.ts'
 import { sameOrigin } from '../identity/guard.ts'
 import { refusal } from './openai.ts'
 import { administration } from './people/admin.ts'
@@ -10,12 +11,15 @@ import { machinesDecided, machinesSignIn } from './people/devices.ts'
 import { ownAccount } from './people/own.ts'
 import { comingIn } from './people/sign-in.ts'
 import { ownTerms } from './people/terms.ts'
-import { known, type Platform } from './platform.ts'
+import { known, type Platform, readLimit } from './platform.ts'
 
 export function peopleApi(hub: Platform) {
   const { identity } = hub
   const forPages = new Elysia()
-    .onTransform(({ request }) => sameOrigin(identity, request))
+    .onTransform(({ request, query }) => {
+      sameOrigin(identity, request)
+      readLimit(query)
+    })
     .use(comingIn(identity))
     .use(ownAccount(hub))
     .use(machinesDecided(identity))
@@ -35,7 +39,9 @@ export function peopleApi(hub: Platform) {
       .onError(({ code, error, request, set }) => {
         if (code === 'NOT_FOUND') return undefined
         const requestId = String(set.headers['x-request-id'] ?? newId(hub.env, 'req'))
-        return refusal(hub, request, requestId, known(code, error))
+        // Elysia wraps what a parser throws.
+        const own = error instanceof Error && error.cause instanceof HubError ? error.cause : error
+        return refusal(hub, request, requestId, known(own === error ? code : 'UNKNOWN', own))
       })
       // Without a cookie there is nothing that a foreign page could use.
       .use(machinesSignIn(identity))

@@ -26,7 +26,6 @@ import type { Wish } from '../../sdk/wire/frames.ts'
 import { HubError } from '../errors.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Seal } from '../identity/seal.ts'
-import type { Policy } from '../policy/policy.ts'
 import {
   type Account,
   acknowledgeLicence,
@@ -54,7 +53,6 @@ export interface Platform extends Gateway {
   db: Db
   seal: Seal
   identity: Identity
-  policy: Policy
   version: string
   /** Aborted when this hub stops: whatever would stay open ends. */
   stopping: AbortSignal
@@ -75,6 +73,7 @@ export function platformApi(hub: Platform) {
       return refusal(hub, request, requestId, known(code, error))
     })
     .onParse({ as: 'scoped' }, ({ request }) => readFields(hub.bodies, request))
+    .onTransform({ as: 'scoped' }, ({ query }) => readLimit(query))
     .options('/*', ({ request, requestId }) => preflight(request, requestId))
     .guard({}, (app) =>
       app
@@ -165,6 +164,11 @@ export function apiDocument(hub: Platform) {
       security: [{ key: [] }],
     },
   })
+}
+
+/** A query is text; where the schema wants a number, Elysia reads it only under schemas of its own making. */
+export function readLimit(query: Record<string, unknown>): void {
+  if (typeof query.limit === 'string' && /^\d{1,9}$/.test(query.limit)) query.limit = Number(query.limit)
 }
 
 /** Elysia hands on the request alone; its address was noted before. */

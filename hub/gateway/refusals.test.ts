@@ -14,6 +14,8 @@ beforeAll(async () => {
 afterAll(() => hub[Symbol.asyncDispose]())
 
 const good = { model: MODEL, messages: [{ role: 'user', content: 'hi' }] }
+const tools = (count: number, parameters: object = {}) =>
+  Array.from({ length: count }, (_, at) => ({ type: 'function', function: { name: `tool${at}`, parameters } }))
 const post = (body: unknown, headers: Record<string, string> = {}, path = '/v1/chat/completions') =>
   hub.as('ada').fetch(path, { method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body), headers })
 
@@ -51,8 +53,53 @@ test.each([
     { ...good, messages: [{ role: 'user', content: 'word '.repeat(40_000) }] },
     [400, 'invalid_request_error', 'context_length_exceeded', 'messages'],
   ],
+  ['too many values', `[${'0,'.repeat(20_001)}0]`, [400, 'invalid_request_error', 'schema_too_deep', null]],
+  ['a level too many', '{"a":'.repeat(65), [400, 'invalid_request_error', 'schema_too_deep', null]],
+  ['no body', '', [400, 'invalid_request_error', 'invalid_json', null]],
+  ['too many tools', { ...good, tools: tools(129) }, [400, 'invalid_request_error', 'invalid_request', 'tools']],
+  ['too many answers', { ...good, n: 5 }, [400, 'invalid_request_error', 'invalid_request', 'n']],
+  ['no answer', { ...good, n: 0 }, [400, 'invalid_request_error', 'invalid_request', 'n']],
+  ['too many stops', { ...good, stop: [...'abcde'] }, [400, 'invalid_request_error', 'invalid_request', 'stop']],
+  ['a long stop', { ...good, stop: 'x'.repeat(65) }, [400, 'invalid_request_error', 'invalid_request', 'stop']],
+  [
+    'a tool whose pattern is none',
+    { ...good, tools: tools(1, { type: 'object', properties: { a: { type: 'string', pattern: '(' } } }) },
+    [400, 'invalid_request_error', 'invalid_request', 'tools.0.function.parameters.properties.a.pattern'],
+  ],
+  [
+    'a schema that is none',
+    { ...good, response_format: { type: 'json_schema', json_schema: { name: 'x', schema: { type: 'wizard' } } } },
+    [400, 'invalid_request_error', 'invalid_request', 'response_format.json_schema.schema.type'],
+  ],
+  [
+    'a picture that somebody should fetch',
+    { ...good, messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'http://10.0.0.1/' } }] }] },
+    [400, 'invalid_request_error', 'invalid_request', 'messages.0.content'],
+  ],
 ])('%s', async (_, body, expected) => {
-  expect(await refusal(await post(body))).toEqual(expected as (string | number | null)[])
+  const { requests } = hub.host('berlin').engine.tally
+  const response = await post(body)
+  expect(response.headers.get('retry-after')).toBe(expected[0] === 503 ? response.headers.get('retry-after') : null)
+  expect(await refusal(response)).toEqual(expected as (string | number | null)[])
+  expect(hub.host('berlin').engine.tally.requests).toBe(requests)
+})
+
+test('as many tools, answers and stops as may be are taken', async () => {
+  expect((await post({ ...good, tools: tools(128), n: 4, stop: [...'#@^~'], max_tokens: 4 })).status).toBe(200)
+})
+
+test('what an engine knows beyond the documented fields never reaches one', async () => {
+  const vllm = {
+    ...{ chat_template: '{{ x }}', chat_template_kwargs: { a: 1 }, prompt_embeds: 'AAAA', guided_regex: '(a+)+$' },
+    ...{ guided_json: {}, guided_grammar: 'root', structured_outputs: {}, ignore_eos: true, min_tokens: 9, best_of: 9 },
+    ...{ use_beam_search: true, prompt_logprobs: 5, logits_processors: ['os'], mm_processor_kwargs: {}, priority: -1 },
+    ...{ add_special_tokens: false, documents: [], truncate_prompt_tokens: 1, kv_transfer_params: {}, vllm_xargs: {} },
+    ...{ user: 'ada@example.com', metadata: { name: 'Ada' }, safety_identifier: 'ada', store: true, service_tier: 'x' },
+  }
+  expect((await post({ ...good, ...vllm })).status).toBe(200)
+  const { records } = hub.host('berlin').engine.tally
+  const sent = Object.keys(records[records.length - 1]!.body as object)
+  expect(sent.filter((name) => name in vllm)).toEqual([])
 })
 
 test('a missing, mistyped and unknown key look the same', async () => {

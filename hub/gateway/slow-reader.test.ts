@@ -21,7 +21,8 @@ async function talkative(): Promise<{ hub: TestHub; port: number }> {
   const answer = engine.fetch.bind(engine)
   engine.fetch = async (request) => {
     const body = { ...((await request.json()) as object), ignore_eos: true }
-    return answer(new Request(request, { body: JSON.stringify(body) }))
+    const { url, headers, signal } = request
+    return answer(new Request(url, { method: 'POST', headers, signal, body: JSON.stringify(body) }))
   }
   const server = Bun.serve({
     port: 0,
@@ -98,7 +99,7 @@ test('(F-stall) one that reads again in time has its whole answer', async () => 
   let text = ''
   const done = new Promise<void>((resolve) => {
     socket.on('data', (bytes) => {
-      text = (text + bytes.toString('latin1')).slice(-200)
+      text = (text + bytes.toString('latin1')).slice(-2_000)
       if (text.includes('data: [DONE]')) resolve()
     })
   })
@@ -106,4 +107,39 @@ test('(F-stall) one that reads again in time has its whole answer', async () => 
   await hub.env.advance(50_000)
   socket.resume()
   await done
+  expect(text).toContain('"finish_reason":"length"')
+  expect(text).not.toContain('"error"')
 }, 60_000)
+
+test('an answer that never ends is ended after its time, with the documented error, and costs nothing', async () => {
+  const hub = await startHub({ credit: { ada: '$10' }, hosts: { berlin: {} }, config: { streamMinutes: 1 } })
+  await using _ = hub
+  const { engine } = hub.host('berlin')
+  engine.set({ tokensPerSecond: 50 })
+  const answer = engine.fetch.bind(engine)
+  engine.fetch = async (request) => {
+    const body = { ...((await request.json()) as object), ignore_eos: true }
+    const { url, headers, signal } = request
+    return answer(new Request(url, { method: 'POST', headers, signal, body: JSON.stringify(body) }))
+  }
+  const response = await hub.as('ada').chat('go on', { stream: true, max_tokens: 8_000 })
+  let text = ''
+  const reading = (async () => {
+    for await (const bytes of response.body!) text = (text + new TextDecoder().decode(bytes)).slice(-1_000)
+  })()
+  // Tokens come all the time, so nobody can say that it hangs.
+  let seconds = 0
+  for (; engine.tally.aborted === 0; seconds++) {
+    const { tokens } = engine.tally
+    await engine.tally.until((seen) => seen.tokens > tokens || seen.aborted > 0)
+    await hub.env.advance(1_000)
+  }
+  expect(seconds).toBeGreaterThanOrEqual(60)
+  expect(seconds).toBeLessThanOrEqual(75)
+  await reading
+  const [error, done] = text.trim().split('\n\n').slice(-2)
+  expect(JSON.parse(error!.replace('data: ', ''))).toMatchObject({ error: { code: 'upstream_timeout' } })
+  expect(done).toBe('data: [DONE]')
+  expect(await hub.balances()).toEqual({ ada: '$10.00', berlin: '$0.00' })
+  expect(engine.tally.aborted).toBe(1)
+})

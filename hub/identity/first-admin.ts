@@ -18,7 +18,7 @@ export async function firstAdminPath(env: Env, db: Db): Promise<string | null> {
   if (await hasAdmin(db, db.query)) return null
   const { tickets } = db.tables
   await db.query.delete(tickets).where(eq(tickets.purpose, 'first-admin'))
-  return paths.firstAdmin(await issueTicket(env, db, db.query, 'first-admin', { userId: null, data: null }))
+  return paths.firstAdmin(await issueTicket(env, db, db.query, 'first-admin', { userId: null, data: {} }))
 }
 
 /** Whoever reads the hub's terminal may; their address needs no proof. @throws HubError `link_not_valid` */

@@ -91,6 +91,13 @@ export async function listInvitations(db: Db, page: { limit: number; before?: st
     .limit(page.limit)
 }
 
+/** What became of an invitation. */
+export function invitationState({ usedAt, revokedAt, expiresAt }: Invitation, now: number) {
+  if (usedAt !== null) return 'used' as const
+  if (revokedAt !== null) return 'revoked' as const
+  return expiresAt <= now ? ('expired' as const) : ('open' as const)
+}
+
 /** Whether there was such an open invitation; its link is useless now. */
 export async function revokeInvitation(env: Env, db: Db, by: Actor, id: string): Promise<boolean> {
   const { invitations } = db.tables

@@ -38,6 +38,7 @@ describe.each(testDialects)('the keyring on %s', (dialect) => {
       userId: ada.id,
       account: `client:${ada.id}`,
       suspended: false,
+      terms: null,
       acknowledged: new Set<string>(),
       limited: false,
       allowance: { key: NO_ALLOWANCE, account: NO_ALLOWANCE },

@@ -3,6 +3,7 @@
 // confirmed by the database within the last second is read before it is believed.
 import { and, eq, inArray, isNull, or } from 'drizzle-orm'
 import type { Db } from '../../db/open.ts'
+import type { AcceptedTerms } from '../../db/schema/people.ts'
 import type { Cancel, Env } from '../../sdk/env.ts'
 import type { Money } from '../../sdk/money.ts'
 import { HubError } from '../errors.ts'
@@ -20,6 +21,8 @@ export interface Bearer {
   /** The ledger account that pays. */
   account: string
   suspended: boolean
+  /** The newest terms they accepted, by role; null: the team added them, and they were never asked. */
+  terms: AcceptedTerms | null
   /** Licences agreed to, as `licenceMark(model, licence)`. */
   acknowledged: ReadonlySet<string>
   /** The key may do less, or more, than others of its account. */
@@ -177,6 +180,7 @@ async function bearers(db: Db, hashes: string[], readAt: number): Promise<Map<st
       keyId: keys.id,
       userId: keys.userId,
       suspendedAt: users.suspendedAt,
+      terms: users.terms,
       model: acknowledgements.model,
       licence: acknowledgements.licence,
       limits,
@@ -187,12 +191,13 @@ async function bearers(db: Db, hashes: string[], readAt: number): Promise<Map<st
     .leftJoin(limits, or(eq(limits.subject, keys.id), eq(limits.subject, keys.userId)))
     .where(and(inArray(keys.hash, hashes), isNull(keys.revokedAt)))
   const found = new Map<string, Bearer & { acknowledged: Set<string> }>()
-  for (const { hash, keyId, userId, suspendedAt, model, licence, limits: limit } of rows) {
+  for (const { hash, keyId, userId, suspendedAt, terms, model, licence, limits: limit } of rows) {
     const bearer = found.get(hash) ?? {
       keyId,
       userId,
       account: clientAccount(userId),
       suspended: suspendedAt !== null,
+      terms,
       acknowledged: new Set<string>(),
       limited: false,
       allowance: { key: NO_ALLOWANCE, account: NO_ALLOWANCE },

@@ -24,7 +24,7 @@ const rules = {
 
 export type Limit = keyof typeof rules
 
-/** Of each rule. A full table forgets who came first; one address alone cannot fill it, for it is stopped long before. */
+/** Of each rule. A full table forgets whom it saw longest ago; one address cannot fill it, for it is stopped long before. */
 const MOST_KEYS = 50_000
 
 interface Count {
@@ -33,7 +33,7 @@ interface Count {
 }
 
 export class Limits {
-  private readonly tables = new Map<Limit, Map<string, Count>>()
+  private readonly tables = new Map<Limit, Table>()
 
   constructor(private readonly env: Pick<Env, 'mono'>) {}
 
@@ -43,13 +43,7 @@ export class Limits {
     const table = this.table(limit)
     const now = this.env.mono()
     const count = table.get(key)
-    if (!count || now - count.since >= perMs) {
-      table.delete(key)
-      table.set(key, { since: now, tries: 1 })
-      const [oldest] = table.size > MOST_KEYS ? table.keys() : []
-      if (oldest !== undefined) table.delete(oldest)
-      return
-    }
+    if (!count || now - count.since >= perMs) return table.set(key, { since: now, tries: 1 })
     if (count.tries >= tries) throw tooMany(what, count.since + perMs - now)
     count.tries++
   }
@@ -70,10 +64,39 @@ export class Limits {
     return Math.max(0, ...[...this.tables.values()].map((table) => table.size))
   }
 
-  private table(limit: Limit): Map<string, Count> {
-    const table = this.tables.get(limit) ?? new Map<string, Count>()
+  private table(limit: Limit): Table {
+    const table = this.tables.get(limit) ?? new Table()
     this.tables.set(limit, table)
     return table
+  }
+}
+
+/** Two generations: when the young one is full the old one goes as a whole, which costs nothing however large it is. */
+class Table {
+  private young = new Map<string, Count>()
+  private old = new Map<string, Count>()
+
+  get size(): number {
+    return this.young.size + this.old.size
+  }
+
+  get(key: string): Count | undefined {
+    const found = this.young.get(key) ?? this.old.get(key)
+    if (found && !this.young.has(key)) this.set(key, found)
+    return found
+  }
+
+  set(key: string, count: Count): void {
+    this.old.delete(key)
+    this.young.set(key, count)
+    if (this.young.size < MOST_KEYS / 2) return
+    this.old = this.young
+    this.young = new Map()
+  }
+
+  delete(key: string): void {
+    this.young.delete(key)
+    this.old.delete(key)
   }
 }
 

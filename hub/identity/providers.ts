@@ -99,9 +99,10 @@ function google(ask: Questions, { googleId, googleSecret, googleUrl }: ProviderS
 }
 
 const Token = Type.Object({ access_token: Type.String({ minLength: 1, maxLength: 4_096 }) })
+const Name = Type.Optional(Type.Union([Type.String({ maxLength: 500 }), Type.Null()]))
 const GithubUser = Type.Object({
   id: Type.Integer(),
-  name: Type.Optional(Type.Union([Type.String({ maxLength: 500 }), Type.Null()])),
+  name: Name,
 })
 const GithubEmails = Type.Array(
   Type.Object({ email: Type.String({ maxLength: 254 }), primary: Type.Boolean(), verified: Type.Boolean() }),
@@ -111,7 +112,7 @@ const GoogleUser = Type.Object({
   sub: Type.String({ minLength: 1, maxLength: 255 }),
   email: Type.String({ maxLength: 254 }),
   email_verified: Type.Union([Type.Boolean(), Type.Literal('true'), Type.Literal('false')]),
-  name: Type.Optional(Type.String({ maxLength: 500 })),
+  name: Name,
 })
 const Discovery = Type.Object({
   authorization_endpoint: Type.String({ pattern: '^https?://', maxLength: 500 }),

@@ -25,7 +25,7 @@ export async function askForReset(identity: Identity, caller: Caller, given: str
   const user = await findUser(db, email)
   await transaction(db, async (tx) => {
     // Without a user this ticket opens nothing, and nobody has it.
-    const ticket = await issueTicket(env, db, tx, 'reset-password', { userId: user?.id ?? null, data: null })
+    const ticket = await issueTicket(env, db, tx, 'reset-password', { userId: user?.id ?? null, data: {} })
     if (user) await outbox.put(tx, email, resetPassword(url() + paths.resetPassword(ticket)))
   })
   outbox.wake()
@@ -38,7 +38,7 @@ export async function resetLink(
   user: User,
 ): Promise<string> {
   return transaction(db, async (tx) => {
-    const ticket = await issueTicket(env, db, tx, 'reset-password', { userId: user.id, data: null })
+    const ticket = await issueTicket(env, db, tx, 'reset-password', { userId: user.id, data: {} })
     await record(env, db, tx, { by, what: 'user.reset-link', subject: user.id })
     return url() + paths.resetPassword(ticket)
   })

@@ -19,6 +19,8 @@ const TAG_BYTES = 16
 
 export class Seal {
   private readonly signing: KeyObject
+  /** Every request names a host and a cache. */
+  private readonly naming: Record<'host' | 'cache' | 'recovery', Buffer>
   /** 32 raw bytes, base64. */
   readonly publicKey: string
   readonly keyId: string
@@ -31,6 +33,7 @@ export class Seal {
     })
     const spki = createPublicKey(this.signing).export({ format: 'der', type: 'spki' })
     this.publicKey = spki.subarray(-32).toString('base64')
+    this.naming = { host: this.key('host'), cache: this.key('cache'), recovery: this.key('recovery') }
     this.keyId = `rk_${new Bun.CryptoHasher('sha256').update(this.publicKey).digest('hex').slice(0, 16)}`
   }
 
@@ -41,7 +44,7 @@ export class Seal {
 
   /** A name nobody without the secret can compute or reverse: 22 characters, safe in addresses. */
   name(purpose: 'host' | 'cache' | 'recovery', text: string): string {
-    return new Bun.CryptoHasher('sha256', this.key(purpose)).update(text).digest('base64url').slice(0, 22)
+    return new Bun.CryptoHasher('sha256', this.naming[purpose]).update(text).digest('base64url').slice(0, 22)
   }
 
   /** For what must be read back, yet not from a stolen database: AES-256-GCM, base64. */

@@ -35,7 +35,7 @@ export async function goOn(identity: Identity, caller: Caller, user: User): Prom
   const { env, db } = identity
   if (user.suspendedAt !== null) throw suspended()
   if (await hasSecondFactor(db, user.id)) {
-    const ticket = await issueTicket(env, db, db.query, 'second-factor', { userId: user.id, data: null })
+    const ticket = await issueTicket(env, db, db.query, 'second-factor', { userId: user.id, data: {} })
     return { next: 'second_factor', ticket }
   }
   const { secret } = await openSession(env, db, db.query, user.id, caller)

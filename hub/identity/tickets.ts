@@ -22,6 +22,8 @@ const LIVES = {
 } as const
 export type Purpose = keyof typeof LIVES
 
+type Nothing = Record<string, never>
+
 /** What goes with a ticket. */
 export interface Carried {
   /** Somebody who is a user once they show that the address is theirs. */
@@ -38,9 +40,9 @@ export interface Carried {
   }
   /** Somebody whom a provider named, and who is to say yes to the terms. */
   'sign-up-with': { provider: 'github' | 'google'; subject: string; email: string; name: string | null }
-  'reset-password': null
+  'reset-password': Nothing
   'change-email': { email: string }
-  'second-factor': null
+  'second-factor': Nothing
   /** Somebody on their way to a provider and back. */
   'sign-in-with': {
     provider: 'github' | 'google'
@@ -53,7 +55,7 @@ export interface Carried {
     /** Signed in already: the provider is to be one more way in. */
     linkTo: string | null
   }
-  'first-admin': null
+  'first-admin': Nothing
 }
 
 export interface Ticket<P extends Purpose> {

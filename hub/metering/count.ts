@@ -10,8 +10,6 @@ export type Prompt =
 
 export interface PromptCount {
   tokens: number
-  /** The prompt as the model reads it, template included. */
-  ids: readonly number[]
 }
 
 /** An answer as the client saw it, put together from all chunks, and what the host said about it. */
@@ -40,8 +38,16 @@ const MARKUP_SHARE = 0.25
 
 /** @throws TemplateError when the conversation does not fit the model's template. */
 export function countPrompt(name: TokenizerName, prompt: Prompt): PromptCount {
-  const ids = prompt.kind === 'ids' ? prompt.ids : promptIds(loadTokenizer(name), prompt)
-  return { tokens: ids.length, ids }
+  if (prompt.kind === 'ids') return { tokens: prompt.ids.length }
+  const tokenizer = loadTokenizer(name)
+  return { tokens: prompt.kind === 'chat' ? tokenizer.countChat(prompt.chat) : tokenizer.countText(prompt.text) }
+}
+
+/** The prompt as the model reads it, template included. @throws TemplateError as `countPrompt` */
+export function promptIds(name: TokenizerName, prompt: Prompt): readonly number[] {
+  if (prompt.kind === 'ids') return prompt.ids
+  const tokenizer = loadTokenizer(name)
+  return prompt.kind === 'chat' ? tokenizer.chatPrompt(prompt.chat) : tokenizer.textPrompt(prompt.text)
 }
 
 /**
@@ -94,13 +100,9 @@ export function answerChars(answer: Answer): number {
   return answer.content.length + answer.reasoning.length + calls + (isPlain(answer) ? 0 : (answer.ids?.length ?? 0))
 }
 
-function promptIds(tokenizer: ModelTokenizer, prompt: Exclude<Prompt, { kind: 'ids' }>): number[] {
-  return prompt.kind === 'chat' ? tokenizer.chatPrompt(prompt.chat) : tokenizer.textPrompt(prompt.text)
-}
-
 function hubCount(tokenizer: ModelTokenizer, answer: Answer): number {
   const fields = [answer.reasoning, answer.content, ...answer.toolCalls.flatMap((call) => [call.name, call.arguments])]
-  const visible = fields.reduce((tokens, field) => tokens + tokenizer.encodeAnswer(field).length, 0)
+  const visible = fields.reduce((tokens, field) => tokens + (field === '' ? 0 : tokenizer.countAnswer(field)), 0)
   if (isPlain(answer) || !answer.ids) return visible
   // The raw answer has markup around the fields. It counts when it is what the client saw, and little more: a host
   // must not be paid for tokens that nobody was shown.
@@ -108,7 +110,7 @@ function hubCount(tokenizer: ModelTokenizer, answer: Answer): number {
   const letters = withoutSpace(raw)
   if (!fields.every((field) => letters.includes(withoutSpace(field)))) return visible
   const markup = markupTokens(answer) + Math.floor(visible * MARKUP_SHARE)
-  return Math.min(tokenizer.encodeAnswer(raw).length, visible + markup)
+  return Math.min(tokenizer.countAnswer(raw), visible + markup)
 }
 
 function isPlain(answer: Answer): boolean {

@@ -1,10 +1,15 @@
 // Counts large texts on a thread of its own, so that they never hold up a stream. Only meter.ts starts it.
 import type { TokenizerName } from '../catalog/records.ts'
 import { agree, type Said } from './agree.ts'
-import { type Answer, countAnswer, countPrompt, type Prompt } from './count.ts'
+import { type Answer, countAnswer, countPrompt, type Prompt, promptIds } from './count.ts'
 import { TemplateError } from './template.ts'
 
-export type Job = { id: number; name: TokenizerName } & ({ prompt: Prompt } | { answer: Answer } | { said: Said })
+export type Job = { id: number; name: TokenizerName } & (
+  | { prompt: Prompt }
+  | { read: Prompt }
+  | { answer: Answer }
+  | { said: Said }
+)
 export type Done = { id: number } & ({ count: unknown } | { refusal: string } | { failure: string })
 
 declare const self: Worker
@@ -24,5 +29,6 @@ function work(job: Job): { count: unknown } | { refusal: string } | { failure: s
 
 function counted(job: Job): unknown {
   if ('prompt' in job) return countPrompt(job.name, job.prompt)
+  if ('read' in job) return promptIds(job.name, job.read)
   return 'answer' in job ? countAnswer(job.name, job.answer) : agree(job.name, job.said)
 }

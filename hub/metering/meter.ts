@@ -10,6 +10,7 @@ import {
   type Prompt,
   type PromptCount,
   promptChars,
+  promptIds,
 } from './count.ts'
 import { TemplateError } from './template.ts'
 import { loadTokenizer } from './tokenizers.ts'
@@ -51,8 +52,17 @@ export class Meter {
     return chars <= SMALL_CHARS ? countPrompt(name, prompt) : this.ask<PromptCount>({ name, prompt }, chars)
   }
 
+  /** The prompt as its model reads it. @throws as `countPrompt` */
+  promptIds(name: TokenizerName, prompt: Prompt): readonly number[] | Promise<readonly number[]> {
+    const chars = promptChars(prompt)
+    return chars <= SMALL_CHARS ? promptIds(name, prompt) : this.ask<readonly number[]>({ name, read: prompt }, chars)
+  }
+
   /** @throws MeterBusyError (or rejects with it) */
-  countAnswer(name: TokenizerName, answer: Answer): AnswerCount | Promise<AnswerCount> {
+  countAnswer(name: TokenizerName, given: Answer): AnswerCount | Promise<AnswerCount> {
+    // Nothing else of what the caller keeps there: a worker takes no functions.
+    const { content, reasoning, toolCalls, ids, claimed } = given
+    const answer = { content, reasoning, toolCalls, ids, claimed }
     const chars = answerChars(answer)
     return chars <= SMALL_CHARS ? countAnswer(name, answer) : this.ask<AnswerCount>({ name, answer }, chars)
   }

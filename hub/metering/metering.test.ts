@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { encode, encodeBytes, mark } from '../../sdk/wire/vocabulary.ts'
+import { words } from '../../sdk/wire/words.ts'
 import type { TokenizerName } from '../catalog/records.ts'
-import { type Answer, countAnswer, countPrompt, promptAtMost } from './count.ts'
+import { type Answer, countAnswer, countPrompt, promptAtMost, promptIds } from './count.ts'
 // Made with the Rust tokenizers 0.23.3 and Python's Jinja2, as engines use them.
 import golden from './golden.json'
 import { Meter, MeterBusyError } from './meter.ts'
@@ -30,7 +31,7 @@ test('ids equal those of the reference tokenizers, for every script, emoji, spac
   for (const name of real) {
     const begin = name === 'mistral-nemo' ? [1] : []
     for (const [index, text] of golden.texts.entries())
-      expect(countPrompt(name, { kind: 'text', text }).ids).toEqual([...begin, ...golden.ids[name][index]!])
+      expect(promptIds(name, { kind: 'text', text })).toEqual([...begin, ...golden.ids[name][index]!])
     const counts = golden.fuzz.texts.map((text) => countPrompt(name, { kind: 'text', text }).tokens - begin.length)
     expect(counts).toEqual(golden.fuzz.counts[name])
   }
@@ -91,7 +92,7 @@ test('conversations are rendered as engines render them, tools included', () => 
       const rendered = golden.prompts[name][story as keyof typeof chats]
       // Nemo's rendering begins with its own <s>; as plain text it would get a second one.
       const text = rendered.replace(/^<s>/, '')
-      expect(countPrompt(name, { kind: 'chat', chat }).ids).toEqual(countPrompt(name, { kind: 'text', text }).ids)
+      expect(promptIds(name, { kind: 'chat', chat })).toEqual(promptIds(name, { kind: 'text', text }))
     }
 })
 
@@ -116,10 +117,12 @@ test('parts of a message count as one text, a developer as the system', () => {
 
 test('a model told not to think gets the empty thought its template writes for it', () => {
   const messages: Chat['messages'] = [{ role: 'user', content: 'Hi' }]
-  const prompt = (thinking?: boolean) => countPrompt('qwen3', { kind: 'chat', chat: { messages, thinking } }).ids
+  const ask = (thinking?: boolean) => ({ kind: 'chat', chat: { messages, thinking } }) as const
+  const prompt = (thinking?: boolean) => promptIds('qwen3', ask(thinking))
   expect(prompt(true)).toEqual(prompt())
   // <think>, a blank line, </think>, a blank line.
   expect(prompt(false)).toEqual([...prompt(), 151_667, 271, 151_668, 271])
+  expect(countPrompt('qwen3', ask(false)).tokens).toBe(prompt(false).length)
 })
 
 test('call ids of any form are counted where a template wants nine letters', () => {
@@ -145,9 +148,43 @@ test('a mark in a prompt is one token, the same letters in an answer are several
   expect(countAnswer('qwen3', answer('<think></think>')).hub).toBe(2)
 })
 
+test('a count is the number of ids, whatever the text', () => {
+  const pieces = [
+    ...words.slice(0, 400),
+    ' ',
+    '\n',
+    '  ',
+    "'s",
+    "'LL",
+    '42',
+    '_',
+    'éa',
+    'İ',
+    'ﬁ',
+    'e\u0301',
+    '東京',
+    '👍🏽',
+    '<|im_end|>',
+    '</think>',
+    '\ud800',
+  ]
+  let state = 7
+  const next = (below: number) => (state = (state * 48_271) % 2_147_483_647) % below
+  for (let round = 0; round < 400; round++) {
+    const text = Array.from({ length: next(30) }, () => (next(3) ? ' ' : '') + pieces[next(pieces.length)]).join('')
+    for (const name of real) {
+      const tokenizer = loadTokenizer(name)
+      expect(tokenizer.countAnswer(text)).toBe(tokenizer.encodeAnswer(text).length)
+      expect(countPrompt(name, { kind: 'text', text }).tokens).toBe(promptIds(name, { kind: 'text', text }).length)
+    }
+  }
+})
+
 test('a prompt of ids counts as it is', () => {
-  for (const name of all)
-    expect(countPrompt(name, { kind: 'ids', ids: [5, 6, 7] })).toEqual({ tokens: 3, ids: [5, 6, 7] })
+  for (const name of all) {
+    expect(countPrompt(name, { kind: 'ids', ids: [5, 6, 7] })).toEqual({ tokens: 3 })
+    expect(promptIds(name, { kind: 'ids', ids: [5, 6, 7] })).toEqual([5, 6, 7])
+  }
 })
 
 test('an honest host is paid in full, with and without the mark that ends an answer', () => {
@@ -305,6 +342,6 @@ test('a word without end costs no more than it is long', async () => {
 }, 60_000)
 
 test('the emulated model is counted by the vocabulary it speaks', () => {
-  const { ids } = countPrompt('emulated', { kind: 'chat', chat: { messages: [{ role: 'user', content: 'Hi' }] } })
+  const ids = promptIds('emulated', { kind: 'chat', chat: { messages: [{ role: 'user', content: 'Hi' }] } })
   expect(ids).toEqual([mark.start, mark.user, ...encode('Hi'), mark.end, mark.assistant])
 })

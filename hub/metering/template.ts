@@ -2,6 +2,7 @@
 import { Template } from '@huggingface/jinja'
 import { type ChatMessage, type ChatRequest } from '../../sdk/openai.ts'
 import { textOf } from '../../sdk/wire/emulated-prompt.ts'
+import { Shapes } from './shapes.ts'
 
 export interface Chat {
   messages: readonly ChatMessage[]
@@ -15,8 +16,7 @@ export class TemplateError extends Error {
   override name = 'TemplateError'
 }
 
-export interface ChatTemplate {
-  template: Template
+interface Facts {
   marks: { bos_token: string | null; eos_token: string | null }
   /** Some templates take no other call id than nine letters and digits. */
   shortCallIds: boolean
@@ -25,25 +25,40 @@ export interface ChatTemplate {
 /** Where a template asks for today's date it gets this one: a prompt must not change its length at midnight. */
 const DATE = '26 Jul 2024'
 
-export function chatTemplate(source: string, facts: Omit<ChatTemplate, 'template'>): ChatTemplate {
-  return { ...facts, template: new Template(source.replaceAll('strftime_now', 'date_now')) }
-}
+export class ChatTemplate {
+  private readonly template: Template
+  private readonly shapes: Shapes
 
-/** @throws TemplateError with the template's own words. */
-export function renderChat({ template, marks, shortCallIds }: ChatTemplate, chat: Chat): string {
-  try {
-    return template.render({
-      messages: chat.messages.map((message) => plain(message, shortCallIds)),
-      ...(chat.tools && chat.tools.length > 0 ? { tools: chat.tools.map(plainTool) } : {}),
-      ...(chat.thinking === undefined ? {} : { enable_thinking: chat.thinking }),
-      ...marks,
-      add_generation_prompt: true,
-      date_string: DATE,
-      date_now: () => DATE,
-    })
-  } catch (error) {
-    const words = error instanceof Error ? error.message : String(error)
-    throw new TemplateError(`The model's chat template refuses this conversation: ${words}`, { cause: error })
+  constructor(
+    source: string,
+    private readonly facts: Facts,
+  ) {
+    this.template = new Template(source.replaceAll('strftime_now', 'date_now'))
+    this.shapes = new Shapes(source, (chat) => this.interpret(chat))
+  }
+
+  /** @throws TemplateError with the template's own words. */
+  render(chat: Chat): string {
+    return this.shapes.render(chat) ?? this.interpret(chat)
+  }
+
+  /** As the template says, word for word. @throws TemplateError */
+  interpret(chat: Chat): string {
+    const { marks, shortCallIds } = this.facts
+    try {
+      return this.template.render({
+        messages: chat.messages.map((message) => plain(message, shortCallIds)),
+        ...(chat.tools && chat.tools.length > 0 ? { tools: chat.tools.map(plainTool) } : {}),
+        ...(chat.thinking === undefined ? {} : { enable_thinking: chat.thinking }),
+        ...marks,
+        add_generation_prompt: true,
+        date_string: DATE,
+        date_now: () => DATE,
+      })
+    } catch (error) {
+      const words = error instanceof Error ? error.message : String(error)
+      throw new TemplateError(`The model's chat template refuses this conversation: ${words}`, { cause: error })
+    }
   }
 }
 

@@ -12,15 +12,18 @@ import { Value } from '@sinclair/typebox/value'
 import { renderConversation } from '../../sdk/wire/emulated-prompt.ts'
 import { decode, encode, mark, shows } from '../../sdk/wire/vocabulary.ts'
 import type { TokenizerName } from '../catalog/records.ts'
-import { type Chat, chatTemplate, renderChat } from './template.ts'
+import { type Chat, ChatTemplate } from './template.ts'
 import { Vocabulary } from './vocabulary.ts'
 
 export interface ModelTokenizer {
   /** The prompt an engine makes of a conversation. @throws TemplateError */
   chatPrompt(chat: Chat): number[]
+  countChat(chat: Chat): number
   /** The prompt an engine makes of plain text. */
   textPrompt(text: string): number[]
+  countText(text: string): number
   encodeAnswer(text: string): number[]
+  countAnswer(text: string): number
   decode(ids: readonly number[]): string
   /** A token a client can see something of: neither a mark nor outside the vocabulary. */
   shows(id: number): boolean
@@ -37,8 +40,11 @@ export function loadTokenizer(name: TokenizerName): ModelTokenizer {
 const load: Record<TokenizerName, () => ModelTokenizer> = {
   emulated: () => ({
     chatPrompt: renderConversation,
+    countChat: (chat) => renderConversation(chat).length,
     textPrompt: (text) => [mark.start, ...encode(text)],
+    countText: (text) => 1 + encode(text).length,
     encodeAnswer: encode,
+    countAnswer: (text) => encode(text).length,
     decode,
     shows,
   }),
@@ -61,12 +67,15 @@ function fromFiles(file: string, configFile: string, { shortCallIds }: { shortCa
   const config = read(ConfigFile, configFile)
   const vocabulary = new Vocabulary(new Tokenizer(model, config), model.added_tokens)
   const marks = { bos_token: config.bos_token ?? null, eos_token: config.eos_token ?? null }
-  const template = chatTemplate(config.chat_template, { marks, shortCallIds })
+  const template = new ChatTemplate(config.chat_template, { marks, shortCallIds })
   const begin = config.add_bos_token && config.bos_token ? vocabulary.encodePrompt(config.bos_token) : []
   return {
-    chatPrompt: (chat) => vocabulary.encodePrompt(renderChat(template, chat)),
+    chatPrompt: (chat) => vocabulary.encodePrompt(template.render(chat)),
+    countChat: (chat) => vocabulary.countPrompt(template.render(chat)),
     textPrompt: (text) => [...begin, ...vocabulary.encodePrompt(text)],
+    countText: (text) => begin.length + vocabulary.countPrompt(text),
     encodeAnswer: (text) => vocabulary.encodeAnswer(text),
+    countAnswer: (text) => vocabulary.countAnswer(text),
     decode: (ids) => vocabulary.decode(ids),
     shows: (id) => vocabulary.shows(id),
   }

@@ -1,15 +1,14 @@
 // A model's vocabulary, from its `tokenizer.json`: text to token ids and back, exactly as its engine does it.
 import { ByteLevelPreTokenizer, SequencePreTokenizer, SplitPreTokenizer, type Tokenizer } from '@huggingface/tokenizers'
 
+import { Words } from './words.ts'
+
 export interface AddedToken {
   id: number
   content: string
   special: boolean
 }
 
-/** Words whose ids are remembered, and how long such a word may be. */
-const MAX_CACHED_WORDS = 50_000
-const MAX_CACHED_CHARS = 24
 /**
  * Longer runs without a word break are encoded piece by piece. Merging costs more than linearly; no real text has such
  * runs, and where a made-up one does, the count is off by at most one token per piece.
@@ -22,7 +21,11 @@ export class Vocabulary {
   private readonly anyMark: RegExp | null
   private readonly visibleMark: RegExp | null
   private readonly splitter: SplitPreTokenizer
-  private readonly words = new Map<string, number[]>()
+  /** The splitter's pattern, to be tried at one place of a text. */
+  private readonly pattern: RegExp
+  private readonly splitsPlainWords: boolean
+  private readonly leavesLatinAlone: boolean
+  private readonly words = new Words()
   private readonly bytesOf = new Map<number, Uint8Array>()
 
   constructor(
@@ -30,6 +33,9 @@ export class Vocabulary {
     added: readonly AddedToken[],
   ) {
     this.splitter = splitterOf(tokenizer)
+    this.pattern = new RegExp(this.splitter.pattern!.source, 'uy')
+    this.splitsPlainWords = splitsPlainWords(this.pattern)
+    this.leavesLatinAlone = this.normal(LATIN) === LATIN
     this.addedIds = new Map(added.map((token) => [token.content, token.id]))
     this.addedById = new Map(added.map((token) => [token.id, token]))
     this.anyMark = oneOf(added)
@@ -38,7 +44,14 @@ export class Vocabulary {
 
   /** A rendered prompt: the marks of its template, such as `<|im_start|>`, are one token each, whoever wrote them. */
   encodePrompt(text: string): number[] {
-    return this.encode(text, this.anyMark)
+    const ids: number[] = []
+    this.read(text, this.anyMark, ids)
+    return ids
+  }
+
+  /** How many ids `encodePrompt` would give. */
+  countPrompt(text: string): number {
+    return this.read(text, this.anyMark, null)
   }
 
   /**
@@ -46,7 +59,14 @@ export class Vocabulary {
    * letters and counts as such; tokens that are added but shown, such as `<think>`, are one token.
    */
   encodeAnswer(text: string): number[] {
-    return this.encode(text, this.visibleMark)
+    const ids: number[] = []
+    this.read(text, this.visibleMark, ids)
+    return ids
+  }
+
+  /** How many ids `encodeAnswer` would give. */
+  countAnswer(text: string): number {
+    return this.read(text, this.visibleMark, null)
   }
 
   /** The text of `ids` without special tokens. Ids outside the vocabulary are nothing, broken UTF-8 is U+FFFD. */
@@ -66,49 +86,73 @@ export class Vocabulary {
     return this.bytes(id).length > 0
   }
 
-  private encode(text: string, marks: RegExp | null): number[] {
-    const ids: number[] = []
+  /** Counts the tokens of `text`, and puts their ids into `ids` where they are wanted. */
+  private read(text: string, marks: RegExp | null, ids: number[] | null): number {
     const sections = marks ? text.toWellFormed().split(marks) : [text.toWellFormed()]
+    let count = 0
     // Splitting by a group puts what lies between the marks on even places and the marks on odd ones.
     for (const [index, section] of sections.entries()) {
       if (section === '') continue
-      if (index % 2 === 1) ids.push(this.addedIds.get(section)!)
-      else this.encodePlain(section, ids)
+      if (index % 2 === 0) count += this.readPlain(section, ids)
+      else {
+        count++
+        ids?.push(this.addedIds.get(section)!)
+      }
     }
-    return ids
+    return count
   }
 
-  private encodePlain(text: string, ids: number[]): void {
-    const normal = this.tokenizer.normalizer?._call(text) ?? text
-    for (const word of this.wordsOf(normal)) {
-      const known = this.words.get(word)
-      if (known) for (const id of known) ids.push(id)
-      else this.encodeWord(word, ids)
+  private readPlain(text: string, ids: number[] | null): number {
+    const normal = this.leavesLatinAlone && !BEYOND_LATIN.test(text) ? text : this.normal(text)
+    const before = ids?.length ?? 0
+    let count = 0
+    for (let at = 0; at < normal.length; ) {
+      const end = this.wordEnd(normal, at)
+      if (end === at) {
+        // The pattern has gaps here: what lies between its words counts, too.
+        if (ids) ids.length = before
+        return this.splitter.pre_tokenize_text(normal).reduce((sum, word) => sum + this.readWord(word, ids), 0)
+      }
+      const known = this.words.find(normal, at, end)
+      if (known < 0) count += this.encodeWord(normal.slice(at, end), ids)
+      else {
+        count += this.words.tokens(known)
+        if (ids) this.words.pushIds(known, ids)
+      }
+      at = end
     }
+    return count
   }
 
-  private wordsOf(text: string): string[] {
-    const words = text.match(this.splitter.pattern!) ?? []
-    const length = words.reduce((sum, word) => sum + word.length, 0)
-    return length === text.length ? words : this.splitter.pre_tokenize_text(text)
+  private readWord(word: string, ids: number[] | null): number {
+    const known = this.words.find(word, 0, word.length)
+    if (known < 0) return this.encodeWord(word, ids)
+    if (ids) this.words.pushIds(known, ids)
+    return this.words.tokens(known)
   }
 
-  private encodeWord(word: string, ids: number[]): void {
+  /** Where the word that begins at `from` ends; `from` itself where the pattern finds none. */
+  private wordEnd(text: string, from: number): number {
+    const end = this.splitsPlainWords ? plainWordEnd(text, from) : from
+    if (end > from) return end
+    this.pattern.lastIndex = from
+    return this.pattern.test(text) ? this.pattern.lastIndex : from
+  }
+
+  private normal(text: string): string {
+    return this.tokenizer.normalizer?._call(text) ?? text
+  }
+
+  private encodeWord(word: string, ids: number[] | null): number {
     const bytes = new TextEncoder().encode(word)
     const letters = Array.from(bytes, (byte) => letterOfByte[byte]!).join('')
     const found: number[] = []
     for (let at = 0; at < letters.length; at += MAX_RUN_CHARS)
       for (const token of this.tokenizer.model!._call([letters.slice(at, at + MAX_RUN_CHARS)]))
         found.push(this.tokenizer.token_to_id(token)!)
-    for (const id of found) ids.push(id)
-    // Decoded anew: a slice would keep the whole text it was cut from in memory.
-    if (word.length <= MAX_CACHED_CHARS)
-      this.remember(new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes), found)
-  }
-
-  private remember(word: string, ids: number[]): void {
-    if (this.words.size >= MAX_CACHED_WORDS) this.words.clear()
-    this.words.set(word, ids)
+    this.words.remember(word, found)
+    for (const id of found) ids?.push(id)
+    return found.length
   }
 
   private bytes(id: number): Uint8Array {
@@ -126,6 +170,40 @@ export class Vocabulary {
 }
 
 const NOTHING = new Uint8Array()
+
+/** What no normal form changes: all of Latin-1, spaces at both ends. */
+const LATIN = ` ${Array.from({ length: 256 }, (_, code) => String.fromCharCode(code)).join('')} e `
+const BEYOND_LATIN = /[\u0100-\uffff]/
+
+/**
+ * Nearly all of most texts: an English word, with the space before it. Where it ends is clear without asking the
+ * pattern: before the end of the text, or before an ASCII character that is no letter. `from` where it is not clear.
+ */
+function plainWordEnd(text: string, from: number): number {
+  let at = from
+  let code = text.charCodeAt(at)
+  if (code === 0x20) code = text.charCodeAt(++at)
+  if (isCapital(code)) code = text.charCodeAt(++at)
+  const first = at
+  while (code >= 0x61 && code <= 0x7a) code = text.charCodeAt(++at)
+  return at > first && !(code >= 0x80 || isCapital(code)) ? at : from
+}
+
+function isCapital(code: number): boolean {
+  return code >= 0x41 && code <= 0x5a
+}
+
+/** Whether a pattern takes plain words for words; all that are known do. */
+function splitsPlainWords(pattern: RegExp): boolean {
+  const words = ['word', ' word', 'Word', ' Word', 's', ' s']
+  const followers = ['', ' ', '1', '.', "'", '\n', '  ', '_', '-', "'s", ' s']
+  return words.every((word) =>
+    followers.every((follower) => {
+      pattern.lastIndex = 0
+      return pattern.test(word + follower) && pattern.lastIndex === word.length
+    }),
+  )
+}
 
 /** Only vocabularies that split by a pattern and then go by bytes are known here. @throws for any other. */
 function splitterOf({ pre_tokenizer }: Tokenizer): SplitPreTokenizer {

@@ -147,7 +147,11 @@ export class Door {
 
   private visit(ws: ServerWebSocket<Visitor>): Visit {
     const { bearer } = ws.data
-    return new Visit(this.reception, bearer, socketOf(ws), () => this.arrived(bearer.tokenId))
+    return new Visit(this.reception, bearer, new BunSocket(ws), (link) => {
+      this.arrived(bearer.tokenId)
+      // What is no longer needed of the visit goes with it.
+      if (link) ws.data.events = link
+    })
   }
 
   private refusal(error: unknown): Response {
@@ -180,11 +184,20 @@ function busy(): HubError {
   return new HubError('hub_unavailable', 'Too many hosts connect at once. Connect again soon.')
 }
 
-function socketOf(ws: ServerWebSocket<Visitor>): Socket {
-  return {
+/** A class, not three closures: there is one for each of ten thousand hosts. */
+class BunSocket implements Socket {
+  constructor(private readonly ws: ServerWebSocket<Visitor>) {}
+
+  send(message: Uint8Array): boolean {
     // 0 means dropped; -1 means queued, which is as good as sent.
-    send: (message) => ws.send(message) !== 0,
-    close: (code, reason) => ws.close(code, reason),
-    buffered: () => ws.getBufferedAmount(),
+    return this.ws.send(message) !== 0
+  }
+
+  close(code: number, reason: string): void {
+    this.ws.close(code, reason)
+  }
+
+  buffered(): number {
+    return this.ws.getBufferedAmount()
   }
 }

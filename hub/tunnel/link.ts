@@ -77,7 +77,8 @@ export class Link implements Lane, SocketEvents {
   private parting: { stopWaiting: Cancel; alive: () => void } | null = null
   private readonly streams = new Map<number, Stream>()
   private readonly outbox: Outbox
-  private readonly uploads: Uploads
+  /** None until the first request: most of many hosts are idle. */
+  private uploads: Uploads | null = null
   private readonly budget: Budget
 
   constructor(
@@ -98,7 +99,6 @@ export class Link implements Lane, SocketEvents {
     this.budget = new Budget(env)
     // Told on a later turn: whoever asks just now has no attempt in hand yet.
     this.outbox = new Outbox(env, socket, MOST_BEHIND_BYTES, (why) => env.soon(() => this.fallBehind(why)))
-    this.uploads = new Uploads(env, this.outbox)
   }
 
   /** Starts one attempt of one request. Its events come later, never during this call. */
@@ -121,6 +121,7 @@ export class Link implements Lane, SocketEvents {
       windowBytes: WINDOW_BYTES,
     }
     this.send(encodeJson(id, kind.ask, opening))
+    this.uploads ??= new Uploads(this.env, this.outbox)
     this.uploads.add(id, ask.body)
     return stream
   }
@@ -200,7 +201,7 @@ export class Link implements Lane, SocketEvents {
 
   over(stream: number): void {
     this.streams.delete(stream)
-    this.uploads.drop(stream)
+    this.uploads?.drop(stream)
   }
 
   private cannotAsk(): Failure | null {
@@ -265,7 +266,7 @@ export class Link implements Lane, SocketEvents {
     // Hosts give up a hub that is silent, and come back: what that breaks is the hub's own doing.
     const failure = why.class === 'network' && this.awake.catchingUp() ? stoodStill : why
     this.outbox.stop()
-    this.uploads.stop()
+    this.uploads?.stop()
     try {
       this.events.closed(this)
     } finally {

@@ -28,12 +28,12 @@ export class Visit implements SocketEvents {
   private stage: Link | 'silent' | 'speaking' | 'over' = 'silent'
   private readonly stopWaiting: Cancel
 
-  /** `settled` is called once: when the visitor is a link, or is gone. */
+  /** `settled` is called once: when the visitor is a link, or is gone (null). */
   constructor(
     private readonly reception: Reception,
     private readonly bearer: Bearer,
     private readonly socket: Socket,
-    private readonly settled: () => void,
+    private readonly settled: (link: Link | null) => void,
   ) {
     this.stopWaiting = reception.env.timer(HELLO_WITHIN_MS, () =>
       this.refuse({ code: 'bad_hello', message: 'No hello came within 10 seconds.', retry: true }),
@@ -80,7 +80,7 @@ export class Visit implements SocketEvents {
       if (enrolled === 'locked') return this.refuse(locked)
       const who = { hostId: enrolled.id, ...this.bearer, simulated: hardware.simulated }
       this.stage = links.admit(this.socket, who, introduction)
-      this.settled()
+      this.settled(this.stage)
     } catch (error) {
       log.error('a host could not be welcomed', { error: String(error) })
       if (this.stage !== 'over') this.refuse(busy)
@@ -98,7 +98,7 @@ export class Visit implements SocketEvents {
   private leave(): void {
     this.stage = 'over'
     this.stopWaiting()
-    this.settled()
+    this.settled(null)
   }
 }
 

@@ -101,7 +101,7 @@ export function Earn({ card, hours, busy, kilowattHour, estimates }: Earning) {
       )}
       <p class="muted small">
         From published throughput of vLLM with a full engine; how busy a card is depends on demand. The card comes back
-        within ten seconds when you want it. <a href="/docs/hosting">How hosting works</a>
+        within ten seconds when you want it. <a href="/docs/hosts-and-failures">How a host is judged</a>
       </p>
     </Section>
   )

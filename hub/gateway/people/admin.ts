@@ -4,8 +4,15 @@ import { parseUsd, usdDecimal } from '../../../sdk/money.ts'
 import { HubError } from '../../errors.ts'
 import { changeRoles, findPeople, giveCredit, reinstate, suspend } from '../../identity/admin.ts'
 import { requireRole } from '../../identity/guard.ts'
-import { addInvitation, type Invitation, listInvitations, revokeInvitation } from '../../identity/invitations.ts'
+import {
+  addInvitation,
+  type Invitation,
+  invitationState,
+  listInvitations,
+  revokeInvitation,
+} from '../../identity/invitations.ts'
 import { resetLink } from '../../identity/reset.ts'
+import { takeSecondFactor } from '../../identity/second-factor.ts'
 import { type User, userById } from '../../identity/users.ts'
 import { listMails, type Mail } from '../../mail/outbox.ts'
 import { listActs } from '../../policy/acts.ts'
@@ -115,6 +122,14 @@ export function administration({ identity, policy }: Platform) {
       },
       { body: shapes.GiveCredit, response: { 200: shapes.GivenCredit }, detail: { summary: 'Give credit' } },
     )
+    .delete(
+      '/users/:id/second-factor',
+      async ({ request, params }) => {
+        await takeSecondFactor(identity, await admin(request), await person(params.id))
+        return done
+      },
+      { response: { 200: shapes.Done }, detail: { summary: 'Turn a second factor off, for somebody who lost it' } },
+    )
     .post(
       '/users/:id/reset-link',
       async ({ request, params }) => {
@@ -204,13 +219,6 @@ function invitationRow(invitation: Invitation, now: number) {
     ...{ id, hint, email, roles, usedBy, credit: usdDecimal(credit), state: invitationState(invitation, now) },
     ...{ createdAt: new Date(createdAt).toISOString(), expiresAt: new Date(expiresAt).toISOString() },
   }
-}
-
-/** What became of an invitation. */
-export function invitationState({ usedAt, revokedAt, expiresAt }: Invitation, now: number) {
-  if (usedAt !== null) return 'used' as const
-  if (revokedAt !== null) return 'revoked' as const
-  return expiresAt <= now ? ('expired' as const) : ('open' as const)
 }
 
 function mailRow({ createdAt, sentAt, nextAt, ...mail }: Mail) {

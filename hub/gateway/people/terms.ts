@@ -15,25 +15,29 @@ export function ownTerms(hub: Platform) {
     return user
   }
   const states = (user: User) => ({ data: termsStates(hub.policy.current(), user, env.now()) })
-  return new Elysia()
-    .get(
-      '/terms',
-      () => {
-        const settings = hub.policy.current()
-        return { client: termsVersion(settings, 'client'), host: termsVersion(settings, 'host') }
-      },
-      { response: { 200: shapes.TermsInForce }, detail: { summary: 'Versions of the terms in force', security: [] } },
-    )
-    .get('/me/terms', async ({ request }) => states(await asking(request)), {
-      response: { 200: shapes.TermsList },
-      detail: { summary: 'Terms of one’s roles, and which are still to be accepted' },
-    })
-    .post(
-      '/me/terms',
-      async ({ request, body }) => {
-        await acceptTerms(env, db, hub.policy.current(), await asking(request), body)
-        return states(await asking(request))
-      },
-      { body: shapes.AcceptTerms, response: { 200: shapes.TermsList }, detail: { summary: 'Accept terms' } },
-    )
+  return (
+    new Elysia()
+      .get(
+        '/terms',
+        () => {
+          const settings = hub.policy.current()
+          return { client: termsVersion(settings, 'client'), host: termsVersion(settings, 'host') }
+        },
+        { response: { 200: shapes.TermsInForce }, detail: { summary: 'Versions of the terms in force', security: [] } },
+      )
+      // Before validation, so that a stranger learns nothing about what is valid.
+      .derive(async ({ request }) => ({ user: await asking(request) }))
+      .get('/me/terms', ({ user }) => states(user), {
+        response: { 200: shapes.TermsList },
+        detail: { summary: 'Terms of one’s roles, and which are still to be accepted' },
+      })
+      .post(
+        '/me/terms',
+        async ({ request, user, body }) => {
+          await acceptTerms(env, db, hub.policy.current(), user, body)
+          return states(await asking(request))
+        },
+        { body: shapes.AcceptTerms, response: { 200: shapes.TermsList }, detail: { summary: 'Accept terms' } },
+      )
+  )
 }

@@ -1,6 +1,9 @@
 // People in front of browsers, for tests: cookies are kept, requests come from our own pages, letters are read.
 import { desc, eq } from 'drizzle-orm'
+import type { Role } from '../../../db/schema/people.ts'
 import type { Hub } from '../../hub.ts'
+import { addLogin } from '../../identity/join.ts'
+import { addUser, type User } from '../../identity/users.ts'
 import { HUB_URL, type TestHub } from '../../testing.ts'
 
 export interface Answered {
@@ -13,6 +16,9 @@ export interface Answered {
 }
 
 let people = 0
+
+/** A password that is good enough. */
+export const PASSWORD = 'four words in a row'
 
 export class Browser {
   private readonly cookies = new Map<string, string>()
@@ -42,6 +48,9 @@ export class Browser {
       sent.set('cookie', [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; '))
     if (asked !== undefined) sent.set('content-type', 'application/json')
     const request = new Request(`${HUB_URL}${path}`, { method, headers: sent, body: JSON.stringify(asked) })
+    // Nobody does two things in one millisecond; what is listed by time has an order then.
+    const { env } = this.hub.platform
+    if ('jump' in env && typeof env.jump === 'function') env.jump(1)
     const server = { timeout() {}, requestIP: () => ({ address: this.address, family: 'IPv4', port: 1 }) }
     const response = await this.hub.fetch(request, server as unknown as Parameters<Hub['fetch']>[1])
     if (!response) throw new Error('the hub answered with a WebSocket')
@@ -86,4 +95,22 @@ export async function ticketTo(hub: Pick<TestHub, 'world'>, email: string): Prom
   const secret = /[?&](?:ticket|invitation)=(\w+)/.exec(letter?.text ?? '')?.[1]
   if (!secret) throw new Error(`no letter with a link to ${email}`)
   return secret
+}
+
+/** Somebody with a password. */
+export async function person(hub: TestHub, email: string, ...roles: Role[]): Promise<User> {
+  const { identity } = hub.hub.platform
+  const user = await addUser(hub.env, hub.world.db, { email, roles })
+  const hash = await identity.passwords.hash(PASSWORD)
+  await addLogin(identity, hub.world.db.query, user.id, { provider: 'password', hash })
+  return user
+}
+
+/** Somebody with a password, signed in. */
+export async function signedIn(hub: TestHub, email: string, ...roles: Role[]): Promise<Browser & { user: User }> {
+  const user = await person(hub, email, ...roles)
+  const page = new Browser(hub.hub)
+  const { body } = await page.post('/api/v1/sign-in', { email, password: PASSWORD })
+  if (body.next !== 'done') throw new Error(`${email} was not let in: ${JSON.stringify(body)}`)
+  return Object.assign(page, { user })
 }

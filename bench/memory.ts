@@ -1,0 +1,200 @@
+// What memory holds: idle hosts, open streams, clients that read slowly or never; and what hosts cost that do nothing.
+import { goals, judge } from './goals.ts'
+import { type HubUnderTest, startHub } from './hub.ts'
+import { flaw, type Load, runLoad, type Seen } from './load.ts'
+import type { Lone } from './lone.ts'
+import { cpuNs, residentBytes } from './machine.ts'
+import { fit, median } from './numbers.ts'
+import type { Bench, Contestant } from './systems/system.ts'
+import { nginx } from './systems/yardsticks.ts'
+import { makePrompt } from './world.ts'
+
+const SETTLE_MS = 12_000
+
+export const idleHosts: Lone = {
+  name: 'memory: idle hosts',
+  quick: false,
+  async run({ programs, world }) {
+    const count = 10_000
+    const hub = await startHub(programs, world, { name: 'idle-hosts', hosts: 0 })
+    try {
+      // The first hosts bring what all hosts share: code, statements, pages of the database.
+      await hub.addHosts(200)
+      await Bun.sleep(SETTLE_MS)
+      const before = await settled(hub, SETTLE_MS)
+      await hub.addHosts(count)
+      await Bun.sleep(SETTLE_MS)
+      // Beats leave garbage: the lowest over some collections is what is held.
+      const each = ((await settled(hub, 3 * SETTLE_MS)) - before) / count / 1_024
+      const ranBefore = cpuNs(hub.pids)
+      await Bun.sleep(10_000)
+      const share = (cpuNs(hub.pids) - ranBefore) / 10e9
+      const { lost } = await hub.hostStats()
+      const note = lost > 0 ? `${lost} hosts were lost` : ''
+      return {
+        lines: [`an idle host: ${each.toFixed(2)} KB; beats of ${count}: ${(share * 100).toFixed(1)} % of a core`],
+        judged: [judge(goals.idleHost, lost > 0 ? null : each, 0, note)],
+        figures: { idleHostKb: each, beatsShare: share },
+      }
+    } finally {
+      await hub.stop()
+    }
+  },
+}
+
+export const openStreams: Lone = {
+  name: 'memory: open streams',
+  quick: false,
+  async run(bench) {
+    const hub = await startHub(bench.programs, bench.world, { name: 'open-streams', hosts: 50 })
+    const yardstick = await nginx.start(bench)
+    try {
+      const ours = await ofStreams(bench, hub, hub)
+      const theirs = 'absent' in yardstick ? [] : await ofStreams(bench, yardstick)
+      const at = (points: Point[], streams: number) => points.find((point) => point.streams === streams)
+      const most = at(ours, 5_000)
+      const broken = ours.find((point) => point.void)?.void ?? ''
+      const say = (name: string, points: Point[]) =>
+        points.map(
+          (p) =>
+            `${name}, ${p.streams} streams: ${p.void ? `void: ${p.void}` : `${p.kb.toFixed(1)} KB a stream, ${p.cpuUs.toFixed(1)} µs a chunk; after the end ${(p.leftBytes / 1e6).toFixed(0)} MB more than before`}`,
+        )
+      return {
+        lines: [...say('hub', ours), ...say('nginx', theirs)],
+        judged: [judge(goals.openStream, broken ? null : (most?.kb ?? null), 0, broken)],
+        figures: { hub: ours, nginx: theirs },
+      }
+    } finally {
+      await hub.stop()
+      if (!('absent' in yardstick)) await yardstick.stop()
+    }
+  },
+}
+
+interface Point {
+  streams: number
+  kb: number
+  cpuUs: number
+  leftBytes: number
+  void: string | null
+}
+
+async function ofStreams({ programs, world }: Bench, target: Contestant, hub?: HubUnderTest): Promise<Point[]> {
+  const prompt = makePrompt(world, 1_024)
+  const points: Point[] = []
+  await runLoad(programs, world, target, {
+    connections: 64,
+    stream: true,
+    tokens: 20,
+    prompt,
+    warmMs: 0,
+    measureMs: 3_000,
+  })
+  for (const streams of [100, 1_000, 5_000]) {
+    const before = await settled(target)
+    // Five tokens a second: it is memory that is looked at.
+    const rampMs = Math.max(500, streams * 1.5)
+    const load: Load = {
+      connections: streams,
+      stream: true,
+      gapUs: 200_000,
+      tokens: Math.ceil((rampMs + 6_000) / 200) + 5,
+      prompt,
+      rampMs,
+      warmMs: rampMs + 3_000,
+      measureMs: 3_000,
+      tailMs: 20_000,
+    }
+    const running = runLoad(programs, world, target, load)
+    await Bun.sleep(rampMs + 5_500)
+    const during = residentBytes(target.pids)
+    const seen = await running
+    const left = (await settled(target)) - before
+    points.push({
+      streams,
+      kb: (during - before) / streams / 1_024,
+      cpuUs: seen.sample.sutNs / 1e3 / seen.sample.chunks,
+      leftBytes: left,
+      void: flaw(seen),
+    })
+    await hub?.hostStats()
+  }
+  return points
+}
+
+export const slowClients: Lone = {
+  name: 'memory: slow clients',
+  quick: false,
+  async run(bench) {
+    const hub = await startHub(bench.programs, bench.world, { name: 'slow-clients', hosts: 50 })
+    try {
+      const slow = await withReaders(bench, hub, { connections: 8, readBytesPerSecond: 20_000 })
+      const never = await withReaders(bench, hub, { connections: 50, readBytesPerSecond: 0 })
+      const line = (name: string, watched: Watched) =>
+        `${name}: ${(watched.growthBytes / 1e6).toFixed(1)} MB at first, then ${watched.mbPerMinute.toFixed(2)} MB a minute; the kernel holds ${(watched.kernelBytes / 1e6).toFixed(0)} MB more`
+      return {
+        lines: [line('8 clients at 20 KB/s', slow), line('50 clients that never read', never)],
+        judged: [judge(goals.slowClient, Math.max(0, slow.mbPerMinute, never.mbPerMinute), 0)],
+        figures: { slow, never },
+      }
+    } finally {
+      await hub.stop()
+    }
+  },
+}
+
+interface Watched {
+  growthBytes: number
+  mbPerMinute: number
+  kernelBytes: number
+  seen: Seen
+}
+
+async function withReaders(
+  { programs, world }: Bench,
+  hub: HubUnderTest,
+  readers: Pick<Load, 'connections' | 'readBytesPerSecond'>,
+): Promise<Watched> {
+  const prompt = makePrompt(world, 1_024)
+  const warm: Load = { connections: 32, stream: true, tokens: 1_000, prompt, warmMs: 0, measureMs: 4_000 }
+  await runLoad(programs, world, hub, warm)
+  const before = await settled(hub)
+  const kernelBefore = await kernelBytes()
+  const running = runLoad(programs, world, hub, {
+    ...readers,
+    stream: true,
+    tokens: 8_000,
+    prompt,
+    warmMs: 100,
+    measureMs: 30_000,
+    tailMs: 1_000,
+  })
+  await Bun.sleep(5_000)
+  const points: { x: number; y: number }[] = []
+  for (let i = 0; i < 48; i++) {
+    points.push({ x: i * 0.5, y: residentBytes(hub.pids) })
+    await Bun.sleep(500)
+  }
+  const kernel = (await kernelBytes()) - kernelBefore
+  const seen = await running
+  return {
+    growthBytes: median(points.slice(0, 8).map(({ y }) => y)) - before,
+    mbPerMinute: (fit(points).slope * 60) / 1e6,
+    kernelBytes: kernel,
+    seen,
+  }
+}
+
+/** The lowest of many looks: what the collector has not fetched yet is nobody's. */
+async function settled({ pids }: Pick<Contestant, 'pids'>, forMs = 3_000): Promise<number> {
+  let lowest = Number.POSITIVE_INFINITY
+  for (const until = performance.now() + forMs; performance.now() < until; await Bun.sleep(250))
+    lowest = Math.min(lowest, residentBytes(pids))
+  return lowest
+}
+
+/** What the kernel holds for TCP, all sockets of the machine. */
+async function kernelBytes(): Promise<number> {
+  const [, pages = '0'] = /^TCP:.* mem (\d+)/m.exec(await Bun.file('/proc/net/sockstat').text()) ?? []
+  return Number(pages) * 4_096
+}
