@@ -34,7 +34,7 @@ function machine(answer: LoginWorld['fetch']): Machine {
   const env = virtualEnv({ now: Date.UTC(2026, 10, 23), seed: folders.length })
   const said: string[] = []
   const say = (line: string) => void said.push(line)
-  const survey = async () => ({ cards: [plainCard('RTX 4090', 24 * 2 ** 30)] })
+  const survey = async () => ({ cards: [plainCard('NVIDIA RTX 4090', 24 * 2 ** 30)] })
   return { home, env, said, world: { env, home, version: '0.1.0', fetch: answer, survey, say, progress: () => {} } }
 }
 
