@@ -49,7 +49,15 @@ export class SimEngine implements Engine {
 
   serving(): Serving[] {
     const engine = { name: 'emulator', version: null }
-    return [{ model: EMULATED_MODEL, engine, contextTokens: DEFAULT_CONTEXT_TOKENS, slots: this.slots, tokenIds: this.tokenIds }]
+    return [
+      {
+        model: EMULATED_MODEL,
+        engine,
+        contextTokens: DEFAULT_CONTEXT_TOKENS,
+        slots: this.slots,
+        tokenIds: this.tokenIds,
+      },
+    ]
   }
 
   async alive(): Promise<boolean> {

@@ -1,7 +1,9 @@
 // One seed, one history: a world in trouble, then a world at peace, in which everything must come to its end.
 import { openDoors } from './custom.ts'
+import { listHosts } from '../hub/fleet/list.ts'
 import type { Ground } from './ground.ts'
 import { judge } from './judge.ts'
+import { settled } from './kernel.ts'
 import { settleIn } from './people.ts'
 import type { Plan } from './plan.ts'
 import type { Rare } from './sometimes.ts'
@@ -89,7 +91,7 @@ function atRest(world: World): () => boolean {
 }
 
 /** Why a world is not at rest; null: it is. */
-function unrest({ visits, houses, machines, disk }: World): string | null {
+function unrest({ visits, houses, machines, disk, outside, ground }: World): string | null {
   const waiting = visits.find(({ outcome }) => outcome === 'running')
   if (waiting) return `request ${waiting.ask.tag} has not ended`
   for (const { hub, name, process } of houses) {
@@ -105,7 +107,11 @@ function unrest({ visits, houses, machines, disk }: World): string | null {
     if (idle) return `the engine of ${idle.name} works for nobody`
   }
   const { n } = disk.client.query('select count(*) as n from grants').get() as { n: bigint }
-  return n > 0n ? `${n} grants are left` : null
+  if (n > 0n) return `${n} grants are left`
+  const listed = settled(listHosts(outside.env, ground.db))
+  const here = (name: string) => listed.find((host) => host.name === name)?.state ?? 'gone'
+  const missing = machines.find(({ name, banished }) => !banished && !['ready', 'tripped'].includes(here(name)))
+  return missing ? `${missing.name} is listed as ${here(missing.name)}` : null
 }
 
 /** Two machines were this one: its owner has to do something first. */

@@ -139,7 +139,7 @@ export class HubHouse {
         // Of an error its first line: the rest names places in files, which are not the same everywhere.
         const facts = JSON.stringify(fields, (_, value) => (typeof value === 'string' ? value.split('\n')[0] : value))
         if (level !== 'debug') this.world.kernel.note(`${name} ${level} ${event} ${facts}`)
-        this.world.logged(level, event, fields)
+        this.world.logged(this, level, event, fields)
       }
     return { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') }
   }

@@ -2,6 +2,8 @@
 import { charge, type Money, type Price } from '../sdk/money.ts'
 import { encode } from '../sdk/wire/vocabulary.ts'
 import { fullCost, mostCost } from './ask.ts'
+import { judgeEffort } from './effort.ts'
+import type { Fault } from './plan.ts'
 import { rareInVisit } from './sometimes.ts'
 import type { Visit } from './visit.ts'
 import { fullCheck } from './watch.ts'
@@ -26,6 +28,9 @@ export function judge(world: World): void {
   for (const visit of world.visits) {
     const row = visit.requestId === null ? undefined : rows.get(visit.requestId)
     judgeVisit(world, visit, row)
+    judgeAdmission(world, visit)
+    const end = world.gaveUp.get(visit.requestId ?? '')
+    if (end) judgeEffort(world, visit, end)
     for (const rare of rareInVisit(visit, row)) world.saw(rare)
   }
   // Requests whose answer nobody ever saw: the hub died with them. What is kept under its key can still be fetched.
@@ -100,6 +105,46 @@ function judgeVisit(world: World, visit: Visit, row: Row | undefined): void {
   } else if (!hubDied) broken('every request ends in a way its client can act on')
   else if (paid(row) > 0n) broken('nobody pays for an answer cut by the hub')
 }
+
+/** Who was let in, and who is told what once they were. */
+function judgeAdmission(world: World, visit: Visit): void {
+  const { attempts, ask, customer, error, story, hub } = visit
+  const broken = (rule: string, detail: string) => world.broken(rule, `${ask.tag} ${visit.requestId}: ${detail}`)
+  const failure = error ?? story.error
+  const revokedAt = world.revokedAt.get(customer.keyId) ?? Number.POSITIVE_INFINITY
+  if (visit.startedAt > revokedAt + REVOKED_MS && attempts.length > 0) broken('a revoked key opens nothing', '')
+  if (failure === 'insufficient_quota' && attempts.length > 0 && !world.buried.has(hub ?? ''))
+    broken('who was let in has the money', failure)
+  const most = ask.body.max_tokens
+  if (ask.plain && typeof most === 'number' && encode(story.choices[0]!.content.replace(/\uFFFD+$/, '')).length > most)
+    broken('no answer is longer than was asked for', `more than ${most} tokens`)
+  // One that says nothing is believed only when another says nothing, too.
+  const blank = ask.truths.every(({ text, reasoning, toolCalls }) => text + reasoning === '' && toolCalls.length === 0)
+  if (!world.plan.faults.every((fault) => HARMLESS.includes(fault)) || failure === null || blank) return
+  if (
+    failure.startsWith('upstream_') ||
+    failure === 'hub_unavailable' ||
+    (failure === 'no_capacity' && attempts.length > 0)
+  )
+    broken('where nothing is wrong nothing fails', failure)
+}
+
+/** Every hub knows of a revoked key within a second. */
+const REVOKED_MS = 1_000
+/** What a client should never notice. */
+const HARMLESS: readonly Fault[] = [
+  ...([
+    'latency',
+    'hang-up',
+    'late-hang-up',
+    'slow-reader',
+    'slow-body',
+    'burst',
+    'low-balance',
+    'revoked-key',
+  ] as const),
+  ...(['inflates', 'clutters', 'deaf', 'goes-on', 'owner-pause', 'clock-jump'] as const),
+]
 
 function judgeCancelled(world: World, visit: Visit, row: Row, broken: (rule: string, detail: string) => void): void {
   const { ask, story } = visit

@@ -159,6 +159,8 @@ export class Process {
   dead = false
   /** It does nothing, and does not know: stopped by a signal, or busy with something else. */
   still = false
+  /** When it last did. */
+  stoodStillAt = Number.NEGATIVE_INFINITY
   readonly env: Env
   private readonly immediates: (() => void)[] = []
   private readonly deaths: (() => void)[] = []
@@ -206,6 +208,7 @@ export class Process {
   standStill(ms: number): void {
     if (this.still) return
     this.still = true
+    this.stoodStillAt = Number.POSITIVE_INFINITY
     this.kernel.after(ms, `${this.name} goes on`, () => this.goOn())
   }
 
@@ -215,7 +218,9 @@ export class Process {
 
   /** What was due while it stood still runs now: timers in their order, and all input before or after. */
   goOn(): void {
+    if (!this.still) return
     this.still = false
+    this.stoodStillAt = this.kernel.now
     const ioFirst = this.dice.chance(0.5)
     for (const event of this.parked.splice(0)) {
       if (event.io) event.due += ioFirst ? -1e9 : 1e9

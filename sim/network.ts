@@ -60,8 +60,10 @@ export class End {
   onArrival: Tap = (bytes) => [bytes]
   /** Called with every message this end's owner sends. */
   onSend: (bytes: Uint8Array) => void = () => {}
-  /** Called once, when this end is of no more use to its owner. */
-  onEnd: () => void = () => {}
+  /** Called once, when this end is of no more use to its owner; with the code, where it was the owner who closed it. */
+  onEnd: (code?: number) => void = () => {}
+  /** When its owner last said something that went out. */
+  saidAt = Number.NEGATIVE_INFINITY
   /** The most this end has had buffered. */
   mostBuffered = 0
   private readonly travelling: Item[] = []
@@ -125,6 +127,7 @@ export class End {
     }
     const bytes = message.slice()
     this.onSend(bytes)
+    if (!this.other.frozen) this.saidAt = this.kernel.now
     this.other.travel({ what: 'bytes', bytes })
     this.mostBuffered = Math.max(this.mostBuffered, this.buffered())
     return true
@@ -133,7 +136,7 @@ export class End {
   private close(code: number, reason: string): void {
     if (this.state !== 'open') return
     this.state = 'closing'
-    this.onEnd()
+    this.onEnd(code)
     this.other.travel({ what: 'close', code, reason })
   }
 

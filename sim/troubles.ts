@@ -94,10 +94,12 @@ const NOW_AND_THEN: Partial<Record<Fault, Trouble>> = {
     // One is left, or there is nothing more to see.
     if (world.machines.filter(({ banished }) => !banished).length <= 1 || machine.banished) return
     machine.banished = true
+    world.revokedAt.set(machine.owner.tokenId, world.kernel.now)
     settled(revokeHostToken(world.outside.env, world.ground.db, { id: machine.owner.tokenId }))
   },
   'revoked-key': (world, dice) => {
     const customer = dice.pick(world.customers)
+    if (!world.revokedAt.has(customer.keyId)) world.revokedAt.set(customer.keyId, world.kernel.now)
     settled(revokeKey(world.outside.env, world.ground.db, { id: customer.keyId }))
   },
   'low-balance': (world, dice) => give(world, dice.pick(world.customers).account, BigInt(dice.between(1, 50_000))),

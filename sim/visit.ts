@@ -42,6 +42,8 @@ interface WholeAnswer {
   error?: { code: string }
 }
 
+const CANCELLED_MS = 1_000
+
 export type Outcome =
   | 'running'
   /** It got everything the hub had to say, an error included. */
@@ -168,6 +170,7 @@ export class Visit {
       clientGone: () => {
         this.gone = true
         this.between = this.attempts.length > 1 || this.attempts[0]?.state !== 'running'
+        if (this.errand.key === null) this.mustBeCancelled()
       },
       threw: (error) => this.broken('the hub answers whatever happens', String(error)),
     }
@@ -211,6 +214,17 @@ export class Visit {
     if (!story.done || story.error !== null) return
     story.choices.forEach((told, index) => {
       if (!isWhole(told, this.ask.truths[index]!)) this.incomplete(JSON.stringify(told).slice(0, 200))
+    })
+  }
+
+  /** Who hangs up stops the engine within a second. */
+  private mustBeCancelled(): void {
+    const { houses, kernel } = this.world
+    const house = houses.find(({ process }) => process.name === this.hub)
+    kernel.after(CANCELLED_MS, 'cancelled?', () => {
+      const stood = !house || house.process.dead || house.process.stoodStillAt > kernel.now - CANCELLED_MS
+      if (!stood && this.attempts.at(-1)?.state === 'running')
+        this.broken('who hangs up stops the engine', 'it goes on a second later')
     })
   }
 

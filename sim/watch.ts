@@ -32,6 +32,20 @@ export class Watch {
       this.world.broken('every hold belongs to a request', `${name}: ${open} holds, ${platform.running.size} requests`)
   }
 
+  /** What a hub may spend without asking is set aside for it in the books, unless it was buried alive. */
+  private grants({ platform: { ledger } }: Hub, name: string): void {
+    const { writer, holds } = ledger as unknown as Inside
+    const { client } = this.world.disk
+    if (writer.length > 0 || !client.query('select 1 from hubs where id = ?').get(ledger.hubId)) return
+    for (const [account, { grant }] of holds.purses) {
+      const found = client
+        .query('select amount from grants where hub_id = ? and account = ?')
+        .get(grant.holder, account) as { amount: bigint } | null
+      if ((found?.amount ?? 0n) < grant.idle + grant.committed)
+        this.world.broken('a hub spends what was set aside for it', `${name}: ${account}`)
+    }
+  }
+
   private books(): void {
     const { client } = this.world.disk
     if (client.inTransaction) return this.world.broken('no transaction stays open', 'one does')
@@ -40,8 +54,15 @@ export class Watch {
     this.written = n
     const { sum } = client.query('select coalesce(sum(amount), 0) as sum from entries').get() as { sum: bigint }
     if (sum !== 0n) this.world.broken('the books sum to zero', `they sum to ${sum}`)
+    for (const { hub, process } of this.world.houses) if (hub && !process.dead) this.grants(hub, process.name)
     if (++this.writes % FULL_CHECK_EVERY === 0) fullCheck(this.world)
   }
+}
+
+/** What the ledger keeps to itself. */
+interface Inside {
+  writer: { length: number }
+  holds: { purses: Map<string, { grant: { idle: bigint; committed: bigint; holder: string } }> }
 }
 
 /** Every rule of the ledger's own check, as of now. */

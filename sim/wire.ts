@@ -2,7 +2,7 @@
 // request had and how each ended, keeps the rules of the wire that only an outsider can see, and lets dishonest hosts
 // say things that our own agent never would.
 import { decode, encode, encodeData, encodeJson, type Frame, leadingU32 } from '../sdk/wire/codec.ts'
-import { kind, readAsk, readFromHost, readFromHub } from '../sdk/wire/frames.ts'
+import { closeCode, kind, readAsk, readFromHost, readFromHub } from '../sdk/wire/frames.ts'
 import type { Dice } from './dice.ts'
 import type { Connection } from './network.ts'
 import type { Rare } from './sometimes.ts'
@@ -59,6 +59,9 @@ interface Line {
   parts: Map<number, { missing: number; bytes: Uint8Array[] }>
 }
 
+/** A hub takes a host for dead after 12 s; what was said this lately it has heard, or will when it wakes. */
+const SURELY_HEARD_MS = 9_000
+
 const utf8 = new TextDecoder()
 const poison = new TextEncoder().encode(
   `data: ${JSON.stringify({ choices: [{ index: 0, delta: { content: POISON }, text: POISON, token_ids: [999], finish_reason: null }] })}\n\n`,
@@ -88,7 +91,9 @@ export class Wire {
     }
     connection.far.onSend = (bytes) => decode(bytes, (frame) => this.fromHub(line, frame))
     connection.far.onArrival = (bytes) => this.fromHost(line, bytes, mischief())
-    connection.far.onEnd = () => {
+    connection.far.onEnd = (code) => {
+      if (code === closeCode.silent && this.now() - connection.near.saidAt < SURELY_HEARD_MS)
+        this.observer.broken('a host that speaks is not taken for dead', `${hub} closed the link of ${machine}`)
       for (const attempt of line.attempts.values()) finish(attempt, 'lost')
     }
   }

@@ -4,6 +4,7 @@ import type { Money } from '../sdk/money.ts'
 import type { Ask } from './ask.ts'
 import { Dice } from './dice.ts'
 import { Disk } from './disk.ts'
+import { type GaveUp, gaveUp } from './effort.ts'
 import type { Customer, Ground } from './ground.ts'
 import { HubHouse } from './house.ts'
 import { Kernel, type Process } from './kernel.ts'
@@ -36,6 +37,12 @@ export class World {
   healed = false
   /** Given to each account, in all. */
   readonly credited = new Map<string, Money>()
+  /** By request id. */
+  readonly gaveUp = new Map<string, GaveUp>()
+  /** When a key or a token was revoked. */
+  readonly revokedAt = new Map<string, number>()
+  /** Hub processes that were thought dead, and lived. */
+  readonly buried = new Set<string>()
   /** Hub processes that died without leaving. */
   readonly crashed = new Set<string>()
   /** Requests about which some engine did not tell the truth. */
@@ -107,10 +114,13 @@ export class World {
   }
 
   /** A hub said something. */
-  logged(level: string, event: string, fields: LogFields): void {
+  logged({ hub, process }: HubHouse, level: string, event: string, fields: LogFields): void {
     const rare = rareInLog(event, fields)
     if (rare) this.saw(rare)
+    if (event === 'ledger.enrolled_anew') this.buried.add(process.name)
     if (level === 'error' && BUGS.includes(event)) this.broken('nothing fails inside the hub', JSON.stringify(fields))
+    const end = hub && gaveUp(hub, event, fields)
+    if (end) this.gaveUp.set(String(fields.request), end)
   }
 
   /** The row of a request that was charged or was free of charge; null while there is none. */
