@@ -1,20 +1,23 @@
 // The commands of `gpuhost`.
 import { startInBackground } from '../host/commands/detach.ts'
+import { login } from '../host/commands/login.ts'
 import { check, start } from '../host/commands/start.ts'
 import { describe, status } from '../host/commands/status.ts'
 import { stop } from '../host/commands/stop.ts'
 import { version } from '../host/commands/version.ts'
-import { homeAt } from '../host/config.ts'
+import { type Home, homeAt } from '../host/config.ts'
 import { MOST_GRACE_SECONDS } from '../host/daemon/control.ts'
 import { Stopping } from '../host/daemon/stopping.ts'
-import { reason } from '../host/errors.ts'
+import { HostError, reason } from '../host/errors.ts'
+import { linkProver, savedLogin } from '../host/login.ts'
 import { fileWriter, humanLine, jsonLine, logTo } from '../host/log.ts'
-import { dial } from '../host/tunnel/dial.ts'
+import { httpAddress } from '../host/tunnel/address.ts'
+import { dialWith } from '../host/tunnel/dial.ts'
 import { version as release } from '../package.json'
 import { systemEnv } from '../sdk/env.ts'
 import { command, type Group, type World } from './command.ts'
 import { modelsCommand } from './gpuhost/models.ts'
-import { accessTo, probeCommand } from './gpuhost/probe.ts'
+import { accessTo, probeCommand, surveyed } from './gpuhost/probe.ts'
 import { progressOn } from './gpuhost/progress.ts'
 import { weightsCommands } from './gpuhost/weights.ts'
 import { columns } from './lines.ts'
@@ -26,6 +29,7 @@ export function hostProgram(self: readonly string[]): Group {
     name: 'gpuhost',
     summary: 'Offers this machine’s GPU to a gpuhub and takes it back when you say so.',
     commands: [
+      loginCommand(self),
       startCommand(self),
       stopCommand,
       statusCommand,
@@ -37,18 +41,41 @@ export function hostProgram(self: readonly string[]): Group {
   }
 }
 
+const loginCommand = (self: readonly string[]) =>
+  command({
+    name: 'login',
+    summary: 'Let this machine join your account at a hub: type a code into its page.',
+    options: {
+      hub: { type: 'string', value: 'URL', required: true, help: 'The hub, e.g. https://hub.example.' },
+      name: { type: 'string', value: 'NAME', help: 'How the hub shows this machine; its own name otherwise.' },
+      'simulate-gpu': {
+        type: 'string',
+        value: 'NAME',
+        help: 'Name that card, as gpuhost start will pretend to have it.',
+      },
+    },
+    async run({ options, world, out, say }) {
+      const progress = progressOn(world)
+      const home = homeAt(world.env)
+      const settings = { hub: options.hub, name: options.name, simulateGpu: options['simulate-gpu'] }
+      const survey = (simulate?: string) => surveyed(self, world, simulate)
+      const ways = { env: systemEnv, home, version: release, fetch, survey, say, progress }
+      const saved = await login(settings, ways).finally(() => progress(''))
+      out(saved, [`This machine is ${saved.owner}’s at ${saved.hub} now. Serve with: gpuhost start --model MODEL`])
+    },
+  })
+
 const startCommand = (self: readonly string[]) =>
   command({
     name: 'start',
     summary: 'Link to a hub and serve requests.',
     options: {
-      hub: { type: 'string', value: 'URL', required: true, help: 'The hub, e.g. https://hub.example.' },
+      hub: { type: 'string', value: 'URL', help: 'The hub, e.g. https://hub.example; after gpuhost login, that one.' },
       token: {
         type: 'string',
         value: 'TOKEN',
-        required: true,
         env: 'GPUHOST_TOKEN',
-        help: 'What the hub gave you; other users can read arguments, so better in the environment.',
+        help: 'What the hub gave you, without gpuhost login; others can read arguments, so better in the environment.',
       },
       model: { type: 'string', value: 'ID', required: true, help: 'What to offer, e.g. Qwen/Qwen3-8B.' },
       engine: { type: 'string', value: 'NAME', choices: ['openai', 'vllm'], default: 'openai', help: 'The engine.' },
@@ -60,7 +87,7 @@ const startCommand = (self: readonly string[]) =>
         default: 16,
         min: 1,
         max: 4_096,
-        help: 'Requests the engine works on at a time.',
+        help: 'Requests the engine works on at a time; fewer, where it says so itself.',
       },
       'context-tokens': {
         type: 'integer',
@@ -87,7 +114,8 @@ const startCommand = (self: readonly string[]) =>
       foreground: { type: 'boolean', help: 'Stay here instead of going to the background.' },
     },
     async run({ options, world, out }) {
-      const { token, model, hub, name, engine, slots } = options
+      const { model, name, engine, slots } = options
+      const { hub, token } = whereTo(homeAt(world.env), options)
       check({ model, token })
       if (!options.foreground) {
         const progress = progressOn(world)
@@ -122,7 +150,7 @@ const startCommand = (self: readonly string[]) =>
           home,
           log,
           version: release,
-          dial,
+          dial: dialWith(linkProver(home, systemEnv)),
           stopping: stoppedBySignals(options.grace),
           outdated: changedSince(self),
           access: accessTo(self, world.env),
@@ -176,6 +204,20 @@ const versionCommand = command({
     out(shown, [`gpuhost ${shown.version} (protocol ${shown.protocol}, Bun ${shown.bun})`])
   },
 })
+
+/** What was said wins over what was approved; a token goes only to the hub it is from. @throws HostError */
+function whereTo(
+  home: Home,
+  said: { hub: string | undefined; token: string | undefined },
+): { hub: string; token: string } {
+  if (said.hub !== undefined && said.token !== undefined) return { hub: said.hub, token: said.token }
+  const saved = savedLogin(home)
+  const hub = said.hub ?? saved?.hub
+  if (hub === undefined) throw new HostError('--hub URL is missing: say which hub, or join one with gpuhost login.', 2)
+  if (said.token !== undefined) return { hub, token: said.token }
+  if (saved && httpAddress(saved.hub) === httpAddress(hub)) return { hub, token: saved.token }
+  throw new HostError(`This machine has not joined ${hub} yet: gpuhost login --hub ${hub}, or give --token TOKEN.`, 2)
+}
 
 /** A terminal gets lines to read, a supervisor JSON, and in the background the log is a file. */
 function logFor(world: World, logPath: string) {

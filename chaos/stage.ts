@@ -158,7 +158,7 @@ export class Stage {
     for (let round = 0; performance.now() < until; round++) {
       const next = performance.now() + everyMs
       await fault(round)
-      await Bun.sleep(Math.max(0, next - performance.now()))
+      await Bun.sleep(Math.max(0, Math.min(next, until) - performance.now()))
     }
   }
 

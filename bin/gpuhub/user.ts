@@ -1,9 +1,12 @@
-import type { Db } from '../../db/open.ts'
+import type { Db, Queries } from '../../db/open.ts'
 import type { Role } from '../../db/schema/people.ts'
 import { changeRoles, reinstate, suspend } from '../../hub/identity/admin.ts'
 import { allow, allowancesOf } from '../../hub/identity/allowances.ts'
 import { addLogin } from '../../hub/identity/join.ts'
 import { checkPassword, Passwords } from '../../hub/identity/passwords.ts'
+import { takeSecondFactor } from '../../hub/identity/second-factor.ts'
+import { type Letter } from '../../hub/mail/letters.ts'
+import { putLetter } from '../../hub/mail/outbox.ts'
 import { resetLink } from '../../hub/identity/reset.ts'
 import { addUser, listUsers, normalEmail } from '../../hub/identity/users.ts'
 import { clientAccount } from '../../hub/ledger/chart.ts'
@@ -164,6 +167,25 @@ const resetLinkCommand = command({
     }),
 })
 
+const secondFactor = command({
+  name: 'second-factor',
+  summary: 'Turn a user’s second factor off, when they lost app and codes, or the hub’s secret was changed.',
+  positionals: [{ name: 'email', help: 'Whose.' }],
+  options: { ...place, off: { type: 'boolean', help: 'Say it, so that it is meant.' } },
+  run: ({ positionals, options, world, out }) => {
+    if (!options.off) throw new Failure('--off is missing: it is all that can be done from here.', 2)
+    return onDatabase({ world, data: options.data }, async (db) => {
+      const user = await existingUser(db, positionals.email)
+      const outbox = {
+        put: (tx: Queries, to: string, letter: Letter) => putLetter(systemEnv, db, tx, to, letter, true),
+        wake: () => {},
+      }
+      await takeSecondFactor({ env: systemEnv, db, outbox }, 'command line', user)
+      out({ id: user.id, email: user.email, secondFactor: false }, [`${user.email} signs in with the password alone.`])
+    })
+  },
+})
+
 function firstLine(text: string): string {
   return text.split(/\r?\n/, 1)[0] ?? ''
 }
@@ -190,5 +212,5 @@ function rolesFrom(given: string[]): Role[] {
 export const userCommands: Group = {
   name: 'user',
   summary: 'The people of this hub',
-  commands: [add, list, roles, limit, suspendCommand, reinstateCommand, resetLinkCommand],
+  commands: [add, list, roles, limit, suspendCommand, reinstateCommand, resetLinkCommand, secondFactor],
 }

@@ -69,7 +69,8 @@ export function check({ model, token }: Pick<StartSettings, 'model' | 'token'>):
     throw new HostError('The token is not one a hub gives out: it has blanks or other signs in it.', 2)
 }
 
-function nameOf(name: string | undefined): string {
+/** What the hub calls this machine. */
+export function nameOf(name: string | undefined): string {
   return printable(name ?? hostname()).slice(0, 60)
 }
 

@@ -16,6 +16,13 @@ export function linkAddress(hub: string): string {
   return `${scheme}//${url.host}${path}/hosts/link`
 }
 
+/** Where the same hub answers HTTP, without a slash at the end. @throws HostError */
+export function httpAddress(hub: string): string {
+  return linkAddress(hub)
+    .replace(/^ws/, 'http')
+    .replace(/\/hosts\/link$/, '')
+}
+
 /**
  * The addresses worth dialling among those a hub names. A hub reached over TLS cannot send the token over plain text.
  */

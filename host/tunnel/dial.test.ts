@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { until } from '../../sdk/testing.ts'
 import { closeCode } from '../../sdk/wire/frames.ts'
-import { dial } from './dial.ts'
+import { dialWith } from './dial.ts'
 
 const closing: (() => unknown)[] = []
 afterEach(async () => {
@@ -10,12 +10,19 @@ afterEach(async () => {
 
 /** A server that notes what it gets; `hello` is sent to whoever opens a socket. */
 function server(hello?: string) {
-  const got = { bytes: 0, closed: '', token: '' as string | null, extensions: '' as string | null }
+  const got = {
+    bytes: 0,
+    closed: '',
+    token: '' as string | null,
+    proof: '' as string | null,
+    extensions: '' as string | null,
+  }
   const running = Bun.serve({
     hostname: '127.0.0.1',
     port: 0,
     fetch(request, upgrading) {
       got.token = request.headers.get('authorization')
+      got.proof = request.headers.get('x-gpuhost-proof')
       got.extensions = request.headers.get('sec-websocket-extensions')
       return upgrading.upgrade(request) ? undefined : new Response('no', { status: 400 })
     },
@@ -31,7 +38,7 @@ function server(hello?: string) {
 
 function dialled(address: string) {
   const seen: string[] = []
-  const socket = dial(address, 'a-token', {
+  const socket = dialWith(() => 'a-proof')(address, 'a-token', {
     opened: () => void seen.push('opened'),
     message: (bytes) => void seen.push(`message ${bytes.length}`),
     closed: (code) => void seen.push(`closed ${code}`),
@@ -44,7 +51,7 @@ describe('a dial', () => {
     const { got, address } = server()
     const { socket, seen } = dialled(address)
     await until('it is open', () => seen.includes('opened'))
-    expect(got).toMatchObject({ token: 'Bearer a-token', extensions: null })
+    expect(got).toMatchObject({ token: 'Bearer a-token', proof: 'a-proof', extensions: null })
     for (let at = 0; at < 40; at++) expect(socket.send(new Uint8Array(200_000))).toBe(true)
     expect(socket.buffered()).toBeGreaterThan(0)
     socket.close(closeCode.stopping, 'bye')

@@ -1,5 +1,6 @@
 // The real socket to a hub: Bun's WebSocket client behind the few words the tunnel needs.
 import { closeCode } from '../../sdk/wire/frames.ts'
+import { PROOF_HEADER } from '../../sdk/wire/machine-key.ts'
 import type { Socket, SocketEvents } from '../../sdk/wire/socket.ts'
 
 export interface DialEvents extends SocketEvents {
@@ -12,11 +13,22 @@ export type Dial = (address: string, token: string, events: DialEvents) => Socke
 // The browser's types, which win here, do not know that Bun's client takes headers.
 const Client = WebSocket as unknown as new (address: string, options: Bun.WebSocketOptions) => Bun.WebSocket
 
-export const dial: Dial = (address, token, events) => {
-  const socket = new Client(address, {
-    headers: { authorization: `Bearer ${token}` },
-    perMessageDeflate: false,
-  })
+/** What the hub may have to say before there is a link to say it on; it may change, so the link is tried again. */
+const refusals = [
+  [' 403', 'the owner is suspended, or has to accept newer terms: see the hub’s pages'],
+  [' 425', 'this machine’s clock is more than ten minutes off'],
+] as const
+
+/** `prove` makes what shows that a token is this machine's; null: there is nothing to show. */
+export function dialWith(prove: (token: string) => string | null): Dial {
+  return (address, token, events) => {
+    const proof = prove(token)
+    const headers = { authorization: `Bearer ${token}`, ...(proof === null ? {} : { [PROOF_HEADER]: proof }) }
+    return dialled(new Client(address, { headers, perMessageDeflate: false }), events)
+  }
+}
+
+function dialled(socket: Bun.WebSocket, events: DialEvents): Socket {
   socket.binaryType = 'arraybuffer'
   let trouble = ''
   let done = false
@@ -36,8 +48,11 @@ export const dial: Dial = (address, token, events) => {
     trouble = 'message' in event ? String(event.message) : ''
   }
   // A refused upgrade shows its HTTP status only in the text of the error before the close.
-  socket.onclose = ({ code, reason }) =>
-    trouble.endsWith(' 401') ? closed(closeCode.badToken, 'the hub does not know this token') : closed(code, reason)
+  socket.onclose = ({ code, reason }) => {
+    if (trouble.endsWith(' 401')) return closed(closeCode.badToken, 'the hub does not know this token')
+    const why = refusals.find(([status]) => trouble.endsWith(status))?.[1]
+    closed(code, why ?? reason)
+  }
   return {
     send(message) {
       if (socket.readyState !== WebSocket.OPEN) return false

@@ -7,6 +7,8 @@ import type { Hardware } from '../../sdk/wire/frames.ts'
 import { checkLinkProof } from '../../sdk/wire/machine-key.ts'
 import { HubError } from '../errors.ts'
 import { hashSecret } from '../identity/secret.ts'
+import { requireTerms } from '../identity/terms.ts'
+import type { Policy } from '../policy/policy.ts'
 import { Gather } from './gather.ts'
 import { clearNotices, lockedAmong } from './locks.ts'
 import { type Bearer, bearersOf, type KnownToken, looksLikeHostToken } from './token.ts'
@@ -32,6 +34,8 @@ export class Enrolment {
   constructor(
     private readonly env: Env,
     db: Db,
+    /** Without it no terms are asked for. */
+    private readonly policy: Pick<Policy, 'current'> | null = null,
   ) {
     this.bearers = new Gather(env, MOST_AT_ONCE, (hashes) => bearersOf(db, hashes))
     this.machines = new Gather(env, MOST_AT_ONCE, (machines) => enrol(env, db, machines))
@@ -47,8 +51,9 @@ export class Enrolment {
         'invalid_api_key',
         'This host token is not valid. Run `gpuhost login`, or ask for a new token.',
       )
-    const { tokenId, ownerId, machineKey } = bearer
+    const { tokenId, ownerId, machineKey, terms } = bearer
     if (machineKey !== null) this.checkProof(machineKey, token, proof)
+    if (this.policy) requireTerms(this.policy.current(), terms, 'host', this.env.now())
     return { tokenId, ownerId }
   }
 

@@ -1,6 +1,7 @@
 // Host tokens: what an owner's machines enrol with.
 import { and, count, eq, inArray, isNull } from 'drizzle-orm'
 import type { Db, Queries } from '../../db/open.ts'
+import type { AcceptedTerms } from '../../db/schema/people.ts'
 import { transaction } from '../../db/transaction.ts'
 import { type Env, newId } from '../../sdk/env.ts'
 import { HubError } from '../errors.ts'
@@ -19,6 +20,8 @@ export interface Bearer {
 export interface KnownToken extends Bearer {
   /** Ed25519, 32 bytes, base64: who shows the token must prove to have it. Null: the token alone is enough. */
   machineKey: string | null
+  /** What its owner accepted. */
+  terms: AcceptedTerms | null
 }
 
 /** Makes a token. It is returned once and kept nowhere. @throws HubError when there is no such user */
@@ -85,6 +88,7 @@ export async function bearersOf(db: Db, hashes: string[]): Promise<(KnownToken |
       tokenId: hostTokens.id,
       ownerId: hostTokens.ownerId,
       machineKey: hostTokens.machineKey,
+      terms: users.terms,
       suspendedAt: users.suspendedAt,
     })
     .from(hostTokens)
@@ -94,7 +98,7 @@ export async function bearersOf(db: Db, hashes: string[]): Promise<(KnownToken |
   return hashes.map((hash) => {
     const row = found.get(hash)
     if (!row) return 'unknown'
-    const { tokenId, ownerId, machineKey, suspendedAt } = row
-    return suspendedAt === null ? { tokenId, ownerId, machineKey } : 'suspended'
+    const { tokenId, ownerId, machineKey, terms, suspendedAt } = row
+    return suspendedAt === null ? { tokenId, ownerId, machineKey, terms } : 'suspended'
   })
 }

@@ -5,6 +5,7 @@ import { transaction } from '../../db/transaction.ts'
 import { newId } from '../../sdk/env.ts'
 import { HubError } from '../errors.ts'
 import { type Letter, recoveryCodeUsed, secondFactorChanged, secondFactorGuessed } from '../mail/letters.ts'
+import { type Actor, record } from '../policy/acts.ts'
 import type { Identity } from './identity.ts'
 import { base32, matchingStep, otpauthUri } from './totp.ts'
 import type { User } from './users.ts'
@@ -76,6 +77,24 @@ export async function newRecoveryCodes(identity: Identity, user: User): Promise<
 export async function recoveryCodesLeft(db: Db, userId: string): Promise<number> {
   const { recoveryCodes } = db.tables
   return db.query.$count(recoveryCodes, and(eq(recoveryCodes.userId, userId), isNull(recoveryCodes.usedAt)))
+}
+
+/** An admin turns it off, for somebody who lost app and codes. @throws HubError when it is off */
+export async function takeSecondFactor(
+  identity: Pick<Identity, 'env' | 'db'> & { outbox: Pick<Identity['outbox'], 'put' | 'wake'> },
+  by: Actor,
+  user: User,
+): Promise<void> {
+  const { env, db, outbox } = identity
+  if (!(await hasSecondFactor(db, user.id))) {
+    throw new HubError('not_found', 'This user has no second factor.')
+  }
+  await transaction(db, async (tx) => {
+    await dropSecondFactor(db, tx, user.id)
+    await record(env, db, tx, { by, what: 'user.second-factor.off', subject: user.id })
+    await outbox.put(tx, user.email, secondFactorChanged('off'))
+  })
+  outbox.wake()
 }
 
 /** Turns it off. Ask `prove` first. */
@@ -177,7 +196,15 @@ function macOf({ seal }: Identity, userId: string, code: string): string {
 }
 
 function secretOf({ seal }: Identity, sealed: string): Uint8Array {
-  return Buffer.from(seal.reveal('totp', sealed), 'hex')
+  try {
+    return Buffer.from(seal.reveal('totp', sealed), 'hex')
+  } catch (error) {
+    throw new HubError(
+      'wrong_code',
+      'Codes no longer work here, for the secret of the hub was changed. Ask the people who run it to turn yours off.',
+      { param: 'code', cause: error },
+    )
+  }
 }
 
 function digits(code: string): string {

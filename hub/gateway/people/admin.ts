@@ -12,6 +12,7 @@ import {
   revokeInvitation,
 } from '../../identity/invitations.ts'
 import { resetLink } from '../../identity/reset.ts'
+import { takeSecondFactor } from '../../identity/second-factor.ts'
 import { type User, userById } from '../../identity/users.ts'
 import { listMails, type Mail } from '../../mail/outbox.ts'
 import { listActs } from '../../policy/acts.ts'
@@ -120,6 +121,14 @@ export function administration({ identity, policy }: Platform) {
         return { first: await giveCredit(identity, await admin(request), params.id, gift) }
       },
       { body: shapes.GiveCredit, response: { 200: shapes.GivenCredit }, detail: { summary: 'Give credit' } },
+    )
+    .delete(
+      '/users/:id/second-factor',
+      async ({ request, params }) => {
+        await takeSecondFactor(identity, await admin(request), await person(params.id))
+        return done
+      },
+      { response: { 200: shapes.Done }, detail: { summary: 'Turn a second factor off, for somebody who lost it' } },
     )
     .post(
       '/users/:id/reset-link',

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from 'bun:test'
 import { testDialects } from '../../../db/testing.ts'
 import { socketPair } from '../../../sdk/testing.ts'
 import { linkProof, machineKey, publicKeyOf, signed, signInText } from '../../../sdk/wire/machine-key.ts'
+import { addHostToken } from '../../fleet/token.ts'
 import { changeSettings } from '../../policy/change.ts'
 import { startHub, type TestHub } from '../../testing.ts'
 import { Browser, lettersTo, signedIn } from './testing.ts'
@@ -89,6 +90,24 @@ describe.each(testDialects)('machines that sign in on %s', (database) => {
     const thief = machineKey(hub.env.random(32))
     for (const proof of [null, '', 'x.y', linkProof(thief, now, token), linkProof(rig.key, now, 'gph_other')])
       expect(await link(proof)).toBe('invalid_api_key')
+  })
+
+  test('an owner who has not accepted newer terms gets no link from the day they are demanded', async () => {
+    await start()
+    const { token } = await addHostToken(hub.env, hub.world.db, { ownerId: owner.user.id, name: 'rig' })
+    const link = () =>
+      hub.hub.door.receive(token, socketPair(hub.env).right.socket).then(
+        () => 'linked',
+        (error) => error.code,
+      )
+    const demandedFrom = new Date(hub.env.now() + 60_000).toISOString()
+    await changeSettings(hub.env, hub.world.db, 'command line', { hostTerms: { version: '2', demandedFrom } })
+    await hub.hub.platform.policy.refresh()
+    expect(await link()).toBe('linked')
+    wait(60)
+    expect(await link()).toBe('terms_not_accepted')
+    await owner.post('/api/v1/me/terms', { role: 'host', version: '2' })
+    expect(await link()).toBe('linked')
   })
 
   test('who has the device code, but not the key, gets nothing', async () => {

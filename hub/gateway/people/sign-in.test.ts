@@ -1,10 +1,12 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { eq } from 'drizzle-orm'
 import { testDialects } from '../../../db/testing.ts'
+import { Seal } from '../../identity/seal.ts'
 import { codeAt, stepAt } from '../../identity/totp.ts'
-import { addUser, setRoles, suspendUser, type User } from '../../identity/users.ts'
+import { setRoles, suspendUser } from '../../identity/testing.ts'
+import { addUser, type User } from '../../identity/users.ts'
 import { startHub, type TestHub } from '../../testing.ts'
-import { Browser, lettersTo, PASSWORD, person, ticketTo } from './testing.ts'
+import { Browser, lettersTo, PASSWORD, person, signedIn as signedInAs, ticketTo } from './testing.ts'
 
 const OTHER = 'five words in a long row'
 const HOUR = 60 * 60_000
@@ -314,6 +316,23 @@ describe.each(testDialects)('signing in on %s', (database) => {
       const page = await signedIn()
       await page.post('/api/v1/me/second-factor', { current: PASSWORD })
       expect((await page.post('/api/v1/me/second-factor/confirmation', { code: '123456' })).code).toBe('wrong_code')
+      await signedIn()
+    })
+
+    test('a hub whose secret was changed says so, and an admin turns it off', async () => {
+      await withApp()
+      const { secondFactors } = hub.world.db.tables
+      const other = new Seal('another secret, as it is after somebody rotated it')
+      await hub.world.db.query.update(secondFactors).set({ secret: other.conceal(hub.env, 'totp', '00'.repeat(20)) })
+      const page = browser()
+      const answer = await page.post('/api/v1/sign-in/code', { ticket: await withPassword(page), code: codeNow() })
+      expect(answer.body).toMatchObject({
+        error: { code: 'wrong_code', message: expect.stringContaining('was changed') },
+      })
+      const admin = await signedInAs(hub, 'root@example.com', 'admin')
+      expect((await admin.send('DELETE', `/api/v1/admin/users/${ada.id}/second-factor`)).status).toBe(200)
+      expect((await admin.send('DELETE', `/api/v1/admin/users/${ada.id}/second-factor`)).status).toBe(404)
+      expect((await lettersTo(hub, 'ada@example.com'))[0]?.kind).toBe('second-factor-changed')
       await signedIn()
     })
 
