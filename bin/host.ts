@@ -17,6 +17,7 @@ import { dialWith } from '../host/tunnel/dial.ts'
 import { version as release } from '../package.json'
 import { systemEnv } from '../sdk/env.ts'
 import { command, type Group, type World } from './command.ts'
+import { doctorCommand } from './gpuhost/doctor.ts'
 import { modelsCommand } from './gpuhost/models.ts'
 import { accessTo, probeCommand, surveyed } from './gpuhost/probe.ts'
 import { progressOn } from './gpuhost/progress.ts'
@@ -38,6 +39,7 @@ export function hostProgram(self: readonly string[]): Group {
       statusCommand,
       modelsCommand(self),
       weightsCommands,
+      doctorCommand(self),
       probeCommand(self),
       versionCommand,
     ],
