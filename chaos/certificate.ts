@@ -5,7 +5,7 @@ import { VERSION as openaiVersion } from 'openai/version'
 import { connectPostgres } from '../db/postgres.ts'
 import { formatUsd } from '../sdk/money.ts'
 import { columns } from '../bin/lines.ts'
-import type { Waits } from './logbook.ts'
+import type { Logbook, Waits } from './logbook.ts'
 import type { Books } from './money.ts'
 import { type Database, settings, type World } from './processes.ts'
 import type { Form } from './question.ts'
@@ -52,8 +52,9 @@ export interface Certificate {
   /** What this scenario alone measured: the longest it took. */
   measuredMs: Record<string, number>
   books: Books
-  /** The first few of what went wrong. */
+  /** The first few of what went wrong, and the requests that waited longest. */
   examples: string[]
+  slowest: Logbook['slowest']
   settings: Record<string, string>
   versions: Record<string, string>
   machine: string
@@ -91,6 +92,7 @@ export async function certify(
     measuredMs: Object.fromEntries(measured),
     books,
     examples: logbook.examples,
+    slowest: logbook.slowest,
     settings: { ...settings, ...ground?.settings, GPUHUB_SECRET: '…' },
     versions: await versions(world),
     machine: `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB`,
@@ -216,6 +218,10 @@ export function linesOf(certificate: Certificate): string[] {
       ['  machine', certificate.machine],
       ['  this process', `late by ${waits(waitsMs.ownLag)}; seed ${certificate.seed}`],
     ]),
+    ...(certificate.kept ? [] : certificate.slowest).map(
+      ({ requestId, firstTokenMs, stallMs }) =>
+        `  slow ${requestId}: first token ${firstTokenMs} ms, gap ${stallMs} ms`,
+    ),
     ...certificate.examples.map((example) => `  e.g. ${example}`),
   ]
 }

@@ -13,6 +13,7 @@ export interface Waits {
 const LOOK_MS = 10
 /** Of each kind of trouble, so that a certificate stays readable. */
 const MOST_EXAMPLES = 10
+const MOST_SLOW = 5
 
 export class Logbook {
   /** By request id: what complete answers said they cost. */
@@ -23,6 +24,8 @@ export class Logbook {
   readonly faults = new Map<string, number>()
   readonly wrong = new Map<NonNullable<Outcome['fault']>, number>()
   readonly examples: string[] = []
+  /** Those that waited longest, so that their requests can be looked up in the logs. */
+  slowest: { requestId: string; firstTokenMs: number; stallMs: number }[] = []
   requests = 0
   failovers = 0
   resumed = 0
@@ -65,6 +68,7 @@ export class Logbook {
     this.costs.set(outcome.requestId, { cost: outcome.cost ?? 0, attempts: outcome.attempts })
     this.firstTokens.push(outcome.firstTokenMs)
     if (outcome.streamed) this.stalls.push(outcome.stallMs)
+    this.rank(outcome)
   }
 
   /** Ends the watch over this process. */
@@ -87,6 +91,14 @@ export class Logbook {
     if (begun) entry.begun++
     this.failures.set(code, entry)
     this.example(`${code} ${form} ${requestId}: ${detail}`)
+  }
+
+  private rank({ requestId, firstTokenMs, stallMs }: Outcome): void {
+    const slow = { requestId, firstTokenMs: Math.round(firstTokenMs), stallMs: Math.round(stallMs) }
+    const longest = (each: typeof slow) => Math.max(each.firstTokenMs, each.stallMs)
+    const least = this.slowest.at(-1)
+    if (this.slowest.length === MOST_SLOW && least && longest(least) >= longest(slow)) return
+    this.slowest = [...this.slowest, slow].sort((a, b) => longest(b) - longest(a)).slice(0, MOST_SLOW)
   }
 
   private example(text: string): void {

@@ -18,6 +18,7 @@ const USAGE = [
   '  --minutes   begins no scenario after so many minutes, and goes round until then',
   '  --database  sqlite or postgres, where a scenario plays on both',
   '  --seed      of questions, losses and waits; otherwise drawn, and shown',
+  "  --keep-logs also when every promise was kept: the programs' logs, in .cache/chaos",
   '  --json      the certificates as one JSON document on stdout, all else on stderr',
 ]
 
@@ -29,6 +30,7 @@ interface Wishes {
   seconds?: number
   minutes?: number
   seed: number
+  keepLogs: boolean
   json: boolean
 }
 
@@ -62,7 +64,7 @@ async function play({ chosen, databases, minutes, json }: Wishes): Promise<numbe
         say(`── ${scenario.name} on ${database}: ${scenario.about}`)
         const certificate = await perform(scenario, {
           ...lengthOf(scenario),
-          ...{ database, seed: wishes.seed + round, timed: true, say },
+          ...{ database, seed: wishes.seed + round, timed: true, keepLogs: wishes.keepLogs, say },
         })
         certificates.push(certificate)
         say(`${linesOf(certificate).join('\n')}\n`)
@@ -120,6 +122,7 @@ function wishesOf(argv: string[]): Wishes {
         minutes: { type: 'string' },
         database: { type: 'string' },
         seed: { type: 'string' },
+        'keep-logs': { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
@@ -136,6 +139,7 @@ function wishesOf(argv: string[]): Wishes {
       seconds: whole('seconds', values.seconds),
       minutes: whole('minutes', values.minutes),
       seed: whole('seed', values.seed) ?? crypto.getRandomValues(new Uint16Array(1))[0]!,
+      keepLogs: values['keep-logs'],
       json: values.json,
     }
   } catch (error) {

@@ -1,6 +1,6 @@
 // Real programs for tests, chaos and measurements: the compiled binaries, started, watched, killed by id, with the same
 // settings everywhere.
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, copyFileSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -37,6 +37,8 @@ export interface World {
   client(credit: string): Promise<{ email: string; key: string }>
   /** The last lines of every program's log. */
   logs(): string
+  /** Copies every program's log into `folder`, which is made new. */
+  keepLogs(folder: string): void
   close(): Promise<void>
 }
 
@@ -158,6 +160,11 @@ export async function startWorld(database: Database, options: WorldOptions = {})
       return { email, key }
     },
     logs: () => logs(folder),
+    keepLogs(to) {
+      rmSync(to, { recursive: true, force: true })
+      mkdirSync(to, { recursive: true })
+      for (const name of logNames(folder)) copyFileSync(join(folder, name), join(to, name))
+    },
     async close() {
       for (const child of [...running]) await end(child, 'SIGKILL')
       for (const engine of engines) await engine.close()
@@ -186,8 +193,13 @@ async function until(what: string, folder: string, condition: () => Promise<bool
 }
 
 function logs(folder: string): string {
-  const files = [...new Bun.Glob('*.log').scanSync({ cwd: folder, absolute: true })]
-  return files.map((file) => `${file}:\n${readFileSync(file, 'utf8').slice(-3_000)}`).join('\n')
+  return logNames(folder)
+    .map((name) => `${name}:\n${readFileSync(join(folder, name), 'utf8').slice(-3_000)}`)
+    .join('\n')
+}
+
+function logNames(folder: string): string[] {
+  return [...new Bun.Glob('*.log').scanSync({ cwd: folder })].sort()
 }
 
 export function freePort(): Promise<number> {

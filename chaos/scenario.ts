@@ -1,7 +1,8 @@
 // A story of real processes and what must hold in it. One stage, one performance, one certificate.
+import { join } from 'node:path'
 import { type Certificate, certify, type Promises } from './certificate.ts'
 import { readBooks } from './money.ts'
-import { type Database, startWorld } from './processes.ts'
+import { type Database, startWorld, type World } from './processes.ts'
 import { type Ground, type Order, Stage } from './stage.ts'
 
 type Length = Pick<Order, 'seconds' | 'count'>
@@ -33,12 +34,21 @@ export async function perform(scenario: Scenario, order: Order): Promise<Certifi
     await stage.settled()
     await stage.hubsLeave()
     const books = await readBooks(world.databaseUrl, stage.logbook)
-    return await certify({ scenario: scenario.name, ...order, promises }, world, stage, books)
+    const certificate = await certify({ scenario: scenario.name, ...order, promises }, world, stage, books)
+    if (!certificate.kept || order.keepLogs) keep(world, scenario, order)
+    return certificate
   } catch (error) {
+    keep(world, scenario, order)
     throw new Error(`${scenario.name} could not be played: ${String(error)}\n${world.logs()}`, { cause: error })
   } finally {
     await stage.close()
     await world.close()
     await ground?.close()
   }
+}
+
+function keep(world: World, { name }: Scenario, { database, seed, say }: Order): void {
+  const folder = join(import.meta.dirname, '..', '.cache', 'chaos', `${name}-${database}-${seed}`)
+  world.keepLogs(folder)
+  say(`The programs' logs are in ${folder}`)
 }

@@ -19,6 +19,8 @@ export interface Order {
   count: number
   /** False: this machine has other work, and how long things take says nothing. */
   timed: boolean
+  /** Also when every promise was kept. */
+  keepLogs?: boolean
   say: (line: string) => void
 }
 
@@ -156,7 +158,7 @@ export class Stage {
     for (let round = 0; performance.now() < until; round++) {
       const next = performance.now() + everyMs
       await fault(round)
-      await Bun.sleep(Math.max(0, next - performance.now()))
+      await Bun.sleep(Math.max(0, Math.min(next, until) - performance.now()))
     }
   }
 

@@ -18,6 +18,7 @@ import { sweepDevices } from './fleet/sign-in.ts'
 import { Bodies } from './gateway/body.ts'
 import { Budgets } from './gateway/budgets.ts'
 import { Connection } from './gateway/connection.ts'
+import { Entrance } from './gateway/entrance.ts'
 import { wrongMethodOf } from './gateway/methods.ts'
 import { Onces } from './gateway/onces.ts'
 import { Quotas } from './gateway/quotas.ts'
@@ -84,7 +85,10 @@ export interface Hub {
 export async function openHub(options: HubOptions): Promise<Hub> {
   const { env, config, db, log, secret, version, url, writer, alone, pages } = options
   const hubId = newId(env, 'hub')
-  const ledger = await Ledger.open(env, db, {
+  const awake = new Awake(env, (ms) => log.warn('hub stood still', { ms: Math.round(ms) }))
+  // A hub that stood still has not waited for its books: it gave them no time.
+  const patient: Env = { ...env, mono: () => awake.mono(), timer: (ms, work) => awake.timer(ms, work) }
+  const ledger = await Ledger.open(patient, db, {
     hubId,
     selfUrl: config.selfUrl || null,
     feePpm: config.feePpm,
@@ -100,10 +104,9 @@ export async function openHub(options: HubOptions): Promise<Hub> {
   const { identity } = people
   const meter = new Meter()
   const turns = new Turns((variant) => running.grown(variant))
-  const awake = new Awake(env, (ms) => log.warn('hub stood still', { ms: Math.round(ms) }))
   const live = new Live<Run>()
   const moves = new OneByOne(env)
-  const allowedHosts = config.allowedHosts === '' ? null : new Set(config.allowedHosts.toLowerCase().split(/[\s,]+/))
+  const entrance = new Entrance(config.allowedHosts)
   const strangers = new Strangers(env, { requests: config.strangerRpm, wrongKeys: config.wrongKeysPerMinute })
   const running = new Running(env, {
     total: config.maxRunning,
@@ -176,7 +179,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
       strangers,
       onces,
     },
-    quotas: new Quotas(env, config),
+    quotas: new Quotas(env, config, () => policy.current().requestsPerMinute),
     budgets: new Budgets(env),
     bodies: new Bodies(env),
     prices: startPrices,
@@ -197,7 +200,8 @@ export async function openHub(options: HubOptions): Promise<Hub> {
   ])
   jobs.start()
   let ready = true
-  const api = new Elysia()
+  // Else it looks for the path beyond the eleventh character, and finds another in the address of a hub with a short name.
+  const api = new Elysia({ handler: { standardHostname: false } })
     .get('/healthz', () => 'ok')
     .get('/readyz', () => new Response(ready ? 'ready' : 'stopping', { status: ready ? 200 : 503 }))
     .use(apiDocument(platform))
@@ -214,16 +218,19 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     platform,
     websocket: door.websocket,
     async fetch(request, server) {
-      const { pathname } = new URL(request.url)
-      const connection = new Connection(request, server, identity.callers)
-      if (allowedHosts && !allowedHosts.has(nameOf(request)) && !isProbe(pathname))
-        return refusal(platform, request, newId(env, 'req'), otherHost())
-      // Ahead of everything else, since these are nearly all of the traffic.
-      const inference = inferenceRoute(pathname, request)
-      if (inference) return answerInference(platform, inference, request, connection)
-      if (pathname === '/hosts/link') return door.upgrade(request, server, connection.address())
-      identity.callers.note(request, server?.requestIP?.(request)?.address)
-      return (await pages?.(platform, request)) ?? api.fetch(request)
+      try {
+        const pathname = entrance.pathOf(request)
+        const connection = new Connection(request, server, identity.callers)
+        // Ahead of everything else, since these are nearly all of the traffic.
+        const inference = inferenceRoute(pathname, request)
+        if (inference) return await answerInference(platform, inference, request, connection)
+        if (pathname === '/hosts/link') return await door.upgrade(request, server, connection.address())
+        identity.callers.note(request, server?.requestIP?.(request)?.address)
+        return (await pages?.(platform, request)) ?? (await api.fetch(request))
+      } catch (error) {
+        // Whatever goes wrong, no stranger sees a stack.
+        return refusal(platform, request, newId(env, 'req'), error)
+      }
     },
     async drain(graceMs) {
       ready = false
@@ -277,20 +284,6 @@ async function within(env: Env, ms: number, event: Promise<void>): Promise<void>
   const waited = new AbortController()
   await Promise.race([event, sleep(env, ms, waited.signal)])
   waited.abort()
-}
-
-/** The name a client used for this hub, without a port. */
-function nameOf(request: Request): string {
-  return (request.headers.get('host') ?? '').toLowerCase().replace(/:\d+$/, '')
-}
-
-/** What load balancers ask, by address. */
-function isProbe(pathname: string): boolean {
-  return pathname === '/healthz' || pathname === '/readyz'
-}
-
-function otherHost(): HubError {
-  return new HubError('misdirected_request', 'This hub does not answer by that name. Check the base address you use.')
 }
 
 function nothingHere(): HubError {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { newId, sleep, systemEnv } from './env.ts'
+import { Halt, newId, sleep, systemEnv } from './env.ts'
 import { virtualEnv } from './testing.ts'
 
 describe('identifiers', () => {
@@ -53,4 +53,18 @@ test('the system’s world: timers fire or are stopped, clocks move, secrets dif
   expect(systemEnv.mono()).toBeGreaterThan(before)
   expect(Math.abs(systemEnv.now() - Date.now())).toBeLessThan(1_000)
   expect(systemEnv.random(16)).not.toEqual(systemEnv.random(16))
+})
+
+test('a halt tells each listener once, and whoever comes later that it was', () => {
+  const halt = new Halt()
+  const heard: string[] = []
+  const [first, second] = [() => void heard.push('first'), () => void heard.push('second')]
+  halt.addEventListener('abort', first)
+  halt.addEventListener('abort', first)
+  halt.addEventListener('abort', second)
+  halt.removeEventListener('abort', second)
+  halt.abort('enough')
+  halt.abort('more')
+  expect(heard).toEqual(['first'])
+  expect([halt.aborted, halt.reason]).toEqual([true, 'enough'])
 })

@@ -65,8 +65,39 @@ export function newId(env: Env, prefix: string): string {
   return `${prefix}_${head}${tail}`
 }
 
+/** What says that something is to stop: an `AbortSignal`, or a `Halt`. */
+export interface Halting {
+  readonly aborted: boolean
+  readonly reason: unknown
+  addEventListener(type: 'abort', listener: () => void): void
+  removeEventListener(type: 'abort', listener: () => void): void
+}
+
+/** An abort signal and its controller in one plain object. The collector looks at every real one at every turn of its. */
+export class Halt implements Halting {
+  aborted = false
+  reason: unknown = undefined
+  private listeners: (() => void)[] = []
+
+  /** The first call counts. */
+  abort(reason?: unknown): void {
+    if (this.aborted) return
+    this.aborted = true
+    this.reason = reason
+    for (const listener of this.listeners.splice(0)) listener()
+  }
+
+  addEventListener(_type: 'abort', listener: () => void): void {
+    if (!this.listeners.includes(listener)) this.listeners.push(listener)
+  }
+
+  removeEventListener(_type: 'abort', listener: () => void): void {
+    this.listeners = this.listeners.filter((other) => other !== listener)
+  }
+}
+
 /** Resolves after `delayMs`, or at once when `signal` aborts. */
-export function sleep(env: Env, delayMs: number, signal?: AbortSignal): Promise<void> {
+export function sleep(env: Env, delayMs: number, signal?: Halting): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve()
     const wake = () => {

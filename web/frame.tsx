@@ -26,7 +26,6 @@ const FOOTER: Link[] = [
   { href: '/terms', text: 'Terms' },
   { href: '/privacy', text: 'Privacy' },
   { href: '/acceptable-use', text: 'Acceptable use' },
-  { href: '/abuse', text: 'Report abuse' },
 ]
 
 const POLICY = [

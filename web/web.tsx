@@ -164,7 +164,6 @@ const NAV: Record<Role | 'anyone', Framing['nav']> = {
     { href: '/client', text: 'Overview', exact: true },
     { href: '/client/keys', text: 'Keys' },
     { href: '/client/usage', text: 'Usage' },
-    { href: '/client/playground', text: 'Playground' },
     { href: '/client/licences', text: 'Licences' },
     { href: '/models', text: 'Models' },
   ],

@@ -8,7 +8,7 @@ export function hubWith(hosts: number): System {
   return {
     name: `hub, ${hosts} host${hosts === 1 ? '' : 's'}`,
     async start({ programs, world }) {
-      const hub = await startHub(programs, world, { name: `hub-${hosts}`, hosts })
+      const hub = await startHub(programs, world, { name: `hub-${hosts}`, hosts, slots: 1_024 })
       return { ...hub, hub }
     },
   }

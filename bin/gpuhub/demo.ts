@@ -2,12 +2,15 @@
 import { mkdirSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { and, eq } from 'drizzle-orm'
 import OpenAI from 'openai'
 import type { Db } from '../../db/open.ts'
 import { type Config, readConfig } from '../../hub/config.ts'
 import { listHosts } from '../../hub/fleet/list.ts'
 import { addHostToken } from '../../hub/fleet/token.ts'
+import { addLogin } from '../../hub/identity/join.ts'
 import { addKey, listKeys, revokeKey } from '../../hub/identity/keys.ts'
+import { Passwords } from '../../hub/identity/passwords.ts'
 import { addUser, findUser, type User } from '../../hub/identity/users.ts'
 import { clientAccount } from '../../hub/ledger/chart.ts'
 import { checkLedger } from '../../hub/ledger/check.ts'
@@ -71,6 +74,8 @@ interface Demo {
   db: Db
   key: string
   client: User
+  /** Of everybody here. */
+  password: string
   stop(): Promise<void>
 }
 
@@ -85,7 +90,8 @@ async function start(config: Config, engine: DemoEngine, folder: string, interac
     await serving.stop()
   }
   try {
-    const client = await person(db, 'ada@example.com', ['client'])
+    const login = await newPassword()
+    const client = await person(db, 'ada@example.com', ['client'], login)
     const credit = {
       account: clientAccount(client.id),
       amount: parseUsd('5.00'),
@@ -94,13 +100,14 @@ async function start(config: Config, engine: DemoEngine, folder: string, interac
     }
     await postCredit(systemEnv, db, credit)
     const key = await freshKey(db, client)
-    const owner = await person(db, 'owner@example.com', ['host'])
+    const owner = await person(db, 'owner@example.com', ['host'], login)
+    await person(db, 'admin@example.com', ['admin', 'client', 'host'], login)
     for (const name of HOSTS) {
       const { token } = await addHostToken(systemEnv, db, { ownerId: owner.id, name })
       hosts.push(startHost({ name, token, hub: serving.url, engine, folder }))
     }
     await hostsReady(db, serving, hosts, folder)
-    return { url: serving.url, db, key, client, stop }
+    return { url: serving.url, db, key, client, password: login.password, stop }
   } catch (error) {
     await stop()
     throw error
@@ -185,11 +192,12 @@ function receiptLines(receipt: Receipt): string[] {
   ])
 }
 
-function stayUp({ url, key }: Demo, engine: DemoEngine, say: Say): void {
+function stayUp({ url, key, password }: Demo, engine: DemoEngine, say: Say): void {
   for (const line of columns([
+    ['pages', url],
+    ['sign in', `ada@example.com (client), owner@example.com (host) or admin@example.com, password ${password}`],
     ['OpenAI API', `${url}/v1`],
     ['platform API', `${url}/openapi.json`],
-    ['client', 'ada@example.com'],
     ['API key', key],
   ])) {
     say(`  ${line}`)
@@ -211,8 +219,23 @@ async function freshKey(db: Db, { id: userId }: User): Promise<string> {
   return (await addKey(systemEnv, db, { userId, name: 'demo' })).key
 }
 
-async function person(db: Db, email: string, roles: Role[]): Promise<User> {
-  return (await findUser(db, email)) ?? addUser(systemEnv, db, { email, roles })
+interface Login {
+  password: string
+  hash: string
+}
+
+async function newPassword(): Promise<Login> {
+  const password = Buffer.from(systemEnv.random(9)).toString('base64url')
+  return { password, hash: await new Passwords().hash(password) }
+}
+
+/** Somebody who can sign in with this start's password. */
+async function person(db: Db, email: string, roles: Role[], { hash }: Login): Promise<User> {
+  const user = (await findUser(db, email)) ?? (await addUser(systemEnv, db, { email, roles }))
+  const { logins } = db.tables
+  await db.query.delete(logins).where(and(eq(logins.userId, user.id), eq(logins.provider, 'password')))
+  await addLogin({ env: systemEnv, db }, db.query, user.id, { provider: 'password', hash })
+  return user
 }
 
 function firstSignal(): Promise<void> {

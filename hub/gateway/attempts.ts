@@ -1,6 +1,6 @@
 // The one attempt loop: asks a host, and another when it fails, until an answer is complete or nobody is left who could
 // go on with it. What the client sees of a failure is a pause.
-import { type Env, sleep } from '../../sdk/env.ts'
+import { type Env, type Halting, sleep } from '../../sdk/env.ts'
 import { HubError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Evidence, Health } from '../routing/health.ts'
@@ -24,7 +24,7 @@ export interface Attempts {
   answer: Answer
   limits: { attempts: number; firstTokenMs: number; lifetimeMs: number }
   /** Aborted when the client is gone; with a `HubError` as its reason when the hub must stop. */
-  signal: AbortSignal
+  signal: Halting
   /** Who is answering: a seat from its first piece on, nobody between two. */
   answering: (seat: Seat | null, attempt: number) => void
   whenTaken: (then: () => void) => void
@@ -132,7 +132,7 @@ class Loop {
   }
 
   private believes({ seat }: Turn, { tokens }: Outcome): boolean {
-    if (!this.on.answer.blank) {
+    if (!this.on.answer.mute) {
       this.doubt.settle('engine')
       return true
     }

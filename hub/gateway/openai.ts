@@ -1,5 +1,4 @@
 // The OpenAI-compatible door: which addresses it answers, and how a refusal looks there.
-import type { ErrorCode } from '../../sdk/codes.ts'
 import { newId } from '../../sdk/env.ts'
 import { asHubError, errorBody, errorHeaders } from '../errors.ts'
 import type { Ask } from './ask.ts'
@@ -72,19 +71,10 @@ export function refusal(hub: Pick<Gateway, 'log'>, request: Request, requestId: 
     hub.log.error('a request failed inside the hub', { request: requestId, error: describe(known.cause ?? known) })
   }
   const headers = { ...apiHeaders(request, requestId), ...errorHeaders(known) }
-  if (leavesBody(request, known.code)) headers.connection = 'close'
+  // Bun drops what still comes of a body that was refused, and never keeps it; from one that hardly comes we hang up.
+  // To hang up on a client in full flow would cost it the answer: it sees a reset before it reads.
+  if (known.code === 'request_body_timeout') headers.connection = 'close'
   return Response.json(errorBody(known, requestId), { status: known.status, headers })
-}
-
-/** A rest of the body as small as this is read and dropped; with a larger one the connection is closed. */
-const SMALL_REST_BYTES = 64 * 1024
-
-/** Whether more of the body is on its way than is worth waiting for. */
-function leavesBody(request: Request, code: ErrorCode): boolean {
-  if (code === 'request_too_large' || code === 'request_body_timeout') return true
-  if (request.bodyUsed) return false
-  const length = request.headers.get('content-length')
-  return Number(length ?? 0) > SMALL_REST_BYTES || request.headers.has('transfer-encoding')
 }
 
 function isStream(response: Response): boolean {

@@ -13,14 +13,13 @@ import {
   LicencePage,
   Me,
   NewKey,
-  PageQuery,
   PricePage,
   Receipt,
   ReceiptKeyPage,
   ReceiptPage,
   UsagePage,
-  UsageQuery,
 } from '../../sdk/api.ts'
+import { CatalogPage } from '../../sdk/catalog.ts'
 import { newId } from '../../sdk/env.ts'
 import type { Wish } from '../../sdk/wire/frames.ts'
 import { HubError } from '../errors.ts'
@@ -41,10 +40,13 @@ import {
   receipts,
   usage,
 } from './account.ts'
+import { listCatalog } from './catalog.ts'
 import { Connection } from './connection.ts'
 import type { Gateway } from './gateway.ts'
 import { apiHeaders, preflight } from './headers.ts'
 import { refusal } from './openai.ts'
+
+import { PageQuery, UsageQuery } from './paging.ts'
 import { readFields } from './people/body.ts'
 import { anybody, type Caller } from './who.ts'
 import { whoseAccount } from './whose.ts'
@@ -82,6 +84,11 @@ export function platformApi(hub: Platform) {
           query: PageQuery,
           response: { 200: PricePage },
           detail: { summary: 'Prices in force', security: [] },
+        })
+        .get('/catalog', ({ query }) => listCatalog(hub, query), {
+          query: PageQuery,
+          response: { 200: CatalogPage },
+          detail: { summary: 'Everything a host needs to know of every variant', security: [] },
         })
         .get('/receipts/keys', () => receiptKeys(hub), {
           response: { 200: ReceiptKeyPage },

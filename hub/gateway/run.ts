@@ -1,4 +1,5 @@
 // One admitted request, from its hold to its single end: completed, cancelled or failed.
+import { Halt } from '../../sdk/env.ts'
 import { charge, type Money, type Price, usdNumber } from '../../sdk/money.ts'
 import type { AnswerFacts, Usage } from '../../sdk/openai.ts'
 import type { ErrorCode } from '../../sdk/codes.ts'
@@ -57,7 +58,7 @@ export class Run {
   private answer: Answer | null = null
   private readonly at: number
   private readonly startedAt: number
-  private readonly stop = new AbortController()
+  private readonly stop = new Halt()
   private firstTokenMs: number | null = null
   private over = false
 
@@ -113,7 +114,7 @@ export class Run {
         firstTokenMs: hub.config.firstTokenSeconds * 1_000,
         lifetimeMs: hub.config.streamMinutes * 60_000,
       },
-      signal: this.stop.signal,
+      signal: this.stop,
       answering: (seat, attempt) => {
         this.seat = seat
         this.attempts = attempt

@@ -1,5 +1,5 @@
 // An answer as server-sent events, each sent as it comes.
-import { type Cancel, sleep } from '../../sdk/env.ts'
+import { type Cancel, Halt, sleep } from '../../sdk/env.ts'
 import { asHubError, errorBody } from '../errors.ts'
 import { Cancelled } from './attempts.ts'
 import type { Call } from './complete.ts'
@@ -24,8 +24,8 @@ export async function streamed(hub: Gateway, call: Call, run: Run): Promise<Resp
   const writer = new Writer(run, stream)
   const ended = settleAnswer(hub, call, run, writer)
 
-  const waited = new AbortController()
-  await Promise.race([writer.begun, ended, sleep(hub.env, HEADERS_AT_LATEST_MS, waited.signal)])
+  const waited = new Halt()
+  await Promise.race([writer.begun, ended, sleep(hub.env, HEADERS_AT_LATEST_MS, waited)])
   waited.abort()
   if (writer.failedEarly) {
     await run.giveUp(writer.failedEarly, [])

@@ -166,8 +166,8 @@ export function OverviewPage(of: Overview) {
         <a class="button primary" href="/client/keys">
           {hasKeys ? 'Keys' : 'New key'}
         </a>
-        <a class="button" href="/client/playground">
-          Open playground
+        <a class="button" href="/docs/quickstart">
+          Quickstart
         </a>
       </div>
       <div hx-sse:connect={`/client/live?period=${period.name}`} hx-swap="none" />

@@ -86,8 +86,7 @@ function Contents() {
       ))}
       <div class="card stack">
         <h2>API reference</h2>
-        <a href="/docs/api">Every address, with its fields</a>
-        <a href="/openapi.json">OpenAPI document</a>
+        <a href="/openapi.json">OpenAPI document: every address, with its fields</a>
       </div>
     </div>
   )

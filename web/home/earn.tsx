@@ -1,6 +1,6 @@
 // "What would my card earn tonight?" A form that needs no script and no account.
 import type { Platform } from '../../hub/gateway/platform.ts'
-import { cards, nightUsd } from '../../hub/market/earnings.ts'
+import { cards, nightUsd } from '../../sdk/earnings.ts'
 import { Figures } from '../parts/figures.tsx'
 import { Section } from '../parts/heading.tsx'
 
@@ -101,7 +101,7 @@ export function Earn({ card, hours, busy, kilowattHour, estimates }: Earning) {
       )}
       <p class="muted small">
         From published throughput of vLLM with a full engine; how busy a card is depends on demand. The card comes back
-        within ten seconds when you want it. <a href="/docs/hosting">How hosting works</a>
+        within ten seconds when you want it. <a href="/docs/hosts-and-failures">How a host is judged</a>
       </p>
     </Section>
   )

@@ -23,7 +23,7 @@ export function Bars({ bars, names, caption, format }: Charted & { bars: Bar[]; 
   const top = niceTop(Math.max(...bars.map(({ parts }) => sum(parts)), 0))
   const step = WIDTH / Math.max(bars.length, 1)
   return (
-    <Plot caption={caption} format={format} top={top} labels={bars.map(({ label }) => label)}>
+    <Plot caption={caption} format={format} top={top} labels={bars.map(({ label }) => label)} bars>
       {bars.map(({ label, parts }, i) => {
         let base = HEIGHT
         return parts.map((part, k) => {
@@ -71,8 +71,9 @@ function Plot({
   format,
   top,
   labels,
+  bars = false,
   children,
-}: Charted & { top: number; labels: string[]; children: ComponentChildren }) {
+}: Charted & { top: number; labels: string[]; bars?: boolean; children: ComponentChildren }) {
   const [shapes, table] = split(children)
   const grid = Array.from({ length: LINES + 1 }, (_, i) => (HEIGHT * i) / LINES)
   const middle = labels[Math.floor(labels.length / 2)]
@@ -91,7 +92,7 @@ function Plot({
           ))}
           {shapes}
         </svg>
-        <div class="days" aria-hidden="true">
+        <div class={bars && shown === labels ? 'days each' : 'days'} aria-hidden="true">
           {shown.map((label) => (
             <span>{label}</span>
           ))}
