@@ -167,7 +167,12 @@ export function apiDocument(hub: Platform) {
         version: hub.version,
         description: 'The platform API. Inference is OpenAI-compatible, under /v1.',
       },
-      components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },
+      components: {
+        securitySchemes: {
+          key: { type: 'http', scheme: 'bearer' },
+          session: { type: 'apiKey', in: 'cookie', name: '__Host-gpuhub', description: 'A browser that signed in.' },
+        },
+      },
       security: [{ key: [] }],
     },
   })
