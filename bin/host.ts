@@ -18,6 +18,8 @@ import { systemEnv } from '../sdk/env.ts'
 import { command, type Group, type World } from './command.ts'
 import { modelsCommand } from './gpuhost/models.ts'
 import { accessTo, probeCommand, surveyed } from './gpuhost/probe.ts'
+import { progressOn } from './gpuhost/progress.ts'
+import { weightsCommands } from './gpuhost/weights.ts'
 import { columns } from './lines.ts'
 import { changedSince, forBackground, inBackground, makeRoom, startAnew, withoutToken, withToken } from './restart.ts'
 
@@ -32,6 +34,7 @@ export function hostProgram(self: readonly string[]): Group {
       stopCommand,
       statusCommand,
       modelsCommand(self),
+      weightsCommands,
       probeCommand(self),
       versionCommand,
     ],
@@ -247,15 +250,5 @@ function kill(pid: number): void {
     } catch {
       // No such group, or gone already.
     }
-  }
-}
-
-/** One line that changes, for a person who waits; empty text wipes it. */
-function progressOn(world: World): (text: string) => void {
-  let shown = ''
-  return (text) => {
-    if (!world.interactive || text === shown) return
-    shown = text
-    world.stderr(`\r\u001b[K${text}`)
   }
 }

@@ -14,6 +14,7 @@ import { Failure } from '../failure.ts'
 import { table } from '../lines.ts'
 import type { Options, Values } from '../options.ts'
 import { surveyed } from './probe.ts'
+import { shelfAt } from './weights.ts'
 
 /** What an estimate supposes. */
 export const nightOptions = {
@@ -43,7 +44,9 @@ export const modelsCommand = (self: readonly string[]) =>
         readCatalog(systemEnv, hub),
         surveyed(self, world, options['simulate-gpu']),
       ])
-      const models = fittedModels(catalog, machine, supposedOf(options))
+      const shelf = shelfAt(world)
+      const here = new Set(catalog.variants.filter((variant) => shelf.find(variant)).map(({ id }) => id))
+      const models = fittedModels(catalog, machine, supposedOf(options), here)
       const offered = models.filter(({ onOffer }) => onOffer)
       const shown = options.all ? models : offered.filter(({ verdict }) => verdict !== 'no')
       const rows = shown.map(modelRow)

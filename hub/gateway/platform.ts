@@ -13,11 +13,13 @@ import {
   LicencePage,
   Me,
   NewKey,
+  PageQuery,
   PricePage,
   Receipt,
   ReceiptKeyPage,
   ReceiptPage,
   UsagePage,
+  UsageQuery,
 } from '../../sdk/api.ts'
 import { CatalogPage } from '../../sdk/catalog.ts'
 import { newId } from '../../sdk/env.ts'
@@ -45,8 +47,6 @@ import { Connection } from './connection.ts'
 import type { Gateway } from './gateway.ts'
 import { apiHeaders, preflight } from './headers.ts'
 import { refusal } from './openai.ts'
-
-import { PageQuery, UsageQuery } from './paging.ts'
 import { readFields } from './people/body.ts'
 import { anybody, type Caller } from './who.ts'
 import { whoseAccount } from './whose.ts'
