@@ -9,8 +9,16 @@ import { requestTables } from './schema/requests.ts'
 import { signInTables } from './schema/sign-in.ts'
 import { trafficTables } from './schema/traffic.ts'
 
+export type Tables = ReturnType<typeof makeSchema>
+
+const made: Partial<Record<Dialect, Tables>> = {}
+
 /** Every table, in an order in which rows can be copied from one database to another. */
-export function schema(dialect: Dialect) {
+export function schema(dialect: Dialect): Tables {
+  return (made[dialect] ??= makeSchema(dialect))
+}
+
+function makeSchema(dialect: Dialect) {
   const vocabulary = columns(dialect)
   const people = peopleTables(vocabulary)
   return {
@@ -25,5 +33,3 @@ export function schema(dialect: Dialect) {
     ...limitTables(vocabulary),
   }
 }
-
-export type Tables = ReturnType<typeof schema>

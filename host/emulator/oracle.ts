@@ -20,6 +20,8 @@ export interface OracleOptions {
   model?: string
   contextTokens?: number
   reasons?: boolean
+  /** Which of `n` answers. */
+  choice?: number
 }
 
 export const DEFAULT_SEED = 1
@@ -30,8 +32,8 @@ export function oracle(request: object, options: OracleOptions = {}): Truth {
   const path: Path = 'prompt' in request ? '/v1/completions' : '/v1/chat/completions'
   const { model = EMULATED_MODEL, contextTokens = DEFAULT_CONTEXT_TOKENS } = options
   const order = readOrder(path, request, { model, contextTokens })
-  const { seed = DEFAULT_SEED, reasons = false } = options
-  const voice = new Voice(order, { seed, reasons, overGenerateTokens: 0, emptyAnswer: false })
+  const { seed = DEFAULT_SEED, reasons = false, choice = 0 } = options
+  const voice = new Voice(order, { seed, reasons, overGenerateTokens: 0, emptyAnswer: false }, choice)
   const truth: Truth = { prompt: order.prompt, ids: [], text: '', reasoning: '', toolCalls: [], finish: 'stop' }
   for (let step = voice.next(); step; step = voice.next()) {
     if (step.id !== mark.end) truth.ids.push(step.id)

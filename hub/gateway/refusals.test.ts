@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { revokeKey } from '../identity/keys.ts'
-import { suspendUser } from '../identity/users.ts'
+import { suspendUser } from '../identity/testing.ts'
 import { MODEL, startHub, type TestHub } from '../testing.ts'
 
 let hub: TestHub
