@@ -91,30 +91,29 @@ async function ofStreams({ programs, world }: Bench, target: Contestant, hub?: H
     measureMs: 3_000,
   })
   for (const streams of [100, 1_000, 5_000]) {
-    const before = await settled(target)
-    // Five tokens a second: it is memory that is looked at.
-    const rampMs = Math.max(500, streams * 1.5)
+    const before = await settled(target, SETTLE_MS)
+    // A token a second: it is memory that is looked at, over some collections.
+    const rampMs = Math.max(500, streams * 2)
+    const holdMs = 2.5 * SETTLE_MS
     const load: Load = {
-      connections: streams,
-      stream: true,
-      gapUs: 200_000,
-      tokens: Math.ceil((rampMs + 6_000) / 200) + 5,
-      prompt,
-      rampMs,
-      warmMs: rampMs + 3_000,
-      measureMs: 3_000,
-      tailMs: 20_000,
+      ...{
+        connections: streams,
+        stream: true,
+        gapUs: 1_000_000,
+        tokens: Math.ceil((rampMs + holdMs) / 1_000) + 3,
+        prompt,
+      },
+      ...{ rampMs, warmMs: rampMs + holdMs / 2, measureMs: holdMs / 2, tailMs: rampMs + 30_000 },
     }
     const running = runLoad(programs, world, target, load)
-    await Bun.sleep(rampMs + 5_500)
-    const during = residentBytes(target.pids)
+    await Bun.sleep(rampMs)
+    const during = await settled(target, holdMs)
     const seen = await running
-    const left = (await settled(target)) - before
     points.push({
       streams,
       kb: (during - before) / streams / 1_024,
       cpuUs: seen.sample.sutNs / 1e3 / seen.sample.chunks,
-      leftBytes: left,
+      leftBytes: (await settled(target, SETTLE_MS)) - before,
       void: flaw(seen),
     })
     await hub?.hostStats()

@@ -16,6 +16,10 @@ import { dialWith } from '../host/tunnel/dial.ts'
 import { version as release } from '../package.json'
 import { systemEnv } from '../sdk/env.ts'
 import { command, type Group, type World } from './command.ts'
+import { modelsCommand } from './gpuhost/models.ts'
+import { accessTo, probeCommand, surveyed } from './gpuhost/probe.ts'
+import { progressOn } from './gpuhost/progress.ts'
+import { weightsCommands } from './gpuhost/weights.ts'
 import { columns } from './lines.ts'
 import { changedSince, forBackground, inBackground, makeRoom, startAnew, withoutToken, withToken } from './restart.ts'
 
@@ -24,31 +28,42 @@ export function hostProgram(self: readonly string[]): Group {
   return {
     name: 'gpuhost',
     summary: 'Offers this machine’s GPU to a gpuhub and takes it back when you say so.',
-    commands: [loginCommand, startCommand(self), stopCommand, statusCommand, versionCommand],
+    commands: [
+      loginCommand(self),
+      startCommand(self),
+      stopCommand,
+      statusCommand,
+      modelsCommand(self),
+      weightsCommands,
+      probeCommand(self),
+      versionCommand,
+    ],
   }
 }
 
-const loginCommand = command({
-  name: 'login',
-  summary: 'Let this machine join your account at a hub: type a code into its page.',
-  options: {
-    hub: { type: 'string', value: 'URL', required: true, help: 'The hub, e.g. https://hub.example.' },
-    name: { type: 'string', value: 'NAME', help: 'How the hub shows this machine; its own name otherwise.' },
-    'simulate-gpu': {
-      type: 'string',
-      value: 'NAME',
-      help: 'Name that card, as gpuhost start will pretend to have it.',
+const loginCommand = (self: readonly string[]) =>
+  command({
+    name: 'login',
+    summary: 'Let this machine join your account at a hub: type a code into its page.',
+    options: {
+      hub: { type: 'string', value: 'URL', required: true, help: 'The hub, e.g. https://hub.example.' },
+      name: { type: 'string', value: 'NAME', help: 'How the hub shows this machine; its own name otherwise.' },
+      'simulate-gpu': {
+        type: 'string',
+        value: 'NAME',
+        help: 'Name that card, as gpuhost start will pretend to have it.',
+      },
     },
-  },
-  async run({ options, world, out, say }) {
-    const progress = progressOn(world)
-    const home = homeAt(world.env)
-    const settings = { hub: options.hub, name: options.name, simulateGpu: options['simulate-gpu'] }
-    const ways = { env: systemEnv, home, version: release, fetch, say, progress }
-    const saved = await login(settings, ways).finally(() => progress(''))
-    out(saved, [`This machine is ${saved.owner}’s at ${saved.hub} now. Serve with: gpuhost start --model MODEL`])
-  },
-})
+    async run({ options, world, out, say }) {
+      const progress = progressOn(world)
+      const home = homeAt(world.env)
+      const settings = { hub: options.hub, name: options.name, simulateGpu: options['simulate-gpu'] }
+      const survey = (simulate?: string) => surveyed(self, world, simulate)
+      const ways = { env: systemEnv, home, version: release, fetch, survey, say, progress }
+      const saved = await login(settings, ways).finally(() => progress(''))
+      out(saved, [`This machine is ${saved.owner}’s at ${saved.hub} now. Serve with: gpuhost start --model MODEL`])
+    },
+  })
 
 const startCommand = (self: readonly string[]) =>
   command({
@@ -72,7 +87,7 @@ const startCommand = (self: readonly string[]) =>
         default: 16,
         min: 1,
         max: 4_096,
-        help: 'Requests the engine works on at a time.',
+        help: 'Requests the engine works on at a time; fewer, where it says so itself.',
       },
       'context-tokens': {
         type: 'integer',
@@ -138,6 +153,8 @@ const startCommand = (self: readonly string[]) =>
           dial: dialWith(linkProver(home, systemEnv)),
           stopping: stoppedBySignals(options.grace),
           outdated: changedSince(self),
+          access: accessTo(self, world.env),
+          variables: world.env,
         },
       )
       // In the background the log is all there is to say it; here the program's own words are enough.
@@ -233,15 +250,5 @@ function kill(pid: number): void {
     } catch {
       // No such group, or gone already.
     }
-  }
-}
-
-/** One line that changes, for a person who waits; empty text wipes it. */
-function progressOn(world: World): (text: string) => void {
-  let shown = ''
-  return (text) => {
-    if (!world.interactive || text === shown) return
-    shown = text
-    world.stderr(`\r\u001b[K${text}`)
   }
 }

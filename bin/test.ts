@@ -1,23 +1,18 @@
 // `bun run test [PATTERN…]`: every test, on both databases, with the programs as they are shipped.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildPrograms } from './build.ts'
+import { startTests, type Tests, withoutSettings } from './bun-test.ts'
 import { type TestServer, testServer } from './postgres.ts'
 
 const root = join(import.meta.dirname, '..')
 const TEST_MS = 60_000
 const ALL_MS = 30 * 60_000
 
-interface Count {
-  passed: number
-  failed: number
-  skipped: number
-}
-
 const folder = mkdtempSync(join(tmpdir(), 'gpuhub-run-'))
 let server: TestServer | undefined
-let tests: Bun.Subprocess | undefined
+let tests: Tests | undefined
 
 for (const [signal, code] of [
   ['SIGINT', 130],
@@ -38,7 +33,13 @@ async function main(): Promise<number> {
   }
   const dist = join(root, 'dist')
   await buildPrograms(dist)
-  const count = await runTests({ ...withoutSettings(process.env), TEST_DATABASE_URL: server?.url, GPUHUB_DIST: dist })
+  tests = startTests(Bun.argv.slice(2), {
+    env: { ...withoutSettings(process.env), TEST_DATABASE_URL: server?.url, GPUHUB_DIST: dist },
+    eachMs: TEST_MS,
+    allMs: ALL_MS,
+    report: join(folder, 'report.xml'),
+  })
+  const count = await tests.count
   if (missing) console.error(`\nNOT RUN: every test on PostgreSQL. ${missing}`)
   if (count.skipped > 0) console.error(`${count.skipped} skipped`)
   console.log(`${count.passed} passed, ${count.failed} failed`)
@@ -56,46 +57,8 @@ async function findServer(): Promise<string | null> {
   }
 }
 
-async function runTests(env: Record<string, string | undefined>): Promise<Count> {
-  const report = join(folder, 'report.xml')
-  const command = [process.execPath, '--no-orphans', '--no-env-file', 'test', `--timeout=${TEST_MS}`]
-  const output = ['--reporter=junit', `--reporter-outfile=${report}`]
-  tests = Bun.spawn([...command, ...output, ...Bun.argv.slice(2)], {
-    cwd: root,
-    env,
-    stdio: ['ignore', 'inherit', 'inherit'],
-    timeout: ALL_MS,
-  })
-  return counted(report, await tests.exited)
-}
-
-function counted(report: string, exitCode: number): Count {
-  const text = safeRead(report)
-  const total = (name: string) => Number(new RegExp(`<testsuites [^>]*\\b${name}="(\\d+)"`).exec(text)?.[1] ?? 0)
-  const failures = total('failures')
-  const skipped = total('skipped')
-  // Something outside a test can fail, too: a file that does not load, an error after the last test.
-  const failed = exitCode === 0 ? failures : Math.max(1, failures)
-  return { passed: total('tests') - failures - skipped, failed, skipped }
-}
-
-function safeRead(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return ''
-  }
-}
-
-/** A developer's own settings must not change what the tests see. */
-function withoutSettings(env: Record<string, string | undefined>): Record<string, string | undefined> {
-  const ours = /^(GPUHUB_|GPUHOST_|DATABASE_URL$|REDIS_URL$|STRIPE_|SMTP_URL$)/
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !ours.test(name)))
-}
-
 async function stop(): Promise<void> {
-  tests?.kill()
-  await tests?.exited
+  await tests?.stop()
   await server?.stop()
   rmSync(folder, { recursive: true, force: true })
 }

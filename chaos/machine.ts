@@ -20,6 +20,9 @@ export interface MachineOptions {
   engineUrl: string
   token: string
   graceSeconds?: number
+  /** Else the emulator's, and more slots than any test fills. */
+  model?: string
+  slots?: number
 }
 
 const READY_MS = 60_000
@@ -62,9 +65,9 @@ export class Machine {
   }
 
   launch(): void {
-    const { name, hub, engineUrl, token, graceSeconds } = this.options
-    const flags = { hub, model: EMULATED_MODEL, name, engine: 'openai', 'engine-url': engineUrl }
-    const more = { 'simulate-gpu': 'RTX 4090', slots: '512', grace: String(graceSeconds ?? 120) }
+    const { name, hub, engineUrl, token, graceSeconds, model = EMULATED_MODEL, slots = 512 } = this.options
+    const flags = { hub, model, name, engine: 'openai', 'engine-url': engineUrl }
+    const more = { 'simulate-gpu': 'RTX 4090', slots: String(slots), grace: String(graceSeconds ?? 120) }
     const words = Object.entries({ ...flags, ...more }).flatMap(([flag, value]) => [`--${flag}`, value])
     this.process = this.spawn({
       program: 'gpuhost',

@@ -150,7 +150,7 @@ export const Config = Type.Object({
     60,
   ),
   wrongKeysPerMinute: limit(
-    'Wrong API keys and host tokens a minute from one address before it is told to wait; 0: no limit.',
+    'Wrong API keys a minute from one address before it is told to wait; 0: no limit.',
     'GPUHUB_WRONG_KEYS_PER_MINUTE',
     10,
   ),

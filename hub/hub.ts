@@ -179,7 +179,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
       strangers,
       onces,
     },
-    quotas: new Quotas(env, config),
+    quotas: new Quotas(env, config, () => policy.current().requestsPerMinute),
     budgets: new Budgets(env),
     bodies: new Bodies(env),
     prices: startPrices,

@@ -1,7 +1,7 @@
 // Pages with people in front of them: a hub in memory that has its pages, and browsers that are signed in.
 import { cookieFor } from '../hub/identity/cookie.ts'
 import { openSession } from '../hub/identity/sessions.ts'
-import { setRoles } from '../hub/identity/users.ts'
+import { setRoles } from '../hub/identity/testing.ts'
 import { HUB_URL, startHub, type TestHub, type World } from '../hub/testing.ts'
 import { transaction } from '../db/transaction.ts'
 import type { Role } from '../db/schema/people.ts'

@@ -58,7 +58,7 @@ worker_processes 1;
 worker_rlimit_nofile 20000;
 pid ${folder}/pid;
 error_log ${folder}/error.log crit;
-events { worker_connections 9000; }
+events { worker_connections 16000; }
 http {
   access_log off;
   client_body_temp_path ${folder}/body;

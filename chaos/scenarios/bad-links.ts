@@ -26,7 +26,7 @@ const troubles: { what: string; begin(wire: Wire): void; end(wire: Wire): void }
 
 export const badLinks: Scenario = {
   name: 'bad-links',
-  about: 'links are cut, reset, refused, half-open, deaf or mute one way, slow and lagging, two of five at a time',
+  about: 'links are cut, reset, refused, half-open, deaf or mute one way, slow and lagging, one of five at a time',
   databases: ['sqlite'],
   long: { seconds: 80, count: 0 },
   short: { seconds: 6, count: 0 },
@@ -35,7 +35,7 @@ export const badLinks: Scenario = {
     const fleet = await stage.fleet(hub, { hosts: HOSTS, wired: true, conduct: { tokensPerSecond: 100 } })
     const client = await stage.client(hub)
     const load = stage.load({ clients: CLIENTS, mix: { tools: 10, json: 5, losses: null }, openai: () => client })
-    await stage.during(SPELL_MS / 2, (round) => {
+    await stage.during(SPELL_MS, (round) => {
       const wire = fleet[round % HOSTS]?.wire
       const trouble = troubles[round % troubles.length]!
       if (!wire) throw new Error('this fleet is wired')

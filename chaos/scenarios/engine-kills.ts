@@ -5,6 +5,8 @@ const HOSTS = 5
 const CLIENTS = 40
 const DOWN_MS = 1_500
 const HUNG_MS = 6_000
+/** One hangs at a time. */
+const EVERY_MS = 3_500
 
 /** The engine is a program of its own, as vLLM is: it crashes, or hangs, while the agent beside it lives. */
 export const engineKills: Scenario = {
@@ -30,7 +32,7 @@ export const engineKills: Scenario = {
       await Bun.sleep(HUNG_MS)
       engines.resume()
     }
-    await stage.during(2_000, (round) => {
+    await stage.during(EVERY_MS, (round) => {
       const host = fleet[round % HOSTS]!
       const kill = round % 2 === 0
       stage.logbook.fault(kill ? 'engine killed' : 'engine hung')

@@ -3,14 +3,14 @@ import type { Scenario } from '../scenario.ts'
 const HOSTS = 5
 const CLIENTS = 50
 /** Longer than a link may be silent, so that the hub gives it up and the host wakes to a link that is gone. */
-const FROZEN_MS = 20_000
-/** As long as a silent link is believed in, and a little more: nobody should meet two of them in a row. */
+const FROZEN_MS = 15_000
+/** As long as a silent link is believed in (12 s), and a little more. */
 const FIRST_TOKEN_MS = 12_500
 
 /** A machine stands still with its connections open: TCP says nothing. Later it wakes, with answers nobody waits for. */
 export const frozenHosts: Scenario = {
   name: 'frozen-hosts',
-  about: 'hosts stand still for 20 s (SIGSTOP: a half-open connection), then go on where they were; nothing may fail',
+  about: 'hosts stand still for 15 s (SIGSTOP: a half-open connection), then go on where they were; nothing may fail',
   databases: ['sqlite'],
   long: { seconds: 60, count: 0 },
   short: { seconds: 5, count: 0 },
@@ -19,8 +19,7 @@ export const frozenHosts: Scenario = {
     const fleet = await stage.fleet(hub, { hosts: HOSTS, conduct: { tokensPerSecond: 100 } })
     const client = await stage.client(hub)
     const load = stage.load({ clients: CLIENTS, mix: { tools: 10, json: 5, losses: null }, openai: () => client })
-    // Never more than two at a time.
-    await stage.during(10_000, async (round) => {
+    await stage.during(FROZEN_MS, async (round) => {
       const { machine } = fleet[round % HOSTS]!
       machine.pause()
       stage.logbook.fault('host frozen')

@@ -1,3 +1,4 @@
+import { plainCard } from '../hardware/card.ts'
 import { afterEach, expect, test } from 'bun:test'
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -33,7 +34,8 @@ function machine(answer: LoginWorld['fetch']): Machine {
   const env = virtualEnv({ now: Date.UTC(2026, 10, 23), seed: folders.length })
   const said: string[] = []
   const say = (line: string) => void said.push(line)
-  return { home, env, said, world: { env, home, version: '0.1.0', fetch: answer, say, progress: () => {} } }
+  const survey = async () => ({ cards: [plainCard('NVIDIA RTX 4090', 24 * 2 ** 30)] })
+  return { home, env, said, world: { env, home, version: '0.1.0', fetch: answer, survey, say, progress: () => {} } }
 }
 
 const toHub =

@@ -3,7 +3,7 @@ import { type Env, sleep } from '../../sdk/env.ts'
 import { publicKeyOf, signed, signInText } from '../../sdk/wire/machine-key.ts'
 import { type Home, makeHome } from '../config.ts'
 import { HostError, printable, reason } from '../errors.ts'
-import { probe } from '../hardware/probe.ts'
+import type { Survey } from '../hardware/survey.ts'
 import { type Login, ownKey, saveLogin } from '../login.ts'
 import { httpAddress } from '../tunnel/address.ts'
 import { nameOf } from './start.ts'
@@ -19,6 +19,8 @@ export interface LoginWorld {
   home: Home
   version: string
   fetch: (url: string, init: RequestInit) => Promise<Response>
+  /** What this machine is made of; `simulate` names a card it pretends to have. */
+  survey: (simulate?: string) => Promise<Pick<Survey, 'cards'>>
   /** One line for the owner. */
   say: (line: string) => void
   /** What is being waited for. */
@@ -43,8 +45,8 @@ export async function login(settings: LoginSettings, world: LoginWorld): Promise
   makeHome(home)
   const key = ownKey(home, env)
   const name = nameOf(settings.name)
-  const { gpus } = await probe({ simulate: settings.simulateGpu })
-  const gpu = gpus.length === 0 ? 'no GPU found' : gpus.map((each) => each.name).join(', ')
+  const { cards } = await world.survey(settings.simulateGpu)
+  const gpu = cards.length === 0 ? 'no GPU found' : cards.map((each) => each.name).join(', ')
   const began = await ask(world, `${api}/authorization`, {
     ...{ client_id: CLIENT, machine_key: publicKeyOf(key), name, gpu: gpu.slice(0, 200), agent: version },
     time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone,

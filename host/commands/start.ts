@@ -6,7 +6,8 @@ import { run } from '../daemon/run.ts'
 import type { Afterwards, Stopping } from '../daemon/stopping.ts'
 import { chooseEngine, type EngineSettings } from '../engine/choose.ts'
 import { HostError, printable } from '../errors.ts'
-import { probe } from '../hardware/probe.ts'
+import type { DriverAccess } from '../hardware/driver.ts'
+import { hardwareOf, survey } from '../hardware/survey.ts'
 import type { Log } from '../log.ts'
 import { linkAddress } from '../tunnel/address.ts'
 import type { Dial } from '../tunnel/dial.ts'
@@ -27,15 +28,19 @@ export interface StartWorld {
   dial: Dial
   stopping: Stopping
   outdated: () => boolean
+  access: DriverAccess
+  variables: Readonly<Record<string, string | undefined>>
 }
 
 /** Resolves when the host was stopped, to what is to follow. @throws HostError when it cannot start, or cannot go on */
 export async function start(settings: StartSettings, world: StartWorld): Promise<Afterwards> {
-  const { env, log, home, version, dial, stopping, outdated } = world
+  const { env, log, home, version, dial, stopping, outdated, access, variables } = world
   const hub = linkAddress(settings.hub)
   check(settings)
   makeHome(home)
-  const hardware = await probe({ simulate: settings.simulateGpu })
+  const found = await survey({ env, access, variables, folder: home.path, simulate: settings.simulateGpu })
+  const hardware = hardwareOf(found)
+  if (found.driver.trouble !== null) log.warn('the GPUs cannot be read', { why: found.driver.trouble })
   const engine = chooseEngine(env, settings)
   if (hub.startsWith('ws:') && !isLoopback(hub)) log.warn('the link to the hub is not encrypted: use https', { hub })
   return run({

@@ -17,6 +17,8 @@ export interface Conduct {
   garbageAfterTokens: number | null
   /** Refuses every request with this HTTP status and vLLM's error body. */
   refuseStatus: number | null
+  /** Says so only in the stream, after a status of 200, as vLLM does with what it checks late. */
+  refuseLate: boolean
   /** Ends every answer at once, with no text. */
   emptyAnswer: boolean
   /** Multiplies the completion tokens it claims in `usage`. */
@@ -41,6 +43,7 @@ export const goodConduct: Conduct = {
   hangAfterTokens: null,
   garbageAfterTokens: null,
   refuseStatus: null,
+  refuseLate: false,
   emptyAnswer: false,
   claimFactor: 1,
   tokenIds: 'true',

@@ -117,9 +117,14 @@ export class Engine {
   private async answer(path: Path, request: Request): Promise<Response> {
     let exception = this.exceptions.shift() ?? {}
     const conduct = (): Conduct => ({ ...this.conduct, ...exception })
-    const { refuseStatus } = conduct()
-    if (refuseStatus !== null)
-      throw new EngineError(refuseStatus, `refused with ${refuseStatus} because it was told to`)
+    const { refuseStatus, refuseLate } = conduct()
+    if (refuseStatus !== null) {
+      const refusal = new EngineError(refuseStatus, `refused with ${refuseStatus} because it was told to`)
+      if (!refuseLate) throw refusal
+      this.tally.refuse()
+      const event = JSON.stringify(errorBody(refusal.status, refusal.message, refusal.param))
+      return new Response(`data: ${event}\n\ndata: [DONE]\n\n`, { headers: { 'content-type': 'text/event-stream' } })
+    }
     const body: unknown = await request.json().catch(() => {
       throw new EngineError(400, "[{'type': 'json_invalid', 'loc': ('body', 0), 'msg': 'JSON decode error'}]")
     })

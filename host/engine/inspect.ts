@@ -29,7 +29,8 @@ export async function listModels(
   return data.slice(0, 1_000).flatMap((entry: unknown) => {
     const id = field(entry, 'id')
     if (typeof id !== 'string') return []
-    const contextTokens = field(entry, 'max_model_len')
+    // vLLM's word, and llama.cpp's: there it is what one of its slots holds.
+    const contextTokens = field(entry, 'max_model_len') ?? field(field(entry, 'meta'), 'n_ctx')
     const owner = field(entry, 'owned_by')
     return {
       id,
@@ -51,29 +52,39 @@ export function nameFor(model: string, engineModel: string | undefined, listed: 
   throw new HostError(`The engine has no model "${wanted}". ${offered} Say which with --engine-model NAME.`)
 }
 
+/** Three tokens that every vocabulary has, whatever they mean. */
+const SOME_IDS = [100, 200, 300]
+
 /**
- * Has one token made for real, so that "ready" means ready, and sees whether its id comes back.
+ * Has one token made for real, so that "ready" means ready, and sees whether a prompt may be token ids.
  * @throws HostError when the engine cannot complete anything
  */
 export async function completesOneToken(env: Env, base: string, model: string, signal: AbortSignal) {
   const shared = { model, max_tokens: 1, temperature: 0 }
-  const plain = { ...shared, prompt: 'Hello' }
-  const chat = { ...shared, messages: [{ role: 'user', content: 'Hello' }] }
   const tries = [
-    { path: '/v1/completions', request: { ...plain, return_token_ids: true } },
-    // Some servers refuse fields they do not know, and some only chat.
-    { path: '/v1/completions', request: plain },
-    { path: '/v1/chat/completions', request: chat },
+    { path: '/v1/completions', request: { ...shared, prompt: SOME_IDS }, tokenIds: true },
+    // Some servers take only text, and some only chat.
+    { path: '/v1/completions', request: { ...shared, prompt: 'Hello' }, tokenIds: false },
+    { path: '/v1/chat/completions', request: { ...shared, messages: [{ role: 'user', content: 'Hello' }] } },
   ]
   let last = ''
-  for (const { path, request } of tries) {
+  for (const { path, request, tokenIds = false } of tries) {
     const { status, body } = await call(env, { url: base + path, signal, withinMs: FIRST_COMPLETION_MS, request })
     const choices = field(body, 'choices')
-    if (status === 200 && Array.isArray(choices) && choices.length > 0)
-      return { tokenIds: Array.isArray(field(choices[0], 'token_ids')) }
+    const read = field(field(body, 'usage'), 'prompt_tokens')
+    // One that takes the list for a text reads other tokens, and more of them.
+    const understood = !tokenIds || read === SOME_IDS.length
+    if (status === 200 && Array.isArray(choices) && choices.length > 0 && understood) return { tokenIds }
     last = `${path} answered ${status}`
   }
   throw new HostError(`The engine lists ${model} but completes nothing (${last}). Its own log will say why.`)
+}
+
+/** How many requests llama.cpp works on at a time; others do not tell, and null is returned. */
+export async function slotsOf(env: Env, base: string, signal: AbortSignal): Promise<number | null> {
+  const answer = await call(env, { url: `${base}/props`, signal, withinMs: 5_000 }).catch(() => undefined)
+  const slots = field(answer?.body, 'total_slots')
+  return isCount(slots) ? slots : null
 }
 
 export async function versionOf(env: Env, base: string, signal: AbortSignal): Promise<string | null> {

@@ -42,7 +42,7 @@ describe('an engine that runs already', () => {
     const engine = engineAt(`${fake.url}/v1/`)
     await engine.start(never)
     expect(fake.requests).toMatchObject([
-      { path: '/v1/completions', body: { model: 'Qwen/Qwen3-8B', max_tokens: 1, return_token_ids: true } },
+      { path: '/v1/completions', body: { model: 'Qwen/Qwen3-8B', max_tokens: 1, prompt: [100, 200, 300] } },
     ])
     expect(engine.serving()).toEqual([
       {
@@ -56,21 +56,34 @@ describe('an engine that runs already', () => {
     expect(await engine.alive(never)).toBe(true)
   })
 
-  test('that refuses unknown fields, or only chats, is ready all the same, without token ids', async () => {
+  test('that takes only text, takes ids for text, or only chats, is ready all the same, without token ids', async () => {
     const strict = server({
       models: [{ id: 'local' }],
-      complete: (_, body) => (body.return_token_ids ? new Response('{}', { status: 400 }) : undefined),
+      complete: (_, body) => (Array.isArray(body.prompt) ? new Response('{}', { status: 400 }) : undefined),
+    })
+    const naive = server({
+      complete: () => Response.json({ choices: [{ text: ' there' }], usage: { prompt_tokens: 9 } }),
     })
     const chatty = server({
       complete: (path) =>
         path === '/v1/completions' ? new Response('no', { status: 404 }) : Response.json({ choices: [{}] }),
     })
-    for (const { url } of [strict, chatty]) {
+    for (const { url } of [strict, naive, chatty]) {
       const engine = engineAt(url)
       await engine.start(never)
       expect(engine.serving()).toMatchObject([{ tokenIds: false, contextTokens: url === strict.url ? 2_048 : 4_096 }])
     }
     expect(chatty.requests.at(-1)?.path).toBe('/v1/chat/completions')
+  })
+
+  test('that has less context and fewer slots than its owner thinks is believed', async () => {
+    const llama = server({
+      models: [{ id: 'qwen.gguf', owned_by: 'llamacpp', meta: { n_ctx: 1_024, n_ctx_train: 40_960 } }],
+      props: { total_slots: 4 },
+    })
+    const engine = engineAt(llama.url)
+    await engine.start(never)
+    expect(engine.serving()).toMatchObject([{ engine: { name: 'llamacpp' }, contextTokens: 1_024, slots: 4 }])
   })
 
   test('that completes nothing is not ready, whatever it lists', async () => {

@@ -3,7 +3,7 @@ import { type Env, sleep } from '../../sdk/env.ts'
 import { enginePaths, type Serving } from '../../sdk/wire/frames.ts'
 import { HostError, reason } from '../errors.ts'
 import { type Engine, type EngineAnswer, type EngineAsk, EngineRefusal } from './engine.ts'
-import { completesOneToken, listModels, nameFor, versionOf } from './inspect.ts'
+import { completesOneToken, listModels, nameFor, slotsOf, versionOf } from './inspect.ts'
 
 export interface OpenAiOptions {
   env: Env
@@ -13,7 +13,7 @@ export interface OpenAiOptions {
   model: string
   /** What the engine calls it; found by itself where it can be. */
   engineModel?: string
-  /** Requests it works on at a time. */
+  /** Requests it works on at a time; fewer, where it says so itself. */
   slots: number
   /** Longest prompt plus answer, where the engine does not say. */
   contextTokens: number
@@ -37,13 +37,14 @@ export function openAiEngine(options: OpenAiOptions): Engine {
       const listed = await appeared(options, base, signal)
       const found = nameFor(options.model, options.engineModel, listed)
       const { tokenIds } = await completesOneToken(options.env, base, found.id, signal)
+      const own = await slotsOf(options.env, base, signal)
       name = found.id
       serving = [
         {
           model: options.model,
           engine: { name: found.owner ?? 'openai', version: await versionOf(options.env, base, signal) },
           contextTokens: found.contextTokens ?? options.contextTokens,
-          slots: options.slots,
+          slots: Math.min(options.slots, own ?? options.slots),
           tokenIds,
         },
       ]

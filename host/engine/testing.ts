@@ -130,7 +130,9 @@ export interface FakeServer {
 
 interface ServerOptions {
   models?: object[]
-  /** Answers a completion; by default one with token ids, or, with `stream`, two chunks and an end on `finish`. */
+  /** What `/props` says, as llama.cpp has it. */
+  props?: object
+  /** Answers a completion, of text or token ids; by default with a word, or, with `stream`, two chunks and an end on `finish`. */
   complete?: (path: string, body: Record<string, unknown>) => Response | undefined
   port?: number
 }
@@ -147,6 +149,7 @@ export function startServer(options: ServerOptions = {}): FakeServer {
     async fetch(request) {
       const path = new URL(request.url).pathname
       if (path === '/v1/models') return Response.json({ object: 'list', data: models })
+      if (path === '/props' && options.props) return Response.json(options.props)
       if (request.method !== 'POST') return new Response('no\n', { status: 404 })
       const body = (await request.json()) as Record<string, unknown>
       fake.requests.push({ path, body })
@@ -154,8 +157,8 @@ export function startServer(options: ServerOptions = {}): FakeServer {
       const own = options.complete?.(path, body)
       if (own) return own
       if (body.flood) return new Response(flood(fake))
-      const ids = body.return_token_ids ? { token_ids: [1] } : {}
-      if (!body.stream) return Response.json({ choices: [{ text: ' there', ...ids }] })
+      const usage = { prompt_tokens: Array.isArray(body.prompt) ? body.prompt.length : 1 }
+      if (!body.stream) return Response.json({ choices: [{ text: ' there' }], usage })
       return new Response(spoken(gate.promise), { headers: { 'content-type': 'text/event-stream' } })
     },
   })

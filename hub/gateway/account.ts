@@ -297,7 +297,7 @@ function paged<T>(data: T[], limit: number, mark: (row: T) => string): Page<T> {
 }
 
 /** A page of a list that is short enough to be made whole. */
-function slice<T>(rows: T[], limit: number, before: string | undefined, mark: (row: T) => string): Page<T> {
+export function slice<T>(rows: T[], limit: number, before: string | undefined, mark: (row: T) => string): Page<T> {
   const start = before === undefined ? 0 : rows.findIndex((row) => mark(row) === before) + 1
   const data = rows.slice(start, start + limit)
   return { data, next: start + limit < rows.length ? mark(data[data.length - 1]!) : null }

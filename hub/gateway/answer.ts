@@ -8,6 +8,8 @@ import type { Traits } from './traits.ts'
 
 /** What a stream keeps so that another host can go on with it. Beyond it, none can. */
 export const MOST_KEPT_BYTES = 256 * 1024
+/** `<think>` and a line's end, or all of a call of a tool up to its arguments. */
+const MOST_MARKS = 32
 const BYTES_PER_CHAR = 2
 const BYTES_PER_ID = 8
 /** Text grows out of many small strings. Written out now and then, an answer takes a third of the memory. */
@@ -64,6 +66,12 @@ export class Answer {
   /** Nothing was said that a client would see. */
   get blank(): boolean {
     return this.choices.every((choice) => !hasText(choice))
+  }
+
+  /** Nothing was said, though there was room for more than the marks that an answer may begin with unseen. */
+  get mute(): boolean {
+    const cutShort = this.options.maxTokens <= MOST_MARKS && this.choices.every(({ finish }) => finish === 'length')
+    return this.blank && !cutShort
   }
 
   /** Takes what a host said. @throws EngineError when no engine would say it. */

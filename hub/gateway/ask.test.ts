@@ -42,12 +42,23 @@ test('text in parts becomes one text, and a developer speaks as the system', () 
     kind: 'chat',
     chat: {
       messages: [
-        { role: 'system', content: 'ab' },
+        { role: 'system', content: 'a\nb' },
         { role: 'user', content: 'hi' },
       ],
       tools: null,
     },
   })
+})
+
+test.each([
+  [undefined, undefined],
+  ['none', false],
+  ['low', true],
+])('an effort of %p to reason is counted as the engine’s template will have it', (effort, thinking) => {
+  const { prompt, engine } = ask('chat', { model: 'm', messages, reasoning_effort: effort })
+  expect(prompt).toMatchObject({ kind: 'chat', chat: thinking === undefined ? {} : { thinking } })
+  expect('thinking' in (prompt as { chat: object }).chat).toBe(thinking !== undefined)
+  expect(engine.reasoning_effort).toBe(effort)
 })
 
 test('null means not given', () => {

@@ -1,5 +1,6 @@
 // What a client asked for, whatever format it asked in: the part the hub reads, and the body an engine will get.
 import { type ChatMessage, ChatRequest, CompletionRequest } from '../../sdk/openai.ts'
+import { textOf } from '../../sdk/wire/emulated-prompt.ts'
 import type { EnginePath } from '../../sdk/wire/frames.ts'
 import { HubError } from '../errors.ts'
 import type { Prompt } from '../metering/count.ts'
@@ -69,7 +70,7 @@ function chatAsk(request: ChatRequest): Omit<Ask, 'bytes'> {
     logprobs: request.logprobs ?? false,
     n: request.n ?? 1,
     maxTokens: request.max_completion_tokens ?? request.max_tokens ?? null,
-    prompt: { kind: 'chat', chat: { messages, tools } },
+    prompt: { kind: 'chat', chat: { messages, tools, ...thinking(request) } },
     engine,
   }
 }
@@ -79,6 +80,11 @@ function assertSoundSchemas({ tools, response_format: format }: ChatRequest): vo
     if (tool.parameters) assertSound(tool.parameters, `tools.${at}.function.parameters`)
   if (format?.type === 'json_schema' && format.json_schema.schema)
     assertSound(format.json_schema.schema, 'response_format.json_schema.schema')
+}
+
+/** Engines hand `reasoning_effort` to the template as this, which changes the prompt. */
+function thinking({ reasoning_effort: effort }: ChatRequest): { thinking?: boolean } {
+  return effort ? { thinking: effort !== 'none' } : {}
 }
 
 /** What OpenAI's completions answer when nothing was asked for. */
@@ -105,7 +111,7 @@ function completionAsk(request: CompletionRequest): Omit<Ask, 'bytes'> {
   }
 }
 
-/** As templates know it: the text of a message in one string. */
+/** As templates know it: the text of a message in one string, its parts on lines of their own, as vLLM has them. */
 function plainMessage(message: ChatMessage): ChatMessage {
   switch (message.role) {
     case 'tool':
@@ -122,10 +128,6 @@ function plainMessage(message: ChatMessage): ChatMessage {
       return { role, content: textOf(message.content), ...given(message, ['name']) }
     }
   }
-}
-
-function textOf(content: string | { text: string }[]): string {
-  return typeof content === 'string' ? content : content.map((part) => part.text).join('')
 }
 
 /** The named fields that were given: absent and null are the same to OpenAI, not to every engine. */

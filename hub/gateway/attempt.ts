@@ -5,7 +5,7 @@ import type { Patience } from '../routing/health.ts'
 import type { Seat } from '../routing/turns.ts'
 import type { Awake } from '../tunnel/awake.ts'
 import type { Attempt, AttemptEvents, Failure } from '../tunnel/link.ts'
-import { type Claim, EngineError, EngineReader, type Piece } from './engine.ts'
+import { blamesRequest, type Claim, EngineError, EngineReader, type Piece } from './engine.ts'
 import { Gaps } from './gaps.ts'
 import type { Question } from './question.ts'
 
@@ -119,6 +119,7 @@ class Hearing implements AttemptEvents {
       work()
     } catch (error) {
       if (!(error instanceof EngineError)) throw error
+      if (error.status !== null && this.firstTokenMs === null) return this.refused(error.status)
       this.giveUp({ class: 'engine', code: error.code, message: error.message })
     }
   }
@@ -195,6 +196,11 @@ class Hearing implements AttemptEvents {
     return now < (this.firstTokenMs === null ? this.ear.firstTokenBy : this.heardAt + MOST_GAP_MS)
   }
 
+  private refused(status: number): void {
+    this.finish({ kind: 'blamed', status })
+    this.attempt.cancel()
+  }
+
   private giveUp(failure: Failure): void {
     this.fail(failure)
     this.attempt.cancel()
@@ -217,11 +223,6 @@ class Hearing implements AttemptEvents {
 
 /** Where nobody else could go on, a host that fell silent in the middle gets this long. */
 const MOST_GAP_MS = 30_000
-
-/** Statuses that speak of the request. The others speak of the engine: its load, its key, the names it knows. */
-function blamesRequest(status: number): boolean {
-  return status === 400 || status === 413 || status === 422
-}
 
 /** Some engines greet with an empty role chunk long before their first token, or send one to keep a line open. */
 function hasSubstance({ content, reasoning, toolCalls, ids, finish }: Piece): boolean {

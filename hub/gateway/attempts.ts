@@ -132,7 +132,7 @@ class Loop {
   }
 
   private believes({ seat }: Turn, { tokens }: Outcome): boolean {
-    if (!this.on.answer.blank) {
+    if (!this.on.answer.mute) {
       this.doubt.settle('engine')
       return true
     }

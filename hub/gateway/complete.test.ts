@@ -176,17 +176,23 @@ test.each([
   expect((await hub.balances()).bad).toBe('$0.00')
 })
 
-test('a refusal by one engine is checked with another before it becomes the client’s (F-400)', async () => {
-  await using hub = await startHub({ credit: { ada: '$1' }, hosts: { wrong: { refuseStatus: 400 }, right: {} } })
-  const ada = hub.as('ada')
-  for (let round = 0; round < 2; round++) expect((await ada.chat('hello')).status).toBe(200)
-  hub.host('right').engine.set({ refuseStatus: 400 })
-  const refused = await ada.chat('hello')
-  expect([refused.status, ((await refused.json()) as { error: { code: string } }).error.code]).toEqual([
-    400,
-    'invalid_request',
-  ])
-})
+test.each([
+  ['by its status', { refuseStatus: 400 }],
+  ['in its stream', { refuseStatus: 400, refuseLate: true }],
+])(
+  'a refusal by one engine, %s, is checked with another before it becomes the client’s (F-400)',
+  async (_, conduct) => {
+    await using hub = await startHub({ credit: { ada: '$1' }, hosts: { wrong: conduct, right: {} } })
+    const ada = hub.as('ada')
+    for (let round = 0; round < 2; round++) expect((await ada.chat('hello')).status).toBe(200)
+    hub.host('right').engine.set(conduct)
+    const refused = await ada.chat('hello')
+    expect([refused.status, ((await refused.json()) as { error: { code: string } }).error.code]).toEqual([
+      400,
+      'invalid_request',
+    ])
+  },
+)
 
 test.each([
   ['claims 1.01 times the tokens', { claimFactor: 1.01 }],

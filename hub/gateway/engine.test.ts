@@ -6,9 +6,12 @@ const sse = (...events: (object | string)[]) =>
   utf8.encode(events.map((event) => `data: ${typeof event === 'string' ? event : JSON.stringify(event)}\n\n`).join(''))
 const say = (content: string, more: object = {}) => ({ choices: [{ index: 0, delta: { content }, ...more }] })
 
-function read(input: Uint8Array | Uint8Array[], { n = 1, logprobs = false } = {}) {
+function read(
+  input: Uint8Array | Uint8Array[],
+  { n = 1, logprobs = false, format = 'chat' as 'chat' | 'completion' } = {},
+) {
   const pieces: Piece[] = []
-  const reader = new EngineReader({ n, logprobs, format: 'chat' }, (piece) => pieces.push(piece))
+  const reader = new EngineReader({ n, logprobs, format }, (piece) => pieces.push(piece))
   for (const bytes of Array.isArray(input) ? input : [input]) reader.push(bytes)
   return { pieces, reader }
 }
@@ -51,6 +54,9 @@ test.each([
   ['content that is a number', sse({ choices: [{ index: 0, delta: { content: 7 } }] }), 'garbage'],
   ['a choice nobody asked for', sse({ choices: [{ index: 3, delta: { content: 'x' } }] }), 'garbage'],
   ['an error event', sse({ error: { message: 'out of memory', code: 500 } }), 'engine_error'],
+  ['an error event that blames the request', sse({ error: { message: 'bad schema', code: 400 } }), 'refused'],
+  ['an error event that blames the load', sse({ error: { message: 'slow down', code: 429 } }), 'engine_error'],
+  ['an error event whose code is a word', sse({ error: { message: 'no', code: 'nope' } }), 'engine_error'],
   ['a finish that means failure', sse(say('', { finish_reason: 'abort' })), 'engine_error'],
   ['words after the finish', sse(say('', { finish_reason: 'stop' }), say('more')), 'garbage'],
   ['an event of three megabytes', sse(say('x'.repeat(3 * 1024 * 1024))), 'too_large'],
@@ -77,4 +83,32 @@ test('what the engine claims to have used is kept apart', () => {
     ),
   )
   expect(reader.claim).toEqual({ prompt: 3, completion: 900 })
+})
+
+test('logprobs of a completion in the form of chats are told in their own form', () => {
+  const top = (token: string, logprob: number) => ({ id: 1, token, logprob, bytes: [1] })
+  const piece = (text: string, other: string) => ({
+    choices: [
+      { index: 0, text, logprobs: { content: [{ ...top(text, -1), top_logprobs: [top(text, -1), top(other, -2)] }] } },
+    ],
+  })
+  const { pieces } = read(sse(piece(' sky', ' sea'), piece(' is', ' was')), { logprobs: true, format: 'completion' })
+  expect(pieces.map((each) => each.logprobs)).toEqual([
+    {
+      completion: {
+        tokens: [' sky'],
+        token_logprobs: [-1],
+        top_logprobs: [{ ' sky': -1, ' sea': -2 }],
+        text_offset: [0],
+      },
+    },
+    {
+      completion: {
+        tokens: [' is'],
+        token_logprobs: [-1],
+        top_logprobs: [{ ' is': -1, ' was': -2 }],
+        text_offset: [4],
+      },
+    },
+  ])
 })

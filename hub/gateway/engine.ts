@@ -28,11 +28,18 @@ export interface Claim {
 export class EngineError extends Error {
   override name = 'EngineError'
   constructor(
-    readonly code: 'garbage' | 'engine_error' | 'cut' | 'too_large' | 'empty',
+    readonly code: 'garbage' | 'engine_error' | 'cut' | 'too_large' | 'empty' | 'refused',
     message: string,
+    /** Of a refusal: the status the engine would have answered with, had its headers not gone. */
+    readonly status: number | null = null,
   ) {
     super(message)
   }
+}
+
+/** Statuses that speak of the request. The others speak of the engine: its load, its key, the names it knows. */
+export function blamesRequest(status: number): boolean {
+  return status === 400 || status === 413 || status === 422
 }
 
 const MAX_EVENT_BYTES = 2 * 1024 * 1024
@@ -106,6 +113,8 @@ export class EngineReader {
   readonly claim: Claim = { prompt: null, completion: null }
   private readonly parser: SseParser
   private readonly finished = new Set<number>()
+  /** Characters of each choice so far. */
+  private readonly lengths = new Map<number, number>()
   private done = false
 
   constructor(
@@ -145,8 +154,7 @@ export class EngineReader {
       return
     }
     const value = parse(payload)
-    if (value.error !== undefined && value.error !== null)
-      throw new EngineError('engine_error', 'the engine reported an error')
+    if (value.error !== undefined && value.error !== null) throw reported(value.error)
     if (!chunk.Check(value))
       throw new EngineError('garbage', `an event is malformed at ${chunk.Errors(value).First()?.path}`)
     const { choices, usage, prompt_token_ids: promptIds } = value
@@ -164,12 +172,15 @@ export class EngineReader {
       this.finished.add(choice.index)
     }
     const { delta } = choice
+    const content = delta?.content ?? choice.text ?? ''
+    const offset = this.lengths.get(choice.index) ?? 0
+    this.lengths.set(choice.index, offset + content.length)
     this.each({
       index: choice.index,
-      content: delta?.content ?? choice.text ?? '',
+      content,
       reasoning: delta?.reasoning ?? delta?.reasoning_content ?? '',
       toolCalls: delta?.tool_calls?.length ? delta.tool_calls.map(toolCall) : null,
-      logprobs: this.ask.logprobs ? logprobs(this.ask.format, choice.logprobs) : null,
+      logprobs: this.ask.logprobs ? logprobs(this.ask.format, choice.logprobs, offset) : null,
       ids: choice.token_ids ?? null,
       finish: finish as FinishReason | null,
     })
@@ -187,6 +198,14 @@ function parse(payload: string): { error?: unknown } {
   return value
 }
 
+/** Engines that check parameters while they stream already answer 200, and only then say what is wrong. */
+function reported(error: unknown): EngineError {
+  const status: unknown = typeof error === 'object' && error !== null && 'code' in error ? error.code : null
+  if (typeof status === 'number' && blamesRequest(status))
+    return new EngineError('refused', 'refused by the engine', status)
+  return new EngineError('engine_error', 'the engine reported an error')
+}
+
 function toolCall(call: NonNullable<NonNullable<EngineChoice['delta']>['tool_calls']>[number]): ToolCallDelta {
   const delta: ToolCallDelta = { index: call.index }
   if (call.id) Object.assign(delta, { id: call.id, type: 'function' })
@@ -199,20 +218,29 @@ function toolCall(call: NonNullable<NonNullable<EngineChoice['delta']>['tool_cal
   return delta
 }
 
-function logprobs(format: Ask['format'], value: unknown): Piece['logprobs'] {
+function logprobs(format: Ask['format'], value: unknown, offset: number): Piece['logprobs'] {
   if (value === undefined || value === null) return null
-  if (format === 'chat') {
-    if (!chatLogprobs.Check(value)) throw new EngineError('garbage', 'logprobs are malformed')
-    return {
-      chat: (value.content ?? []).map((item) => ({
-        ...logprob(item),
-        top_logprobs: (item.top_logprobs ?? []).map(logprob),
-      })),
-    }
+  if (format === 'completion' && completionLogprobs.Check(value)) {
+    const { tokens, token_logprobs, top_logprobs = null, text_offset } = value
+    return { completion: { tokens, token_logprobs, top_logprobs, text_offset: text_offset ?? [] } }
   }
-  if (!completionLogprobs.Check(value)) throw new EngineError('garbage', 'logprobs are malformed')
-  const { tokens, token_logprobs, top_logprobs = null, text_offset } = value
-  return { completion: { tokens, token_logprobs, top_logprobs, text_offset: text_offset ?? [] } }
+  if (!chatLogprobs.Check(value)) throw new EngineError('garbage', 'logprobs are malformed')
+  const chat = (value.content ?? []).map((item) => ({
+    ...logprob(item),
+    top_logprobs: (item.top_logprobs ?? []).map(logprob),
+  }))
+  // llama.cpp has one form for both kinds of answers.
+  return format === 'chat' ? { chat } : { completion: asCompletion(chat, offset) }
+}
+
+function asCompletion(items: readonly TokenLogprob[], offset: number): CompletionLogprobs {
+  let next = offset
+  return {
+    tokens: items.map(({ token }) => token),
+    token_logprobs: items.map((item) => item.logprob),
+    top_logprobs: items.map((item) => Object.fromEntries(item.top_logprobs.map((top) => [top.token, top.logprob]))),
+    text_offset: items.map(({ token }) => (next += token.length) - token.length),
+  }
 }
 
 function logprob(item: Static<typeof Logprob>) {

@@ -339,6 +339,19 @@ test('an answer without a word is believed when two hosts give it (F-empty)', as
   expect([alone.status, hub.hub.platform.ledger.openHolds()]).toEqual([502, 0])
 })
 
+test('an answer that is all marks for want of room is one, and of a longer one that is not believed (F-empty)', async () => {
+  const marksOnly = (event: string) =>
+    event.replace(/"content":"[^"]*"/, '"content":""').replace('"finish_reason":"stop"', '"finish_reason":"length"')
+  const { hub, ada } = await twoHosts({}, { tamper: marksOnly })
+  await using _hub = hub
+  hub.host('good').stop('soon')
+  await hub.env.flush()
+  const short = (await (await ada.chat(QUESTION, { max_tokens: 2 })).json()) as ChatCompletion
+  expect(short.choices[0]).toMatchObject({ message: { content: '' }, finish_reason: 'length' })
+  expect(short.usage.completion_tokens).toBe(0)
+  expect((await passUntil(hub, ada.chat(QUESTION))).status).toBe(502)
+})
+
 test('hosts that are only busy are no failure: the client is told to come back (F-busy)', async () => {
   const { hub, ada, failing, good } = await twoHosts()
   await using _hub = hub

@@ -21,6 +21,7 @@ import {
   UsagePage,
   UsageQuery,
 } from '../../sdk/api.ts'
+import { CatalogPage } from '../../sdk/catalog.ts'
 import { newId } from '../../sdk/env.ts'
 import type { Wish } from '../../sdk/wire/frames.ts'
 import { HubError } from '../errors.ts'
@@ -41,6 +42,7 @@ import {
   receipts,
   usage,
 } from './account.ts'
+import { listCatalog } from './catalog.ts'
 import { Connection } from './connection.ts'
 import type { Gateway } from './gateway.ts'
 import { apiHeaders, preflight } from './headers.ts'
@@ -82,6 +84,11 @@ export function platformApi(hub: Platform) {
           query: PageQuery,
           response: { 200: PricePage },
           detail: { summary: 'Prices in force', security: [] },
+        })
+        .get('/catalog', ({ query }) => listCatalog(hub, query), {
+          query: PageQuery,
+          response: { 200: CatalogPage },
+          detail: { summary: 'Everything a host needs to know of every variant', security: [] },
         })
         .get('/receipts/keys', () => receiptKeys(hub), {
           response: { 200: ReceiptKeyPage },
@@ -160,7 +167,12 @@ export function apiDocument(hub: Platform) {
         version: hub.version,
         description: 'The platform API. Inference is OpenAI-compatible, under /v1.',
       },
-      components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },
+      components: {
+        securitySchemes: {
+          key: { type: 'http', scheme: 'bearer' },
+          session: { type: 'apiKey', in: 'cookie', name: '__Host-gpuhub', description: 'A browser that signed in.' },
+        },
+      },
       security: [{ key: [] }],
     },
   })

@@ -80,6 +80,16 @@ describe('requests a minute', () => {
     expect(quotas.concurrency(carrier({ concurrency: 0 }, { concurrency: 0 }))).toEqual({ key: null, account: null })
   })
 
+  test('of everybody may be decided while the hub runs', () => {
+    let decided: number | null = 1
+    const quotas = new Quotas(virtualEnv(), { ...off, accountRpm: 2 }, () => decided)
+    quotas.begin(carrier())
+    expect(refusal(() => quotas.begin(carrier()))).not.toBeNull()
+    expect(quotas.begin(carrier({}, { requestsPerMinute: 0 }))).toBeNull()
+    decided = null
+    expect(refusal(() => quotas.begin(carrier()))?.message).toContain('2 requests')
+  })
+
   test('to the platform API are counted on their own', () => {
     const quotas = new Quotas(virtualEnv(), { ...off, platformRpm: 2, accountRpm: 1 })
     quotas.begin(carrier())
@@ -87,6 +97,17 @@ describe('requests a minute', () => {
     quotas.beginPlatform(carrier())
     expect(refusal(() => quotas.beginPlatform(carrier()))?.code).toBe('rate_limit_exceeded')
   })
+})
+
+test('(F-rl) a hub that lost its counts limits on from a full minute’s worth, and no more', () => {
+  const env = virtualEnv()
+  const granted = (quotas: Quotas) => {
+    let count = 0
+    while (refusal(() => quotas.begin(carrier({ requestsPerMinute: 5 }))) === null) count++
+    return count
+  }
+  expect(granted(new Quotas(env, off))).toBe(5)
+  expect(granted(new Quotas(env, off))).toBe(5)
 })
 
 describe('tokens a minute', () => {

@@ -36,6 +36,8 @@ export class Quotas {
   constructor(
     private readonly env: Env,
     private readonly defaults: Defaults,
+    /** Requests a minute of one account, as the team decided while the hub runs; null: as the settings at its start say. */
+    private readonly decided: () => number | null = () => null,
   ) {}
 
   /** Counts one request in. Null: nothing limits this one. @throws HubError 429 */
@@ -46,7 +48,7 @@ export class Quotas {
       if (perMinute > 0) meters.push(this.meter(`${id} ${unit}`, whose, unit, perMinute))
     }
     measure(keyId, 'key', 'requests', key.requestsPerMinute ?? keyRpm)
-    measure(userId, 'account', 'requests', account.requestsPerMinute ?? accountRpm)
+    measure(userId, 'account', 'requests', account.requestsPerMinute ?? this.decided() ?? accountRpm)
     measure(keyId, 'key', 'tokens', key.tokensPerMinute ?? keyTpm)
     measure(userId, 'account', 'tokens', account.tokensPerMinute ?? accountTpm)
     if (meters.length === 0) return null

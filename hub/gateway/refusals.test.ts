@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { revokeKey } from '../identity/keys.ts'
-import { suspendUser } from '../identity/users.ts'
+import { suspendUser } from '../identity/testing.ts'
 import { MODEL, startHub, type TestHub } from '../testing.ts'
 
 let hub: TestHub
@@ -47,7 +47,7 @@ test.each([
     { ...good, model: 'Qwen/Qwen3-32B' },
     [404, 'invalid_request_error', 'model_not_found', 'model'],
   ],
-  ['a model nobody serves', { ...good, model: 'Qwen/Qwen3-8B' }, [503, 'server_error', 'no_capacity', null]],
+  ['(F-none) a model nobody serves', { ...good, model: 'Qwen/Qwen3-8B' }, [503, 'server_error', 'no_capacity', null]],
   [
     'a prompt beyond the context',
     { ...good, messages: [{ role: 'user', content: 'word '.repeat(40_000) }] },
@@ -59,7 +59,11 @@ test.each([
   ['too many tools', { ...good, tools: tools(129) }, [400, 'invalid_request_error', 'invalid_request', 'tools']],
   ['too many answers', { ...good, n: 5 }, [400, 'invalid_request_error', 'invalid_request', 'n']],
   ['no answer', { ...good, n: 0 }, [400, 'invalid_request_error', 'invalid_request', 'n']],
-  ['too many stops', { ...good, stop: [...'abcde'] }, [400, 'invalid_request_error', 'invalid_request', 'stop']],
+  [
+    'too many stops',
+    { ...good, stop: ['a', 'b', 'c', 'd', 'e'] },
+    [400, 'invalid_request_error', 'invalid_request', 'stop'],
+  ],
   ['a long stop', { ...good, stop: 'x'.repeat(65) }, [400, 'invalid_request_error', 'invalid_request', 'stop']],
   [
     'a tool whose pattern is none',
@@ -85,7 +89,7 @@ test.each([
 })
 
 test('as many tools, answers and stops as may be are taken', async () => {
-  expect((await post({ ...good, tools: tools(128), n: 4, stop: [...'#@^~'], max_tokens: 4 })).status).toBe(200)
+  expect((await post({ ...good, tools: tools(128), n: 4, stop: ['#', '@', '^', '~'], max_tokens: 4 })).status).toBe(200)
 })
 
 test('what an engine knows beyond the documented fields never reaches one', async () => {
@@ -129,7 +133,7 @@ test('a revoked key and a suspended user are refused within a second', async () 
   expect(await refusal(await hub.as('bad').chat('hi'))).toEqual([403, 'permission_error', 'account_suspended', null])
 })
 
-test('no credit is 402 and not worth a retry', async () => {
+test('(F-low) no credit is 402 and not worth a retry', async () => {
   const response = await hub.as('broke').chat('hi')
   expect(response.headers.get('x-should-retry')).toBe('false')
   expect(await refusal(response)).toEqual([402, 'insufficient_quota', 'insufficient_quota', null])

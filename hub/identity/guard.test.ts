@@ -4,7 +4,8 @@ import { virtualEnv } from '../../sdk/testing.ts'
 import { cookieFor, cookieGone } from './cookie.ts'
 import { type Gate, requireRole, requireSignedIn, sameOrigin, whoIsSignedIn } from './guard.ts'
 import { endSession, endSessions, listSessions, openSession, sweepSessions } from './sessions.ts'
-import { addUser, setRoles, suspendUser } from './users.ts'
+import { setRoles, suspendUser } from './testing.ts'
+import { addUser } from './users.ts'
 
 const HOUR = 60 * 60_000
 const caller = { address: '203.0.113.7', agent: 'Firefox', country: null }

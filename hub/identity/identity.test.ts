@@ -4,7 +4,8 @@ import { virtualEnv } from '../../sdk/testing.ts'
 import { addKey, listKeys, revokeKey } from './keys.ts'
 import { acknowledge, listAcknowledgements } from './licences.ts'
 import { looksLikeSecret } from './secret.ts'
-import { addUser, findUser, listUsers, reinstateUser, setRoles, suspendUser, userById } from './users.ts'
+import { changeRoles, reinstate, suspend } from './admin.ts'
+import { addUser, findUser, listUsers, userById } from './users.ts'
 
 describe.each(testDialects)('people on %s', (dialect) => {
   const env = virtualEnv()
@@ -35,10 +36,11 @@ describe.each(testDialects)('people on %s', (dialect) => {
 
   test('roles and suspension change and come back', async () => {
     const { id } = await person('grace@example.com')
-    await setRoles(world.db, id, ['client', 'host', 'host'])
-    await suspendUser(env, world.db, id)
+    const tools = { env, db: world.db }
+    await changeRoles(tools, 'command line', id, ['client', 'host', 'host'])
+    await suspend(tools, 'command line', id)
     expect(await userById(world.db, id)).toMatchObject({ roles: ['client', 'host'], suspendedAt: env.now() })
-    await reinstateUser(world.db, id)
+    await reinstate(tools, 'command line', id)
     expect((await userById(world.db, id))?.suspendedAt).toBeNull()
   })
 

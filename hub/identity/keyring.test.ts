@@ -9,7 +9,8 @@ import { Keyring } from './keyring.ts'
 import { addKey, revokeKey } from './keys.ts'
 import { acknowledge, licenceMark } from './licences.ts'
 import { makeSecret } from './secret.ts'
-import { addUser, suspendUser } from './users.ts'
+import { suspendUser } from './testing.ts'
+import { addUser } from './users.ts'
 
 describe.each(testDialects)('the keyring on %s', (dialect) => {
   const open: { drop(): Promise<void> }[] = []

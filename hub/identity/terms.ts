@@ -1,5 +1,5 @@
 // Terms of service: which are in force, who accepted them, who is asked (again).
-import { asc, eq } from 'drizzle-orm'
+import { eq } from 'drizzle-orm'
 import type { Db, Queries } from '../../db/open.ts'
 import type { AcceptedTerms, Role, TermsRole } from '../../db/schema/people.ts'
 import { transaction } from '../../db/transaction.ts'
@@ -7,12 +7,6 @@ import { type Env, newId } from '../../sdk/env.ts'
 import { HubError } from '../errors.ts'
 import { FIRST_TERMS, type Settings } from '../policy/settings.ts'
 import type { User } from './users.ts'
-
-export interface Acceptance {
-  role: TermsRole
-  version: string
-  at: number
-}
 
 /** Terms as somebody in that role sees them. */
 export interface TermsState {
@@ -91,12 +85,6 @@ export async function writeAcceptances(
   for (const [role, version] of Object.entries(terms) as [TermsRole, string][]) {
     await tx.insert(tables.acceptances).values({ id: newId(env, 'acc'), userId, role, version, at: env.now() })
   }
-}
-
-/** Oldest first. */
-export async function listAcceptances(db: Db, userId: string): Promise<Acceptance[]> {
-  const { role, version, at, id, userId: owner } = db.tables.acceptances
-  return db.query.select({ role, version, at }).from(db.tables.acceptances).where(eq(owner, userId)).orderBy(asc(id))
 }
 
 function rolesWithTerms(roles: readonly Role[]): TermsRole[] {

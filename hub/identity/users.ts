@@ -95,23 +95,3 @@ export async function listUsers(db: Db, page: { limit: number; after?: string })
   const query = db.query.select().from(users).orderBy(asc(users.id)).limit(page.limit)
   return page.after === undefined ? query : query.where(gt(users.id, page.after))
 }
-
-/** Replaces what a user may be. */
-export async function setRoles(db: Db, userId: string, roles: Role[]): Promise<void> {
-  const { users } = db.tables
-  await db.query
-    .update(users)
-    .set({ roles: [...new Set(roles)] })
-    .where(eq(users.id, userId))
-}
-
-/** From now on (within a second, on every hub) their keys are refused. Nothing of theirs is lost. */
-export async function suspendUser(env: Env, db: Db, userId: string): Promise<void> {
-  const { users } = db.tables
-  await db.query.update(users).set({ suspendedAt: env.now() }).where(eq(users.id, userId))
-}
-
-export async function reinstateUser(db: Db, userId: string): Promise<void> {
-  const { users } = db.tables
-  await db.query.update(users).set({ suspendedAt: null }).where(eq(users.id, userId))
-}

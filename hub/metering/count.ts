@@ -61,8 +61,17 @@ export function countAnswer(name: TokenizerName, answer: Answer): AnswerCount {
   return {
     completion: Math.min(host, hub),
     hub,
-    flagged: !honest || Math.abs(host - hub) > Math.max(2, hub * 0.01),
+    flagged: !honest || Math.abs(host - hub) > Math.max(2, hub * 0.01) + unseen(answer),
   }
+}
+
+/** Marks around thoughts and calls, as far as an engine that shows no ids may have made them. They are not billed. */
+function unseen(answer: Answer): number {
+  return isPlain(answer) || answer.ids ? 0 : markupTokens(answer)
+}
+
+function markupTokens({ toolCalls }: Answer): number {
+  return MARKUP_TOKENS * (1 + toolCalls.length)
 }
 
 /** Never less than `countPrompt(…).tokens`, and much cheaper: no token is shorter than a byte. */
@@ -100,7 +109,7 @@ function hubCount(tokenizer: ModelTokenizer, answer: Answer): number {
   const raw = tokenizer.decode(answer.ids)
   const letters = withoutSpace(raw)
   if (!fields.every((field) => letters.includes(withoutSpace(field)))) return visible
-  const markup = MARKUP_TOKENS * (1 + answer.toolCalls.length) + Math.floor(visible * MARKUP_SHARE)
+  const markup = markupTokens(answer) + Math.floor(visible * MARKUP_SHARE)
   return Math.min(tokenizer.countAnswer(raw), visible + markup)
 }
 

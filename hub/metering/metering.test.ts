@@ -115,6 +115,16 @@ test('parts of a message count as one text, a developer as the system', () => {
   }
 })
 
+test('a model told not to think gets the empty thought its template writes for it', () => {
+  const messages: Chat['messages'] = [{ role: 'user', content: 'Hi' }]
+  const ask = (thinking?: boolean) => ({ kind: 'chat', chat: { messages, thinking } }) as const
+  const prompt = (thinking?: boolean) => promptIds('qwen3', ask(thinking))
+  expect(prompt(true)).toEqual(prompt())
+  // <think>, a blank line, </think>, a blank line.
+  expect(prompt(false)).toEqual([...prompt(), 151_667, 271, 151_668, 271])
+  expect(countPrompt('qwen3', ask(false)).tokens).toBe(prompt(false).length)
+})
+
 test('call ids of any form are counted where a template wants nine letters', () => {
   const messages: Chat['messages'] = [
     { role: 'user', content: 'Weather?' },
@@ -267,6 +277,13 @@ test('thinking aloud counts with its markup', () => {
   const ids = loadTokenizer('qwen3').encodeAnswer(`<think>\n${prose}\n</think>\n\n${prose}`)
   const count = countAnswer('qwen3', answer(prose, { reasoning: prose, ids, claimed: ids.length + 1 }))
   expect(count).toEqual({ completion: ids.length, hub: ids.length, flagged: false })
+})
+
+test('marks that an engine without ids does not show are neither billed nor held against it', () => {
+  const visible = 2 * loadTokenizer('qwen3').encodeAnswer(prose).length
+  const said = (claimed: number) => countAnswer('qwen3', answer(prose, { reasoning: prose, claimed }))
+  expect(said(visible + 4)).toEqual({ completion: visible, hub: visible, flagged: false })
+  expect(said(visible + 60)).toEqual({ completion: visible, hub: visible, flagged: true })
 })
 
 test('the quick bound is never too low', () => {

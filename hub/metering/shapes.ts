@@ -12,7 +12,7 @@ const mark = (index: number) => `\uE0B0${index}\uE0B1`
 const MARKS = /\uE0B0\d+\uE0B1/
 
 export class Shapes {
-  /** By order of speakers: what is written before, between and after the texts; null: it does depend on them. */
+  /** By order of speakers, and whether the model is to think: what is written before, between and after the texts; null: it does depend on them. */
   private readonly known = new Map<string, string[] | null>()
   private readonly watched: string[]
 
@@ -24,7 +24,7 @@ export class Shapes {
   }
 
   /** Null: this conversation has to be interpreted. */
-  render({ messages, tools }: Chat): string | null {
+  render({ messages, tools, thinking }: Chat): string | null {
     if ((tools && tools.length > 0) || messages.length === 0 || messages.length > MOST_MESSAGES) return null
     let speakers = ''
     for (const message of messages) {
@@ -32,7 +32,7 @@ export class Shapes {
       if (message.role === 'assistant' && (message.tool_calls?.length || message.reasoning_content)) return null
       speakers += `${message.role} `
     }
-    const frame = this.frameOf(speakers)
+    const frame = this.frameOf(speakers, thinking)
     if (!frame) return null
     let prompt = frame[0]!
     for (let i = 0; i < messages.length; i++) {
@@ -43,21 +43,22 @@ export class Shapes {
     return prompt
   }
 
-  private frameOf(speakers: string): string[] | null {
-    const known = this.known.get(speakers)
+  private frameOf(speakers: string, thinking: boolean | undefined): string[] | null {
+    const key = `${speakers}${thinking ?? ''}`
+    const known = this.known.get(key)
     if (known !== undefined) return known
     if (this.known.size >= MOST_SHAPES) this.known.clear()
-    const frame = this.learn(speakers.trim().split(' '))
-    this.known.set(speakers, frame)
+    const frame = this.learn(speakers.trim().split(' '), thinking)
+    this.known.set(key, frame)
     return frame
   }
 
   /** What stands around the texts, unless they are trimmed, dropped, moved or said twice. */
-  private learn(speakers: string[]): string[] | null {
+  private learn(speakers: string[], thinking: boolean | undefined): string[] | null {
     const written = (text: (index: number) => string): string | null => {
       try {
         const messages = speakers.map((role, index) => ({ role, content: text(index) })) as Chat['messages']
-        return this.interpret({ messages })
+        return this.interpret({ messages, thinking })
       } catch {
         return null
       }

@@ -7,6 +7,8 @@ import { Shapes } from './shapes.ts'
 export interface Chat {
   messages: readonly ChatMessage[]
   tools?: ChatRequest['tools']
+  /** Whether the model is to think aloud first; absent: as its template has it. */
+  thinking?: boolean
 }
 
 /** The conversation does not fit the model's template, for instance because its roles do not alternate. */
@@ -47,6 +49,7 @@ export class ChatTemplate {
       return this.template.render({
         messages: chat.messages.map((message) => plain(message, shortCallIds)),
         ...(chat.tools && chat.tools.length > 0 ? { tools: chat.tools.map(plainTool) } : {}),
+        ...(chat.thinking === undefined ? {} : { enable_thinking: chat.thinking }),
         ...marks,
         add_generation_prompt: true,
         date_string: DATE,

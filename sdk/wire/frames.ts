@@ -76,7 +76,7 @@ export const Serving = Type.Object({
   contextTokens: whole(2 ** 31),
   /** Requests the engine works on at a time before it queues. */
   slots: Type.Integer({ minimum: 1, maximum: 4096 }),
-  /** The engine returns the token ids it produced (`return_token_ids`). */
+  /** The engine takes token ids for a prompt, so that it can go on exactly where another broke off. */
   tokenIds: Type.Boolean(),
 })
 export type Serving = Static<typeof Serving>

@@ -1,6 +1,6 @@
 // "What would my card earn tonight?" A form that needs no script and no account.
 import type { Platform } from '../../hub/gateway/platform.ts'
-import { cards, nightUsd } from '../../hub/market/earnings.ts'
+import { cards, nightUsd } from '../../sdk/earnings.ts'
 import { Figures } from '../parts/figures.tsx'
 import { Section } from '../parts/heading.tsx'
 

@@ -1,5 +1,6 @@
 // What the addresses for people take and give. Times are ISO 8601 in UTC, amounts decimal strings, as everywhere.
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
+import { t } from 'elysia'
 import { page } from '../../../sdk/api.ts'
 
 const text = (maxLength: number, description: string) => Type.String({ maxLength, description })
@@ -138,7 +139,8 @@ export const ChangeSettings = Type.Record(Type.String({ maxLength: 40 }), Type.U
 })
 
 export const PageQuery = Type.Object({
-  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, description: 'Rows at most. Default 50.' })),
+  // Elysia makes numbers of an address's text only where the schema is its own.
+  limit: t.Optional(t.Integer({ minimum: 1, maximum: 200, description: 'Rows at most. Default 50.' })),
   before: Type.Optional(text(200, '`next` of the page before.')),
 })
 export type PageQuery = Static<typeof PageQuery>
