@@ -106,3 +106,22 @@ test('a connection cut while its answer was being made costs nothing, so that th
     }
   }
 }, 60_000)
+
+test('a hub killed under a request frees its key: the retry is answered by the next one, and charged once', async () => {
+  const { email, key } = await world.client('1.00')
+  const openai = new OpenAI({ baseURL: `${hub.url}/v1`, apiKey: key, maxRetries: 10 })
+  const headers = { 'Idempotency-Key': 'order-9' }
+  host.engine.block()
+  const before = host.engine.tally.requests
+  const asked = openai.chat.completions.create(ask, { headers })
+  await host.engine.tally.until((seen) => seen.requests > before)
+  await hub.kill()
+  host.engine.release()
+  hub = await world.startHub(hub.port)
+  const answer = await asked
+  expect(answer.choices[0]?.finish_reason).toBe('stop')
+  const again = await openai.chat.completions.create(ask, { headers })
+  expect(again).toEqual(answer)
+  await until('it is in the books', async () => (await charged(email)).length > 0)
+  expect((await charged(email)).length).toBe(1)
+}, 90_000)

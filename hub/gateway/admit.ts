@@ -39,6 +39,8 @@ export async function admit(hub: Gateway, bearer: Bearer, ask: Ask, headers: Hea
       'No host serves this model right now. Nothing was billed. Try again in a few seconds, or use another model.',
     )
   }
+  // Before its prompt is counted: under a flood, most of all requests end here.
+  hub.running.assertRoom({ variant: offer.id, userId: bearer.userId })
   const price = hub.prices.current(offer)
   acceptable(price.prompt, headers.get('x-gpuhub-max-price-prompt'), 'prompt')
   acceptable(price.completion, headers.get('x-gpuhub-max-price-completion'), 'completion')

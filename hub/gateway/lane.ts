@@ -89,12 +89,14 @@ export class Lane<T extends Claimant> {
     return first ?? null
   }
 
+  /** Whether somebody has so many more than this account that they would give way to it. */
+  makesWayFor(userId: string): boolean {
+    return this.givesWayTo(userId) !== null
+  }
+
   /** The youngest request of whoever has far more than `newcomer`; null when nobody has. */
   whoGivesWay({ userId }: Claimant): T | null {
-    const account = givesWay(
-      this.accounts.values(),
-      this.accounts.get(userId) ?? { running: 0, waiting: 0, servedAt: 0 },
-    )
+    const account = this.givesWayTo(userId)
     let longest: Line<T> | null = null
     if (account)
       for (const line of this.linesOf(account)) if (!longest || line.waiting > longest.waiting) longest = line
@@ -103,6 +105,10 @@ export class Lane<T extends Claimant> {
 
   waiters(): T[] {
     return [...this.lines.values()].flatMap((line) => [...line.waiters])
+  }
+
+  private givesWayTo(userId: string): Party | null {
+    return givesWay(this.accounts.values(), this.accounts.get(userId) ?? { running: 0, waiting: 0, servedAt: 0 })
   }
 
   private linesOf(account: Party): Line<T>[] {

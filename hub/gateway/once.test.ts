@@ -38,6 +38,18 @@ describe.each(testDialects)('an Idempotency-Key on %s', (database) => {
     for (const name of ['x-request-id', 'content-type', 'x-gpuhub-cost', 'x-gpuhub-host', 'x-gpuhub-price-prompt'])
       expect([name, again.headers.get(name)]).toEqual([name, first.headers.get(name)])
     expect(first.headers.get('idempotent-replayed')).toBeNull()
+    const traced = {
+      method: 'POST',
+      body: JSON.stringify({ model: MODEL, messages: [{ role: 'user', content: 'hello' }] }),
+    }
+    const asked = await ada.fetch('/v1/chat/completions', {
+      ...traced,
+      headers: { 'idempotency-key': 'order-7', 'x-client-request-id': 'mine' },
+    })
+    expect([asked.headers.get('x-request-id'), asked.headers.get('x-client-request-id')]).toEqual([
+      first.headers.get('x-request-id'),
+      'mine',
+    ])
     const row = await rowOf(hub, first.headers.get('x-request-id')!)
     expect((await hub.hub.platform.ledger.spendable(ada.account)).balance).toBe(1_000_000_000n - row!.cost)
     expect(hub.host('berlin').engine.tally.requests).toBe(1)

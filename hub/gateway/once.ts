@@ -6,6 +6,7 @@ import type { Call } from './complete.ts'
 import type { Gateway } from './gateway.ts'
 import { apiHeaders } from './headers.ts'
 import { First } from './onces.ts'
+import type { KeptAnswer } from './sealed.ts'
 import { presentedKey } from './who.ts'
 
 /** Does `work` unless it was done before; then its answer is given again. @throws HubError */
@@ -22,10 +23,7 @@ export async function once(
     ...{ requestId: call.requestId, bearer, apiKey: presentedKey(call.request) ?? '', route: call.format },
     ...{ key, body, stream: ask.stream },
   })
-  if (!(first instanceof First)) {
-    const headers = { ...apiHeaders(call.request, call.requestId), ...first.headers, 'idempotent-replayed': 'true' }
-    return new Response(first.body, { headers })
-  }
+  if (!(first instanceof First)) return again(call, first)
   call.first = first
   try {
     return await work()
@@ -33,6 +31,13 @@ export async function once(
     first.forget()
     throw error
   }
+}
+
+/** The same bytes under the same request id; what is said about this very request is new. */
+function again({ request, requestId, quota }: Call, { headers, body }: KeptAnswer): Response {
+  const { 'x-client-request-id': _theirs, ...kept } = headers
+  const own = { ...apiHeaders(request, kept['x-request-id'] ?? requestId), ...quota?.headers() }
+  return new Response(body, { headers: { ...kept, ...own, 'idempotent-replayed': 'true' } })
 }
 
 /** @throws HubError 400 */

@@ -296,6 +296,22 @@ test.each([
   expect((await hub.as('ada').fetch('/api/v1/keys', { method: 'POST', body: '{"name":"fine"}' })).status).toBe(200)
 })
 
+test('a connection that was allowed to be quiet for an answer is not so for ever', async () => {
+  await using hub = await startHub({ credit: { ada: '$1' }, hosts: { berlin: {} } })
+  const quiet = async (sent: string) => {
+    const allowed: number[] = []
+    const headers = { authorization: `Bearer ${hub.as('ada').key}`, 'content-type': 'application/json' }
+    const server = { timeout: (_: Request, seconds: number) => allowed.push(seconds), requestIP: () => null }
+    const request = new Request('http://hub.test/v1/chat/completions', { method: 'POST', body: sent, headers })
+    await (await hub.hub.fetch(request, server as never))!.text()
+    return allowed
+  }
+  expect(await quiet(body)).toEqual([0, 60])
+  expect(await quiet(body.replace('{', '{"stream":true,'))).toEqual([0, 30])
+  expect(await quiet(body.replace(MODEL, 'nope'))).toEqual([0, 30])
+  expect(await quiet('{')).toEqual([30])
+})
+
 test('a hub that was told its names answers by no other, but to those that look whether it lives', async () => {
   await using hub = await startHub({ config: { allowedHosts: 'hub.example, api.example' } })
   const ask = async (host: string, path = '/v1/models') => from(hub, '203.0.113.7', path, { headers: { host } })

@@ -15,7 +15,7 @@ import { known, type Platform, readLimit } from './platform.ts'
 
 export function peopleApi(hub: Platform) {
   const { identity } = hub
-  const forPages = new Elysia()
+  const forPages = new Elysia({ detail: { security: [{ session: [] }] } })
     .onTransform(({ request, query }) => {
       sameOrigin(identity, request)
       readLimit(query)

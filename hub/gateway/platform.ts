@@ -174,6 +174,7 @@ export function apiDocument(hub: Platform) {
         securitySchemes: {
           key: { type: 'http', scheme: 'bearer' },
           hostToken: { type: 'http', scheme: 'bearer', description: 'What a machine got at gpuhost login.' },
+          session: { type: 'apiKey', in: 'cookie', name: '__Host-gpuhub', description: 'A browser that signed in.' },
         },
       },
       security: [{ key: [] }],

@@ -85,6 +85,26 @@ describe('when all hosts are busy', () => {
     expect(new Set(ada.slice(128).map(({ error }) => error.retryAfterSeconds)).size).toBeGreaterThan(1)
   })
 
+  test('what could neither run nor wait is told before any work is done for it', async () => {
+    const { askMany, running, ask } = world(8)
+    const refused = (userId: string) => {
+      try {
+        running.assertRoom({ variant: 'model', userId })
+        return null
+      } catch (error) {
+        return (error as HubError).code
+      }
+    }
+    expect(refused('crowd')).toBeNull()
+    await askMany(19, 'crowd')
+    expect(refused('crowd')).toBeNull()
+    await ask('crowd')
+    // Full for them; not for somebody who would get a place, or be made way for.
+    expect([refused('crowd'), refused('ada')]).toEqual(['no_capacity', null])
+    await askMany(4, 'ada')
+    expect([refused('crowd'), refused('ada')]).toEqual(['no_capacity', null])
+  })
+
   test('a lone client has all the slots, however many', async () => {
     const { askMany, count } = world(500, { loadFactor: 1 })
     expect(count(await askMany(500, 'ada'))).toEqual({ in: 500 })

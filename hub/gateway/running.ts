@@ -79,6 +79,13 @@ export class Running {
     return this.wait(lane, request, from.signal)
   }
 
+  /** Before any work is done for a request: refuses one that could neither run nor wait. @throws HubError 503 */
+  assertRoom({ variant, userId }: Pick<RunningRequest, 'variant' | 'userId'>): void {
+    const lane = this.lanes.get(variant)
+    if (!lane || !lane.crowded || (lane.hasPlaceFor(userId) && this.hasPlaceFor(userId))) return
+    if (!lane.makesWayFor(userId)) throw this.full(lane)
+  }
+
   /** More requests for `variant` can be taken than a moment ago. */
   grown(variant: string): void {
     const lane = this.lanes.get(variant)

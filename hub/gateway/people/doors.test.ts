@@ -102,6 +102,10 @@ test('every address is described', async () => {
   const described = Object.keys(body.paths as object)
   const missing = routes.map(({ path }) => path.replace(/:(\w+)/g, '{$1}')).filter((path) => !described.includes(path))
   expect(missing).toEqual([])
+  const { paths } = body as { paths: Record<string, Record<string, { security?: object[] }>> }
+  expect(paths['/api/v1/session']?.get?.security).toEqual([{ session: [] }])
+  expect(paths['/api/v1/admin/users/{id}/credit']?.post?.security).toEqual([{ session: [] }])
+  expect(paths['/api/v1/device/token']?.post?.security).toEqual([])
 })
 
 /** What passes the schema, so that it is the door that refuses. */

@@ -140,6 +140,8 @@ describe.each(testDialects)('one’s own account on %s', (database) => {
     expect(copy.bookings).toMatchObject([{ account: `client:${userId}`, amount: '9007199254740993' }])
     expect(copy.requests).toEqual([])
     const hash = (await world.db.query.select().from(world.db.tables.logins))[0]?.secret
+    // No hash of anything, either.
+    expect(answer.text).not.toMatch(/\b[0-9a-f]{64}\b/)
     for (const secret of [key, token, hashSecret(key), hashSecret(token), String(hash), 'bob@example.com'])
       expect(answer.text).not.toContain(secret)
   })

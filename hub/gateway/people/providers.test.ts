@@ -171,6 +171,7 @@ describe.each(testDialects.flatMap((database) => (['github', 'google'] as const)
       const back = provider.consent(await leave(page))
       // Somebody is led to a link that would sign them in as the attacker.
       const victim = new Browser(hub.hub)
+      await leave(victim)
       expect((await victim.get(back)).headers.get('location')).toBe('/sign-in?problem=link_not_valid')
       expect(victim.hasSession).toBe(false)
       expect((await page.get(back)).headers.get('location')).toBe('/sign-in?problem=link_not_valid')
