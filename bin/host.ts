@@ -213,7 +213,7 @@ const statusCommand = command({
     const token = world.env.GPUHOST_TOKEN || savedLogin(home)?.token
     const prove = linkProver(home, systemEnv)
     const view = await hubsView(shown, (hub) => (token ? { env: systemEnv, hub, token, prove } : null))
-    out({ ...shown, atHub: view }, columns([...describe(shown), ...(view ? describeView(view) : [])]))
+    out(view ? { ...shown, atHub: view } : shown, columns([...describe(shown), ...(view ? describeView(view) : [])]))
   },
 })
 
