@@ -173,8 +173,8 @@ export function apiDocument(hub: Platform) {
       components: {
         securitySchemes: {
           key: { type: 'http', scheme: 'bearer' },
-          hostToken: { type: 'http', scheme: 'bearer', description: 'What a machine got at gpuhost login.' },
           session: { type: 'apiKey', in: 'cookie', name: '__Host-gpuhub', description: 'A browser that signed in.' },
+          hostToken: { type: 'http', scheme: 'bearer', description: 'What a machine got at gpuhost login.' },
         },
       },
       security: [{ key: [] }],

@@ -125,7 +125,7 @@ export class Outbox {
     const tries = mail.tries + 1
     const mine = await db.query
       .update(mails)
-      .set({ nextAt: env.now() + LEASE_MS, tries })
+      .set({ nextAt: env.now() + LEASE_MS, tries, error: null })
       .where(and(eq(mails.id, id), eq(mails.nextAt, nextAt)))
       .returning({ id: mails.id })
     if (mine.length === 0) return

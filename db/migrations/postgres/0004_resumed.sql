@@ -1,1 +1,0 @@
-ALTER TABLE "requests" ADD COLUMN "resumed" bigint DEFAULT 0 NOT NULL;
