@@ -5,6 +5,7 @@ import { check, start } from '../host/commands/start.ts'
 import { describe, status } from '../host/commands/status.ts'
 import { stop } from '../host/commands/stop.ts'
 import { version } from '../host/commands/version.ts'
+import { savedChoice } from '../host/choice.ts'
 import { type Home, homeAt } from '../host/config.ts'
 import { MOST_GRACE_SECONDS } from '../host/daemon/control.ts'
 import { Stopping } from '../host/daemon/stopping.ts'
@@ -16,9 +17,11 @@ import { dialWith } from '../host/tunnel/dial.ts'
 import { version as release } from '../package.json'
 import { systemEnv } from '../sdk/env.ts'
 import { command, type Group, type World } from './command.ts'
+import { doctorCommand } from './gpuhost/doctor.ts'
 import { modelsCommand } from './gpuhost/models.ts'
 import { accessTo, probeCommand, surveyed } from './gpuhost/probe.ts'
 import { progressOn } from './gpuhost/progress.ts'
+import { setupCommand } from './gpuhost/setup.ts'
 import { weightsCommands } from './gpuhost/weights.ts'
 import { columns } from './lines.ts'
 import { changedSince, forBackground, inBackground, makeRoom, startAnew, withoutToken, withToken } from './restart.ts'
@@ -29,12 +32,14 @@ export function hostProgram(self: readonly string[]): Group {
     name: 'gpuhost',
     summary: 'Offers this machine’s GPU to a gpuhub and takes it back when you say so.',
     commands: [
+      setupCommand(self),
       loginCommand(self),
       startCommand(self),
       stopCommand,
       statusCommand,
       modelsCommand(self),
       weightsCommands,
+      doctorCommand(self),
       probeCommand(self),
       versionCommand,
     ],
@@ -77,7 +82,11 @@ const startCommand = (self: readonly string[]) =>
         env: 'GPUHOST_TOKEN',
         help: 'What the hub gave you, without gpuhost login; others can read arguments, so better in the environment.',
       },
-      model: { type: 'string', value: 'ID', required: true, help: 'What to offer, e.g. Qwen/Qwen3-8B.' },
+      model: {
+        type: 'string',
+        value: 'ID',
+        help: 'What to offer, e.g. Qwen/Qwen3-8B; after gpuhost setup, what was chosen.',
+      },
       engine: { type: 'string', value: 'NAME', choices: ['openai', 'vllm'], default: 'openai', help: 'The engine.' },
       'engine-url': { type: 'string', value: 'URL', help: 'Where a running OpenAI-compatible server listens.' },
       'engine-model': { type: 'string', value: 'NAME', help: 'What that server calls the model, if it is not clear.' },
@@ -114,7 +123,8 @@ const startCommand = (self: readonly string[]) =>
       foreground: { type: 'boolean', help: 'Stay here instead of going to the background.' },
     },
     async run({ options, world, out }) {
-      const { model, name, engine, slots } = options
+      const { name, engine, slots } = options
+      const model = options.model ?? chosenAt(homeAt(world.env))
       const { hub, token } = whereTo(homeAt(world.env), options)
       check({ model, token })
       if (!options.foreground) {
@@ -165,6 +175,13 @@ const startCommand = (self: readonly string[]) =>
       if (afterwards === 'restart') startAnew(self, ['start', ...world.argv], world.env, token)
     },
   })
+
+/** @throws HostError where nothing was chosen */
+function chosenAt(home: Home): string {
+  const choice = savedChoice(home)
+  if (choice) return choice.variant
+  throw new HostError('--model ID is missing. Name one, or choose one with gpuhost setup.', 2)
+}
 
 const stopCommand = command({
   name: 'stop',

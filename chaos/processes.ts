@@ -9,7 +9,8 @@ import { type Emulator, type EmulatorOptions, startEmulator } from '../host/test
 import { Machine, type MachineOptions, type Spawn } from './machine.ts'
 
 const dist = process.env.GPUHUB_DIST ?? join(import.meta.dirname, '..', 'dist')
-const READY_MS = 30_000
+/** The machine may have other work, and a hub has much to load. */
+const READY_MS = 90_000
 
 /** Besides the database, all that differs from a hub's defaults. */
 export const settings: Record<string, string> = {

@@ -90,7 +90,7 @@ export const asking = {
 }
 
 function pieceIds({ model }: TokenizerFile): number[] {
-  return [...'etaoinshrdlu', ...'ðŁĺĢäåé'].map((letter) => model.vocab[letter]!)
+  return 'etaoinshrdluðŁĺĢäåé'.split('').map((letter) => model.vocab[letter]!)
 }
 
 /**

@@ -14,9 +14,9 @@ export interface Recipe {
   command: string[]
   env: Record<string, string>
   /** Requests it works on or lets wait. */
-  busy(url: string): Promise<number>
+  busy: (url: string) => Promise<number>
   /** Tokens it has made since it started. */
-  made(url: string): Promise<number>
+  made: (url: string) => Promise<number>
 }
 
 /** One number of `/metrics`. */

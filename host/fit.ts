@@ -5,7 +5,8 @@ import type { Card } from './hardware/card.ts'
 import type { Survey } from './hardware/survey.ts'
 
 export interface Check {
-  what: 'system' | 'gpu' | 'driver' | 'compute capability' | 'gpu memory' | 'free gpu memory' | 'memory' | 'disk'
+  /** Shown as it is. */
+  what: string
   ok: boolean
   actual: string
   required: string

@@ -23,6 +23,8 @@ import { wrongMethodOf } from './gateway/methods.ts'
 import { Onces } from './gateway/onces.ts'
 import { Quotas } from './gateway/quotas.ts'
 import { answerInference, inferenceRoute, refusal } from './gateway/openai.ts'
+import { hostingApi } from './gateway/hosting.ts'
+import { networkApi } from './gateway/network.ts'
 import { peopleApi } from './gateway/people.ts'
 import { apiDocument, type Platform, platformApi } from './gateway/platform.ts'
 import { Live } from './gateway/live.ts'
@@ -144,6 +146,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
   revoked.start()
   const doubles = new Doubles(env, db, log, () => hubs.alone())
   doubles.start()
+  const enrolment = new Enrolment(env, db)
   const door = new Door({
     env,
     log,
@@ -184,6 +187,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     bodies: new Bodies(env),
     prices: startPrices,
     stopping: stopping.signal,
+    hostBearer: (token, proof) => enrolment.bearer(token, proof),
     wish(hostId, wish, reason) {
       const link = links.get(hostId)
       link?.wish(wish, reason)
@@ -207,6 +211,8 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     .use(apiDocument(platform))
     // Before it: what the platform API lets any origin read must not count here.
     .use(peopleApi(platform))
+    .use(networkApi(platform))
+    .use(hostingApi(platform))
     .use(platformApi(platform))
     .onError(({ code, error, request }) =>
       refusal(platform, request, newId(env, 'req'), code === 'NOT_FOUND' ? notFound(request) : error),

@@ -54,7 +54,7 @@ export function drawAsk(dice: Dice, tag: string, reasons: boolean): Ask {
     ...(chat && dice.chance(0.05) ? { logprobs: true, top_logprobs: 2 } : {}),
   }
   const truths = Array.from({ length: n }, (_, choice) => oracle(body, { reasons, choice }))
-  const plain = form === 'text' && n === 1 && !stop && !reasons
+  const plain = form === 'text' && n === 1 && !stop && !reasons && !('logprobs' in body)
   return { tag, path: chat ? '/v1/chat/completions' : '/v1/completions', body, truths, plain }
 }
 

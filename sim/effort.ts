@@ -8,6 +8,9 @@ export const VARIANT = 'gpuhub/emulator:emulated'
 /** So many hosts may fail a request; after that it may be the request. */
 const ENOUGH_ATTEMPTS = 3
 
+/** Longer than any watchdog waits where somebody else could be asked. */
+const LONG_SILENCE_MS = 15_000
+
 /** A hub gave up a request, or waited for one host as long as the request may live. */
 export interface GaveUp {
   rule: string
@@ -15,9 +18,10 @@ export interface GaveUp {
   seated: readonly string[]
 }
 
-export function gaveUp(hub: Hub, event: string, { code, state }: LogFields): GaveUp | null {
+/** `silentMs`: how long the host of an attempt that failed had said nothing. */
+export function gaveUp(hub: Hub, event: string, { code, state }: LogFields, silentMs: number): GaveUp | null {
   const seated = () => hub.platform.turns.hosts(VARIANT)
-  if (event === 'attempt failed' && code === 'too_long')
+  if (event === 'attempt failed' && code === 'too_long' && silentMs > LONG_SILENCE_MS)
     return { rule: 'a host that hangs is left for another', seated: seated() }
   if (event === 'request' && state === 'failed' && code === 'upstream_error')
     return { rule: 'nobody gives up while another host could be asked', seated: seated() }

@@ -108,7 +108,7 @@ function judgeVisit(world: World, visit: Visit, row: Row | undefined): void {
 
 /** Who was let in, and who is told what once they were. */
 function judgeAdmission(world: World, visit: Visit): void {
-  const { attempts, ask, customer, error, story, hub } = visit
+  const { attempts, ask, errand, customer, error, story, hub } = visit
   const broken = (rule: string, detail: string) => world.broken(rule, `${ask.tag} ${visit.requestId}: ${detail}`)
   const failure = error ?? story.error
   const revokedAt = world.revokedAt.get(customer.keyId) ?? Number.POSITIVE_INFINITY
@@ -124,7 +124,7 @@ function judgeAdmission(world: World, visit: Visit): void {
   if (
     failure.startsWith('upstream_') ||
     failure === 'hub_unavailable' ||
-    (failure === 'no_capacity' && attempts.length > 0)
+    (failure === 'no_capacity' && attempts.length > 0 && errand.key === null)
   )
     broken('where nothing is wrong nothing fails', failure)
 }

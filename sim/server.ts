@@ -141,7 +141,10 @@ export class Exchange {
     const source = directSource(response.body)
     const text = source ? null : await response.text()
     this.witness.answered(response.status, response.headers, text)
-    if (this.state === 'gone') return void source?.cancel(undefined)
+    if (this.state === 'gone') {
+      source?.cancel(undefined)
+      return
+    }
     this.sink = new Sink(this.kernel, this.server!.process, this.line, (piece) =>
       this.travel(() => this.events.text(piece)),
     )

@@ -16,6 +16,8 @@ export interface Attempt {
   tag: string
   number: number
   at: number
+  /** When its host last said something of its answer. */
+  heardAt: number
   hub: string
   machine: string
   hostId: string
@@ -103,6 +105,12 @@ export class Wire {
     return this.attempts.get(tag) ?? []
   }
 
+  /** The latest of this number that a hub made on a host. */
+  attemptOn(hub: string, hostId: string, number: number): Attempt | undefined {
+    const here = (attempt: Attempt) => attempt.hub === hub && attempt.hostId === hostId && attempt.number === number
+    return [...this.attempts.values()].flatMap((attempts) => attempts.filter(here)).sort((a, b) => b.at - a.at)[0]
+  }
+
   /** The hub is gone, and with it everything it was doing. */
   hubDied(hub: string): void {
     for (const attempts of this.attempts.values())
@@ -133,7 +141,7 @@ export class Wire {
     const { attempt: number, bodyBytes } = readAsk(payload)
     const { hub, machine, hostId } = line
     line.attempts.set(stream, {
-      ...{ tag: '', number, at: this.now(), hub, machine, hostId, body: '' },
+      ...{ tag: '', number, at: this.now(), heardAt: this.now(), hub, machine, hostId, body: '' },
       ...{ state: 'running', superseded: false },
     })
     line.parts.set(stream, { missing: bodyBytes, bytes: [] })
@@ -186,6 +194,7 @@ export class Wire {
     }
     if (what !== kind.data) return null
     const sequence = leadingU32(payload)
+    attempt.heardAt = this.now()
     if (attempt.superseded) {
       this.observer.saw('a late frame arrived')
       const late = encodeData(stream, sequence, poison)

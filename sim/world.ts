@@ -119,7 +119,9 @@ export class World {
     if (rare) this.saw(rare)
     if (event === 'ledger.enrolled_anew') this.buried.add(process.name)
     if (level === 'error' && BUGS.includes(event)) this.broken('nothing fails inside the hub', JSON.stringify(fields))
-    const end = hub && gaveUp(hub, event, fields)
+    const { host, attempt } = fields
+    const silentSince = this.wire.attemptOn(process.name, String(host), Number(attempt))?.heardAt ?? 0
+    const end = hub && gaveUp(hub, event, fields, this.kernel.now - silentSince)
     if (end) this.gaveUp.set(String(fields.request), end)
   }
 

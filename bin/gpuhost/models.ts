@@ -6,13 +6,13 @@ import {
   MODEL_NUMBERS,
   modelRow,
 } from '../../host/commands/models.ts'
-import { requireHub } from '../../host/hub/address.ts'
 import { readCatalog } from '../../host/hub/catalog.ts'
 import { systemEnv } from '../../sdk/env.ts'
 import { command } from '../command.ts'
 import { Failure } from '../failure.ts'
 import { table } from '../lines.ts'
 import type { Options, Values } from '../options.ts'
+import { hubOf, hubOption } from './hub.ts'
 import { surveyed } from './probe.ts'
 import { shelfAt } from './weights.ts'
 
@@ -28,7 +28,7 @@ export const modelsCommand = (self: readonly string[]) =>
     name: 'models',
     summary: 'What this machine can serve, how fast, and what a night of it may bring.',
     options: {
-      hub: { type: 'string', value: 'URL', env: 'GPUHOST_HUB', help: 'Whose models.' },
+      ...hubOption,
       all: { type: 'boolean', help: 'Also what does not fit, and what the hub does not sell now.' },
       'simulate-gpu': { type: 'string', value: 'NAME', help: 'As if it had that card, e.g. "RTX 4090".' },
       ...nightOptions,
@@ -39,7 +39,7 @@ export const modelsCommand = (self: readonly string[]) =>
       'Exit code 3: nothing that the hub sells fits this machine.',
     ],
     async run({ options, world, out, say }) {
-      const hub = requireHub(options.hub)
+      const hub = hubOf(world, options.hub)
       const [catalog, machine] = await Promise.all([
         readCatalog(systemEnv, hub),
         surveyed(self, world, options['simulate-gpu']),

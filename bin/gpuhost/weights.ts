@@ -1,6 +1,5 @@
 import { describeProgress, SHELF_HEADER, shelfRow } from '../../host/commands/weights.ts'
 import { homeAt, makeHome } from '../../host/config.ts'
-import { requireHub } from '../../host/hub/address.ts'
 import { findVariant, readCatalog } from '../../host/hub/catalog.ts'
 import { Shelf } from '../../host/weights/shelf.ts'
 import { HUGGING_FACE, type Source } from '../../host/weights/source.ts'
@@ -9,6 +8,7 @@ import { command, type Group, type World } from '../command.ts'
 import { Failure } from '../failure.ts'
 import { table } from '../lines.ts'
 import type { Options } from '../options.ts'
+import { hubOf, hubOption } from './hub.ts'
 import { progressOn } from './progress.ts'
 
 /** How weights may be fetched. */
@@ -39,12 +39,12 @@ export const weightsCommands: Group = {
       name: 'add',
       summary: 'Download the weights of a model; goes on where it was stopped.',
       options: {
-        hub: { type: 'string', value: 'URL', env: 'GPUHOST_HUB', help: 'Whose catalog says what they are.' },
+        ...hubOption,
         ...fetchOptions,
       },
       positionals: [{ name: 'id', help: 'A model or variant, e.g. Qwen/Qwen3-8B:fp8.' }],
       async run({ options, positionals, world, out }) {
-        const catalog = await readCatalog(systemEnv, requireHub(options.hub))
+        const catalog = await readCatalog(systemEnv, hubOf(world, options.hub))
         const variant = findVariant(catalog, positionals.id)
         const progress = progressOn(world)
         const { signal, over } = untilInterrupted()

@@ -5,7 +5,7 @@ import type { Env } from '../../sdk/env.ts'
 import { HostError, printable, reason } from '../errors.ts'
 
 export interface Question {
-  /** As `hubAddress` gives it. */
+  /** As `httpAddress` gives it. */
   hub: string
   path: string
   body?: unknown

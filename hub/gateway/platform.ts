@@ -25,6 +25,7 @@ import { CatalogPage } from '../../sdk/catalog.ts'
 import { newId } from '../../sdk/env.ts'
 import type { Wish } from '../../sdk/wire/frames.ts'
 import { HubError } from '../errors.ts'
+import type { Bearer } from '../fleet/token.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Seal } from '../identity/seal.ts'
 import {
@@ -58,6 +59,8 @@ export interface Platform extends Gateway {
   version: string
   /** Aborted when this hub stops: whatever would stay open ends. */
   stopping: AbortSignal
+  /** Whose machine shows this token, proven to be its own. @throws HubError */
+  hostBearer: (token: string, proof: string | null) => Promise<Bearer>
   /** Asks a linked host to drain, resume or look for an update. False: it is not linked to this hub. */
   wish: (hostId: string, wish: Wish['wish'], reason: string) => boolean
 }
@@ -171,6 +174,7 @@ export function apiDocument(hub: Platform) {
         securitySchemes: {
           key: { type: 'http', scheme: 'bearer' },
           session: { type: 'apiKey', in: 'cookie', name: '__Host-gpuhub', description: 'A browser that signed in.' },
+          hostToken: { type: 'http', scheme: 'bearer', description: 'What a machine got at gpuhost login.' },
         },
       },
       security: [{ key: [] }],

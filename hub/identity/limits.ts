@@ -19,6 +19,9 @@ const rules = {
   deviceFrom: { tries: 20, perMs: HOUR, what: 'machines that sign in' },
   deviceCodeFrom: { tries: 10, perMs: HOUR, what: 'codes that are not valid' },
   deviceCodeBy: { tries: 10, perMs: HOUR, what: 'codes that are not valid' },
+  /** Of eight megabytes each at most. */
+  networkTestBy: { tries: 40, perMs: HOUR, what: 'tests of the network' },
+  echoBy: { tries: 300, perMs: HOUR, what: 'tests of the network' },
   exportBy: { tries: 5, perMs: HOUR, what: 'exports' },
 } as const
 

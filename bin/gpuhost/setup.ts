@@ -1,0 +1,98 @@
+import { createInterface } from 'node:readline/promises'
+import { login } from '../../host/commands/login.ts'
+import { MODEL_HEADER, MODEL_NUMBERS, modelRow } from '../../host/commands/models.ts'
+import { setup } from '../../host/commands/setup.ts'
+import { describeProgress } from '../../host/commands/weights.ts'
+import { homeAt, makeHome } from '../../host/config.ts'
+import { readCatalog } from '../../host/hub/catalog.ts'
+import type { Member } from '../../host/hub/member.ts'
+import { measureLine } from '../../host/hub/network.ts'
+import { linkProver, savedLogin } from '../../host/login.ts'
+import { httpAddress } from '../../host/tunnel/address.ts'
+import { version as release } from '../../package.json'
+import { systemEnv } from '../../sdk/env.ts'
+import { command, type World } from '../command.ts'
+import { table } from '../lines.ts'
+import { hubOf, hubOption } from './hub.ts'
+import { nightOptions, supposedOf } from './models.ts'
+import { surveyed } from './probe.ts'
+import { progressOn } from './progress.ts'
+import { fetchOptions, limitsOf, shelfAt, sourceOf, untilInterrupted } from './weights.ts'
+
+export const setupCommand = (self: readonly string[]) =>
+  command({
+    name: 'setup',
+    summary: 'Look at this machine, choose a model, join the hub, download: all that comes before start.',
+    options: {
+      ...hubOption,
+      token: {
+        type: 'string',
+        value: 'TOKEN',
+        env: 'GPUHOST_TOKEN',
+        help: 'What the hub gave you, without gpuhost login; others can read arguments, so better in the environment.',
+      },
+      model: { type: 'string', value: 'ID', help: 'Instead of being asked, e.g. Qwen/Qwen3-8B:fp8.' },
+      name: { type: 'string', value: 'NAME', help: 'How the hub shows this machine; its own name otherwise.' },
+      yes: {
+        type: 'boolean',
+        help: 'You agree to what is shown, licences too; without --model the best one is taken.',
+      },
+      ...fetchOptions,
+      ...nightOptions,
+    },
+    notes: ['Exit code 3: this machine or its line does not meet the requirements; what fails says what to do.'],
+    async run({ options, world, out, say }) {
+      const hub = hubOf(world, options.hub)
+      const home = homeAt(world.env)
+      makeHome(home)
+      const progress = progressOn(world)
+      const shelf = shelfAt(world)
+      const { signal, over } = untilInterrupted()
+      const survey = () => surveyed(self, world)
+      const { model, yes } = options
+      const done = await setup(
+        { model, yes, supposed: supposedOf(options) },
+        {
+          home,
+          ask: asking(world),
+          say,
+          survey,
+          catalog: () => readCatalog(systemEnv, hub),
+          downloaded: ({ variants }) => new Set(variants.filter((each) => shelf.find(each)).map(({ id }) => id)),
+          show: (models) =>
+            table({ header: MODEL_HEADER, rows: models.map(modelRow), right: MODEL_NUMBERS, empty: '' }).forEach(say),
+          async join(): Promise<Member> {
+            const prove = linkProver(home, systemEnv)
+            if (options.token !== undefined) return { env: systemEnv, hub, token: options.token, prove }
+            const before = savedLogin(home)
+            if (before && httpAddress(before.hub) === hub) return { env: systemEnv, hub, token: before.token, prove }
+            const ways = { env: systemEnv, home, version: release, fetch, survey, say, progress }
+            await login({ hub, name: options.name }, ways)
+            return { env: systemEnv, hub, token: savedLogin(home)!.token, prove: linkProver(home, systemEnv) }
+          },
+          measure: (member) => measureLine({ ...member, progress }),
+          async download(variant) {
+            const tell = (at: Parameters<typeof describeProgress>[0]) => progress(describeProgress(at))
+            const wanted = { variant, signal, source: sourceOf(options), progress: tell, ...limitsOf(options) }
+            return (await shelf.fetch(wanted)).folder
+          },
+        },
+      ).finally(() => (over(), progress('')))
+      const how = done.model?.engine === 'own' ? ' --engine openai --engine-url http://127.0.0.1:11434' : ''
+      out(done, done.ready ? [`Ready. Serve with: gpuhost start${how}`] : ['Not ready.'])
+      return done.ready ? 0 : 3
+    },
+  })
+
+/** Asks on the terminal; null where there is none. */
+function asking({ interactive }: World): (question: string) => Promise<string | null> {
+  return async (question) => {
+    if (!interactive || process.stdin.isTTY !== true) return null
+    const lines = createInterface({ input: process.stdin, output: process.stderr })
+    try {
+      return await lines.question(question)
+    } finally {
+      lines.close()
+    }
+  }
+}

@@ -1,0 +1,29 @@
+// This machine as a member of a hub: what it shows to be believed.
+import type { Env } from '../../sdk/env.ts'
+import { PROOF_HEADER } from '../../sdk/wire/machine-key.ts'
+import type { CatalogVariant } from '../../sdk/catalog.ts'
+import { HostError } from '../errors.ts'
+import { askHub, refusalOf } from './ask.ts'
+
+export interface Member {
+  env: Env
+  /** As `httpAddress` gives it. */
+  hub: string
+  token: string
+  /** That the token is shown by this machine; null: there is nothing to show. */
+  prove: (token: string) => string | null
+}
+
+export function memberHeaders({ token, prove }: Member): Record<string, string> {
+  const proof = prove(token)
+  return { authorization: `Bearer ${token}`, ...(proof === null ? {} : { [PROOF_HEADER]: proof }) }
+}
+
+/** The owner has confirmed every statement of the licence. @throws HostError when the hub does not take it */
+export async function confirmLicence(member: Member, { model, statements }: CatalogVariant): Promise<void> {
+  const body = { model, statements: statements.map(({ id }) => id) }
+  const question = { hub: member.hub, path: '/api/v1/hosts/licences', body, headers: memberHeaders(member) }
+  const answer = await askHub(member.env, question)
+  if (answer.status !== 200)
+    throw new HostError(refusalOf(answer.body) ?? `The hub answers ${answer.status} to the licence.`)
+}
