@@ -4,6 +4,7 @@ import { appendFileSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { buildPrograms } from '../bin/build.ts'
+import { lockFile } from '../db/lock.ts'
 import { measureCommit } from './commit.ts'
 import { compare, type Row, startAll, type Started } from './compare.ts'
 import { compareGoals, type Judged } from './goals.ts'
@@ -63,6 +64,11 @@ setTimeout(() => {
   void endAll().then(() => process.exit(2))
 }, LONGEST_MS).unref()
 
+mkdirSync(cache, { recursive: true, mode: 0o700 })
+if (!lockFile(join(cache, 'lock.db'))) {
+  console.error('Another bench runs here. Two at a time would measure each other.')
+  process.exit(2)
+}
 const say = (text: string) => (options.json ? console.error(text) : console.log(text))
 const code = await main().finally(endAll)
 process.exit(code)

@@ -13,8 +13,8 @@ import { runLoad } from './load.ts'
 import type { Bench, Contestant } from './systems/system.ts'
 import { makePrompt, makeWorld, MODEL, type World } from './world.ts'
 
-const ROUNDS = 6
-const IDLE_MS = 4_000
+const ROUNDS = 4
+const IDLE_MS = 5_000
 
 export const hostGrowth: Lone = {
   name: 'growth: hosts',
@@ -113,7 +113,7 @@ export const answerGrowth: Lone = {
 
 function wholeLoad(world: World): Load {
   const prompt = makePrompt(world, 1_024)
-  return { connections: 32, stream: false, tokens: 90, each: 90, prompt, warmMs: 300, measureMs: 700 }
+  return { connections: 32, stream: false, tokens: 90, each: 90, prompt, warmMs: 250, measureMs: 500 }
 }
 
 interface Party {

@@ -55,6 +55,8 @@ export interface Load {
   tokens: number
   /** Tokens an engine puts into one event. */
   each?: number
+  /** Choices of each answer, all the same. */
+  choices?: number
   /** Between two events of a stream. */
   gapUs?: number
   prompt: Prompt
@@ -98,6 +100,7 @@ export async function runLoad(programs: Programs, world: World, target: Target, 
     'words-each': load.tokens,
     each: load.each ?? 1,
     'gap-us': load.gapUs ?? 0,
+    choices: load.choices ?? 1,
     prompt: load.prompt.path,
     'prompt-tokens': load.prompt.tokens,
     warm: load.warmMs,

@@ -1,5 +1,5 @@
 // The machine a number comes from, and programs pinned to one of its cores.
-import { readFileSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { cpus, release, totalmem } from 'node:os'
 
 /** What is measured runs on this core alone … */
@@ -115,7 +115,9 @@ export function cpuNs(pids: readonly number[]): number {
 
 /** A process and all that it started, workers of workers included. */
 export function withChildren(pid: number): number[] {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim()
+  const file = `/proc/${pid}/task/${pid}/children`
+  // It may just have ended.
+  const children = existsSync(file) ? readFileSync(file, 'utf8').trim() : ''
   return [pid, ...(children ? children.split(' ').flatMap((child) => withChildren(Number(child))) : [])]
 }
 

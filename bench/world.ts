@@ -73,9 +73,9 @@ export async function makeWorld(folder: string, { keys = CLIENTS }: { keys?: num
 export function makePrompt(world: World, bytes: number): Prompt {
   const path = join(world.folder, `prompt-${bytes}`)
   let text = ''
-  for (let i = 0; text.length < bytes - 90; i++) text += ` ${knownWords[(i * 7_919) % knownWords.length]}`
+  for (let i = 0; text.length < bytes - 94; i++) text += ` ${knownWords[(i * 7_919) % knownWords.length]}`
   if (!existsSync(path)) writeFileSync(path, text)
-  const order = '[bench slot=000123 tokens=0050 gap=020000 each=001 prompt=00254]'
+  const order = '[bench slot=000123 tokens=0050 gap=020000 each=001 prompt=00254 n=1]'
   const messages = [{ role: 'user' as const, content: order + text }]
   return { path, tokens: countPrompt(TOKENIZER, { kind: 'chat', chat: { messages } }).tokens }
 }

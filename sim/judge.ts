@@ -77,7 +77,9 @@ function judgeVisit(world: World, visit: Visit, row: Row | undefined): void {
   if (visit.error === 'internal' || story.error === 'internal') broken('nothing fails inside the hub')
   // A hub that leaves does not wait for bodies that are still on their way to it.
   if (outcome === 'broken' && (status === null || status === 499)) return
-  if (outcome === 'broken' && !hubDied) broken('no connection just breaks')
+  // A hub that ends waits long enough for everybody who reads.
+  if (outcome === 'broken' && !hubDied && !(visit.cutOff && visit.congested)) broken('no connection just breaks')
+  if (visit.cutOff && !story.done && paid(row) > 0n) broken('nobody pays for an answer cut by the hub')
   if (row && row.user_id !== visit.customer.userId) broken('who asks is who pays')
   // Judged when it was given first.
   if (visit.replayed) return

@@ -33,6 +33,8 @@ export interface ServerWitness {
   ended(): void
   /** The hub has heard that its client is gone. */
   clientGone(): void
+  /** The hub's own program closed the connection before all of the answer had left. */
+  cutOff(): void
   /** The hub threw instead of answering. */
   threw(error: unknown): void
 }
@@ -91,9 +93,9 @@ export class Exchange {
   /** The server closes every connection: its program wants to end. */
   cut(): void {
     if (!this.pending) return
-    const open = this.state === 'open'
+    this.witness.cutOff()
     this.lose()
-    if (open) this.travel(() => this.closed(false))
+    this.travel(() => this.closed(false))
   }
 
   /** Refused, or reset. What an ended answer still has under way belongs to the system, and arrives. */

@@ -72,6 +72,8 @@ export class Visit {
   gone = false
   /** The hub was made to wait for it. */
   congested = false
+  /** The hub's program ended before all of the answer had left. */
+  cutOff = false
   readonly startedAt: number
   endedAt = 0
   private readonly exchange: Exchange
@@ -159,6 +161,9 @@ export class Visit {
     return {
       answered: (status, headers, body) => this.read(status, headers, body),
       wrote: (text) => this.wrote(text),
+      cutOff: () => {
+        this.cutOff = true
+      },
       congested: () => {
         this.congested = true
       },

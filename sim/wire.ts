@@ -105,10 +105,16 @@ export class Wire {
     return this.attempts.get(tag) ?? []
   }
 
-  /** The latest of this number that a hub made on a host. */
-  attemptOn(hub: string, hostId: string, number: number): Attempt | undefined {
-    const here = (attempt: Attempt) => attempt.hub === hub && attempt.hostId === hostId && attempt.number === number
-    return [...this.attempts.values()].flatMap((attempts) => attempts.filter(here)).sort((a, b) => b.at - a.at)[0]
+  /** When a host last said something in any attempt of this number that a hub made on it. */
+  heardAt(hub: string, hostId: string, number: number): number {
+    let heardAt = 0
+    for (const attempts of this.attempts.values()) {
+      for (const attempt of attempts) {
+        if (attempt.hub === hub && attempt.hostId === hostId && attempt.number === number)
+          heardAt = Math.max(heardAt, attempt.heardAt)
+      }
+    }
+    return heardAt
   }
 
   /** The hub is gone, and with it everything it was doing. */

@@ -120,8 +120,9 @@ export class World {
     if (event === 'ledger.enrolled_anew') this.buried.add(process.name)
     if (level === 'error' && BUGS.includes(event)) this.broken('nothing fails inside the hub', JSON.stringify(fields))
     const { host, attempt } = fields
-    const silentSince = this.wire.attemptOn(process.name, String(host), Number(attempt))?.heardAt ?? 0
-    const end = hub && gaveUp(hub, event, fields, this.kernel.now - silentSince)
+    // At least: which of that host's attempts it was is not said.
+    const silentMs = this.kernel.now - this.wire.heardAt(process.name, String(host), Number(attempt))
+    const end = hub && gaveUp(hub, event, fields, silentMs)
     if (end) this.gaveUp.set(String(fields.request), end)
   }
 

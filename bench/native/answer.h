@@ -1,11 +1,12 @@
 // A mock engine's answer: what the prompt orders, in events shaped like vLLM's, sent when they are due. The order stands
-// in the prompt as text, "[bench slot=000123 tokens=0050 gap=020000 each=001 prompt=00254]", and so survives every
-// gateway. `gap` is microseconds between events, `each` the tokens of one event, `prompt` the prompt's own tokens.
+// in the prompt as text, "[bench slot=000123 tokens=0050 gap=020000 each=001 prompt=00254 n=1]", and so survives every
+// gateway. `gap` is microseconds between events, `each` the tokens of one event, `prompt` the prompt's own tokens, `n`
+// how many choices say the same at the same time.
 #pragma once
 #include "shared.h"
 
 typedef struct Answer {
-  unsigned slot, tokens, gap_us, each, prompt;
+  unsigned slot, tokens, gap_us, each, prompt, choices;
   /** Tokens sent so far; events before the first token and after the last are told apart by `stage`. */
   unsigned next;
   enum { GREETING, SPEAKING, CLOSING, DONE } stage;
@@ -22,13 +23,13 @@ static inline bool read_order(const char *body, size_t length, Answer *answer) {
   if (!order) return false;
   size_t left = (size_t)(body + length - order);
   memcpy(text, order, left < sizeof text - 1 ? left : sizeof text - 1);
-  int found = sscanf(text, "[bench slot=%u tokens=%u gap=%u each=%u prompt=%u]", &answer->slot, &answer->tokens,
-                     &answer->gap_us, &answer->each, &answer->prompt);
+  int found = sscanf(text, "[bench slot=%u tokens=%u gap=%u each=%u prompt=%u n=%u]", &answer->slot, &answer->tokens,
+                     &answer->gap_us, &answer->each, &answer->prompt, &answer->choices);
   answer->next = 0;
   answer->stage = GREETING;
   answer->place = -1;
   answer->due = now_ns();
-  return found == 5 && answer->slot < board_slots && answer->each > 0 && answer->tokens > 0;
+  return found == 6 && answer->slot < board_slots && answer->each > 0 && answer->tokens > 0 && answer->choices > 0;
 }
 
 #define HEAD "data: {\"id\":\"chatcmpl-0123456789abcdef0123456789abcdef\",\"object\":\"chat.completion.chunk\","\
@@ -39,9 +40,9 @@ static inline void append_usage(Buffer *out, const Answer *a) {
   append_text(out, "\"usage\":{\"prompt_tokens\":");
   append_number(out, a->prompt);
   append_text(out, ",\"total_tokens\":");
-  append_number(out, a->prompt + a->next);
+  append_number(out, a->prompt + a->next * a->choices);
   append_text(out, ",\"completion_tokens\":");
-  append_number(out, a->next);
+  append_number(out, a->next * a->choices);
   append_text(out, "}}");
 }
 
@@ -61,40 +62,59 @@ static inline void append_ids(Buffer *out, const Answer *a, unsigned from, unsig
   append_text(out, "]");
 }
 
-/** Appends the next event, and says so on the board. The last one brings `[DONE]` with it. */
-static inline void append_event(Buffer *out, Answer *a) {
-  if (a->stage == GREETING) {
-    append_text(out, HEAD "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"logprobs\":null,"
-                          "\"finish_reason\":null}],\"prompt_token_ids\":[");
-    for (unsigned i = 0; i < a->prompt; i++) append_text(out, i == 0 ? "151644" : ",1879");
-    append_text(out, "],");
-    append_usage(out, a);
-    append_text(out, "\n\n");
-    a->stage = SPEAKING;
-    return;
-  }
-  if (a->stage == CLOSING) {
-    append_text(out, HEAD "],");
-    append_usage(out, a);
-    append_text(out, "\n\ndata: [DONE]\n\n");
-    a->stage = DONE;
-    return;
-  }
-  unsigned count = a->tokens - a->next < a->each ? a->tokens - a->next : a->each;
-  append_text(out, HEAD "{\"index\":0,\"delta\":{\"content\":\"");
-  append_words(out, a, a->next, count);
-  append_text(out, "\"},\"logprobs\":null,\"finish_reason\":");
-  bool last = a->next + count == a->tokens;
-  append_text(out, last ? "\"length\",\"stop_reason\":null," : "null,");
-  append_ids(out, a, a->next, count);
-  append_text(out, "}],");
-  uint64_t now = now_ns();
-  for (unsigned k = a->next; k < a->next + count; k++) board[a->slot].sent_at[k % RING] = now;
-  a->next += count;
+static inline void append_choice(Buffer *out, unsigned index) {
+  append_text(out, HEAD "{\"index\":");
+  append_number(out, index);
+}
+
+static inline void append_greeting(Buffer *out, const Answer *a, unsigned index) {
+  append_choice(out, index);
+  append_text(out, ",\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"logprobs\":null,\"finish_reason\":null}],"
+                   "\"prompt_token_ids\":[");
+  for (unsigned i = 0; i < a->prompt; i++) append_text(out, i == 0 ? "151644" : ",1879");
+  append_text(out, "],");
   append_usage(out, a);
   append_text(out, "\n\n");
-  a->due += (uint64_t)a->gap_us * 1000;
-  if (last) a->stage = CLOSING;
+}
+
+static inline void append_tokens(Buffer *out, const Answer *a, unsigned index, unsigned count) {
+  append_choice(out, index);
+  append_text(out, ",\"delta\":{\"content\":\"");
+  append_words(out, a, a->next, count);
+  append_text(out, "\"},\"logprobs\":null,\"finish_reason\":");
+  append_text(out, a->next + count == a->tokens ? "\"length\",\"stop_reason\":null," : "null,");
+  append_ids(out, a, a->next, count);
+  append_text(out, "}],");
+  append_usage(out, a);
+  append_text(out, "\n\n");
+}
+
+/** Appends the next event of every choice, and says so on the board. The last one brings `[DONE]` with it. */
+static inline void append_event(Buffer *out, Answer *a) {
+  switch (a->stage) {
+    case GREETING:
+      for (unsigned index = 0; index < a->choices; index++) append_greeting(out, a, index);
+      a->stage = SPEAKING;
+      return;
+    case SPEAKING: {
+      unsigned count = a->tokens - a->next < a->each ? a->tokens - a->next : a->each;
+      for (unsigned index = 0; index < a->choices; index++) append_tokens(out, a, index, count);
+      uint64_t now = now_ns();
+      for (unsigned k = a->next; k < a->next + count; k++) board[a->slot].sent_at[k % RING] = now;
+      a->next += count;
+      a->due += (uint64_t)a->gap_us * 1000;
+      if (a->next == a->tokens) a->stage = CLOSING;
+      return;
+    }
+    case CLOSING:
+      append_text(out, HEAD "],");
+      append_usage(out, a);
+      append_text(out, "\n\ndata: [DONE]\n\n");
+      a->stage = DONE;
+      return;
+    case DONE:
+      return;
+  }
 }
 
 /** As vLLM answers a request that is not streamed: the same words in one body of about a kilobyte. */

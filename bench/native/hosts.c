@@ -103,11 +103,12 @@ static void begin_frame(Host *host, uint32_t stream, int kind, size_t length) {
 }
 
 static void send_json(Host *host, uint32_t stream, int kind, const char *format, ...) {
-  char json[2048];
+  char json[16 * 1024];
   va_list values;
   va_start(values, format);
   int length = vsnprintf(json, sizeof json, format, values);
   va_end(values);
+  if (length >= (int)sizeof json) die("a control payload is too long: %d bytes", length);
   begin_frame(host, stream, kind, (size_t)length);
   append(&host->frames, json, (size_t)length);
 }

@@ -22,7 +22,7 @@ typedef struct {
 static const char *address, *path, *prompt, *headers;
 static int port, connection_count, in_flight, off;
 static bool streamed, rotates_keys;
-static unsigned tokens, gap_us, each, prompt_tokens, slot_base;
+static unsigned tokens, gap_us, each, prompt_tokens, slot_base, choices;
 static long abort_every, most_requests, read_bytes_per_second;
 static double rate;
 static char **keys, **models;
@@ -98,10 +98,10 @@ static void write_request(Connection *c) {
   append(&body, order,
          (size_t)snprintf(order, sizeof order,
                           "{\"model\":\"%s\",\"messages\":[{\"role\":\"user\",\"content\":\"[bench slot=%06u tokens=%04u "
-                          "gap=%06u each=%03u prompt=%05u]",
-                          model, c->slot, tokens, gap_us, each, prompt_tokens));
+                          "gap=%06u each=%03u prompt=%05u n=%u]",
+                          model, c->slot, tokens, gap_us, each, prompt_tokens, choices));
   append_text(&body, prompt);
-  append(&body, order, (size_t)snprintf(order, sizeof order, "\"}],\"max_tokens\":%u%s}", tokens,
+  append(&body, order, (size_t)snprintf(order, sizeof order, "\"}],\"max_tokens\":%u,\"n\":%u%s}", tokens, choices,
                                         streamed ? ",\"stream\":true,\"stream_options\":{\"include_usage\":true}" : ""));
   int key = (int)((rotates_keys ? seen.started : (uint64_t)c->number) % (uint64_t)key_count);
   char head[1024];
@@ -209,6 +209,8 @@ static void read_usage(Connection *c, const char *json, size_t length) {
 }
 
 static void read_content(Connection *c, const char *json, size_t length, uint64_t now) {
+  // Of several choices the first stands for all.
+  if (choices > 1 && !memmem(json, length, "\"index\":0", 9)) return;
   const char *text = value_of(json, length, "\"content\":");
   if (!text || *text != '"') return;
   text++;
@@ -267,7 +269,7 @@ static void finish(Connection *c, uint64_t now) {
     if (c->status != 200) fail(c, "refused", text, length);
     else if (!c->done) fail(c, "the stream ended without [DONE]", "", 0);
     else if (c->words != tokens) fail(c, "words are missing", "", 0);
-    else if (c->usage != tokens) fail(c, "another usage than was produced", "", 0);
+    else if (c->usage != tokens * choices) fail(c, "another usage than was produced", "", 0);
     if (c->failed) {
       seen.broken++;
       if (!seen.example[0]) snprintf(seen.example, sizeof seen.example, "%s (%u of %u words)", c->why, c->words, tokens);
@@ -436,6 +438,7 @@ int main(int argc, char **argv) {
   gap_us = (unsigned)number(argc, argv, "--gap-us", "0");
   each = (unsigned)number(argc, argv, "--each", "1");
   prompt_tokens = (unsigned)number(argc, argv, "--prompt-tokens", "0");
+  choices = (unsigned)number(argc, argv, "--choices", "1");
   slot_base = (unsigned)number(argc, argv, "--slot-base", "0");
   abort_every = number(argc, argv, "--abort-every", "0");
   most_requests = number(argc, argv, "--requests", "0");

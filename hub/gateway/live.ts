@@ -4,7 +4,13 @@ import { HubError } from '../errors.ts'
 
 export class Live<Run extends { abort(reason: HubError): void }> {
   private readonly runs = new Set<Run>()
+  private over = false
   private waiting: (() => void)[] = []
+
+  /** The hub waits for nobody any more: who loses an answer now was cut off by it. */
+  get ended(): boolean {
+    return this.over
+  }
 
   get size(): number {
     return this.runs.size
@@ -26,6 +32,7 @@ export class Live<Run extends { abort(reason: HubError): void }> {
 
   /** Ends all of them: each client gets the documented error, and nothing is billed. */
   end(): void {
+    this.over = true
     for (const run of this.runs)
       run.abort(
         new HubError(

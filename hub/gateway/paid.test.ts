@@ -3,6 +3,7 @@ import { describe, expect, test } from 'bun:test'
 import { eq } from 'drizzle-orm'
 import { testDialects } from '../../db/testing.ts'
 import { SseParser } from '../../sdk/stream.ts'
+import { until } from '../../sdk/testing.ts'
 import { revokeKey } from '../identity/keys.ts'
 import { startHub, type TestHub } from '../testing.ts'
 import { costOf, dying, expectWhole, forgive, listen, passUntil, QUESTION, rowOf, stream } from './testing.ts'
@@ -234,5 +235,17 @@ describe('a hub that stops', () => {
     expect(await rowOf(hub, heard.requestId)).toMatchObject({ state: 'failed', cost: 0n, errorCode: 'hub_unavailable' })
     expect(await hub.balances()).toEqual({ ada: '$1.00', berlin: '$0.00' })
     await engine.tally.until(({ aborted }) => aborted === 2)
+  })
+
+  test('gives the money back to who did not read fast enough, and was cut off', async () => {
+    await using hub = await startHub({ credit: { ada: '$1' }, hosts: { berlin: {} } })
+    const response = await hub.as('ada').chat(QUESTION, stream())
+    await until('it is settled', async () => (await hub.balances()).ada !== '$1.00')
+    // Its body is not read. Past the grace and the last words, the server closes what is left.
+    await passUntil(hub, hub.hub.drain(30_000))
+    await response.body!.cancel()
+    await hub.hub.close()
+    expect(await rowOf(hub, response.headers.get('x-request-id')!)).toMatchObject({ state: 'lost' })
+    expect((await hub.balances()).ada).toBe('$1.00')
   })
 })

@@ -56,8 +56,10 @@ async function settleAnswer(hub: Gateway, call: Call, run: Run, writer: Writer):
     const finisher = await run.run(writer)
     const bill = await run.complete(finisher)
     await call.first?.keep(null)
-    void writer.end(bill).then(() => {
-      hub.ledger.delivered(call.requestId)
+    void writer.end(bill).then((handed) => {
+      // Who leaves before the last words has all the others; whom the hub cuts off pays nothing.
+      if (handed || !hub.live.ended) hub.ledger.delivered(call.requestId)
+      else hub.ledger.refund(call.requestId)
       hub.live.leave(run)
     })
     return null
