@@ -2,7 +2,7 @@
 import { startInBackground } from '../host/commands/detach.ts'
 import { login } from '../host/commands/login.ts'
 import { check, start } from '../host/commands/start.ts'
-import { describe, status } from '../host/commands/status.ts'
+import { describe, describeView, hubsView, status } from '../host/commands/status.ts'
 import { stop } from '../host/commands/stop.ts'
 import { version } from '../host/commands/version.ts'
 import { savedChoice } from '../host/choice.ts'
@@ -208,8 +208,12 @@ const statusCommand = command({
   name: 'status',
   summary: 'What this machine is doing.',
   async run({ world, out }) {
-    const shown = await status(systemEnv, homeAt(world.env))
-    out(shown, columns(describe(shown)))
+    const home = homeAt(world.env)
+    const shown = await status(systemEnv, home)
+    const token = world.env.GPUHOST_TOKEN || savedLogin(home)?.token
+    const prove = linkProver(home, systemEnv)
+    const view = await hubsView(shown, (hub) => (token ? { env: systemEnv, hub, token, prove } : null))
+    out(view ? { ...shown, atHub: view } : shown, columns([...describe(shown), ...(view ? describeView(view) : [])]))
   },
 })
 

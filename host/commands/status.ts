@@ -1,12 +1,32 @@
 import type { Env } from '../../sdk/env.ts'
+import type { HostView } from '../../sdk/host-view.ts'
 import type { Home } from '../config.ts'
 import { askControl } from '../daemon/control.ts'
 import type { Status } from '../daemon/status.ts'
+import { type Member, viewOf } from '../hub/member.ts'
+import { httpAddress } from '../tunnel/address.ts'
 
 export type Shown = Status | { state: 'stopped' }
 
 export async function status(env: Env, home: Home): Promise<Shown> {
   return (await askControl(env, home.controlPath, 'status')) ?? { state: 'stopped' }
+}
+
+/** The hub's own word on this host: why it is idle, and what it earned. Null where the hub cannot be asked now. */
+export async function hubsView(shown: Shown, memberAt: (hub: string) => Member | null): Promise<HostView | null> {
+  if (shown.state === 'stopped') return null
+  for (const hub of shown.hubs) {
+    const member = hub.state === 'linked' ? memberAt(httpAddress(hub.address)) : null
+    if (member && hub.state === 'linked') return viewOf(member, hub.host).catch(() => null)
+  }
+  return null
+}
+
+export function describeView({ state, idle, requests, earned }: HostView): [fact: string, value: string][] {
+  return [
+    ['at the hub', idle === null ? state : `${state}: ${idle}`],
+    ['24 hours', `${requests} requests, $${Number(earned).toFixed(2)} earned`],
+  ]
 }
 
 /** One fact per line: what it is, and how it stands. */

@@ -2,8 +2,9 @@
 import type { Env } from '../../sdk/env.ts'
 import { PROOF_HEADER } from '../../sdk/wire/machine-key.ts'
 import type { CatalogVariant } from '../../sdk/catalog.ts'
+import { HostView } from '../../sdk/host-view.ts'
 import { HostError } from '../errors.ts'
-import { askHub, refusalOf } from './ask.ts'
+import { askHub, refusalOf, understood } from './ask.ts'
 
 export interface Member {
   env: Env
@@ -26,4 +27,10 @@ export async function confirmLicence(member: Member, { model, statements }: Cata
   const answer = await askHub(member.env, question)
   if (answer.status !== 200)
     throw new HostError(refusalOf(answer.body) ?? `The hub answers ${answer.status} to the licence.`)
+}
+
+/** How the hub sees a host of this owner. @throws HostError */
+export async function viewOf(member: Member, id: string): Promise<HostView> {
+  const question = { hub: member.hub, path: `/api/v1/hosts/${encodeURIComponent(id)}`, headers: memberHeaders(member) }
+  return understood(HostView, question, await askHub(member.env, question))
 }

@@ -1,12 +1,15 @@
-// What a machine does in its owner's name, with its host token: confirms the licence of what it is going to serve.
+// What a machine does in its owner's name, with its host token: asks how the hub sees it, and
+// confirms the licence of what it is going to serve.
 import { Elysia, t } from 'elysia'
 import { Licence } from '../../sdk/api.ts'
 import { newId } from '../../sdk/env.ts'
+import { HostView } from '../../sdk/host-view.ts'
 import { PROOF_HEADER } from '../../sdk/wire/machine-key.ts'
 import { HubError } from '../errors.ts'
 import type { Bearer } from '../fleet/token.ts'
 import { clientAccount } from '../identity/users.ts'
 import { acknowledgeLicence } from './account.ts'
+import { viewHost } from './host-view.ts'
 import { refusal } from './openai.ts'
 import { readFields } from './people/body.ts'
 import { caller, known, type Platform } from './platform.ts'
@@ -23,6 +26,18 @@ export function hostingApi(hub: Platform) {
       const requestId = String(set.headers['x-request-id'] ?? newId(hub.env, 'req'))
       return refusal(hub, request, requestId, known(code, error))
     })
+    .get(
+      '/:id',
+      async ({ request, params }) => {
+        const { ownerId, tokenId } = await machineOf(hub, request)
+        hub.identity.limits.take('hostViewBy', tokenId)
+        return viewHost(hub, ownerId, params.id)
+      },
+      {
+        response: { 200: HostView },
+        detail: { summary: 'For a host: how this hub sees it', security: [{ hostToken: [] }] },
+      },
+    )
     .onParse(({ request }) => readFields(hub.bodies, request))
     .post(
       '/licences',

@@ -1,0 +1,25 @@
+import type { Traffic } from '../ledger/traffic.ts'
+import type { ListedHost } from './list.ts'
+
+/** Why a machine earns nothing just now, and what to do about it. */
+export function whyIdle(host: ListedHost, demand: Traffic[], hostsFor: (variant: string) => number): string {
+  switch (host.state) {
+    case 'gone':
+      return 'It is not connected. On the machine: gpuhost status, then gpuhost start.'
+    case 'connecting':
+      return 'It is connected, and its engine is not ready yet.'
+    case 'draining':
+      return 'It takes nothing new, as you or the hub asked. Resume, or gpuhost start.'
+    case 'tripped':
+      return 'Several requests failed on it, so it sits out for a while and then proves itself with one request.'
+    case 'quarantined':
+      return 'Its answers are being checked. It serves again when the check is done.'
+    case 'ready':
+      break
+  }
+  const wanted = demand.filter(({ group }) => host.models.includes(group))
+  const requests = wanted.reduce((sum, each) => sum + each.completed + each.cancelled, 0)
+  const rivals = Math.max(0, ...host.models.map(hostsFor))
+  if (requests === 0) return 'Nobody asked for its models in the last hour.'
+  return `${requests.toLocaleString('en-US')} requests for its models in the last hour were shared among ${rivals} hosts; its turn comes.`
+}

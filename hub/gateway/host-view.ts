@@ -1,0 +1,30 @@
+import type { HostView } from '../../sdk/host-view.ts'
+import { usdDecimal } from '../../sdk/money.ts'
+import { HubError } from '../errors.ts'
+import { whyIdle } from '../fleet/idle.ts'
+import { hostsOf } from '../fleet/list.ts'
+import { trafficOf } from '../ledger/traffic.ts'
+import type { Platform } from './platform.ts'
+
+const HOUR_MS = 60 * 60_000
+
+/** One of an owner's hosts as this hub sees it. @throws HubError for any other */
+export async function viewHost(hub: Platform, ownerId: string, id: string): Promise<HostView> {
+  const { env, db, turns } = hub
+  const host = (await hostsOf(env, db, ownerId)).find((each) => each.id === id)
+  if (!host) throw new HubError('not_found', 'There is no such host of yours.')
+  const to = env.now() + 1
+  const own = { hostIds: [id] }
+  const [[day], hour, demand] = await Promise.all([
+    trafficOf(db, own, { from: to - 24 * HOUR_MS, to, by: 'all' }),
+    trafficOf(db, own, { from: to - HOUR_MS, to, by: 'all' }),
+    trafficOf(db, 'everybody', { from: to - HOUR_MS, to, by: 'variant' }),
+  ])
+  const busy = hour.length > 0 && host.state === 'ready'
+  return {
+    ...{ id, state: host.state },
+    idle: busy ? null : whyIdle(host, demand, (variant) => turns.count(variant)),
+    requests: day ? day.completed + day.cancelled : 0,
+    earned: usdDecimal(day?.hostShare ?? 0n),
+  }
+}
