@@ -15,7 +15,7 @@ export interface Weather {
 }
 
 type Item =
-  | { what: 'bytes'; bytes: Uint8Array; sentAt: number }
+  | { what: 'bytes'; bytes: Uint8Array; saidBefore: number }
   | { what: 'close' | 'gone'; code: number; reason: string }
 
 /** What may happen to messages at an end: they can be read, changed, multiplied, held. */
@@ -106,7 +106,7 @@ export class End {
     this.frozen = true
     const [oldest] = this.travelling
     // What is under way stays there.
-    if (oldest?.what === 'bytes') this.other.saidAt = Math.min(this.other.saidAt, oldest.sentAt)
+    if (oldest?.what === 'bytes') this.other.saidAt = oldest.saidBefore
   }
 
   thaw(): void {
@@ -132,8 +132,8 @@ export class End {
     }
     const bytes = message.slice()
     this.onSend(bytes)
+    this.other.travel({ what: 'bytes', bytes, saidBefore: this.saidAt })
     if (!this.other.frozen) this.saidAt = this.kernel.now
-    this.other.travel({ what: 'bytes', bytes, sentAt: this.kernel.now })
     this.mostBuffered = Math.max(this.mostBuffered, this.buffered())
     return true
   }
