@@ -45,7 +45,8 @@ interface Entry {
   run: string | null
   state: HostState
   serving: Served[]
-  places: Map<string, Place>
+  /** One for each variant on offer. A map would take a kilobyte, for mostly one. */
+  places: Place[]
 }
 
 export class Links implements LinkEvents {
@@ -76,7 +77,7 @@ export class Links implements LinkEvents {
     this.fence(who, run)
     const epoch = this.nextEpoch()
     const link = new Link({ env, awake, log }, socket, { ...who, epoch }, this)
-    const entry: Entry = { link, run, state: hello.state, serving, places: new Map() }
+    const entry: Entry = { link, run, state: hello.state, serving, places: [] }
     this.entries.set(who.hostId, entry)
     const welcome: Welcome = {
       type: 'welcome',
@@ -137,7 +138,7 @@ export class Links implements LinkEvents {
     if (entry?.link !== link) return
     this.entries.delete(link.hostId)
     this.options.presence.gone(link.hostId)
-    for (const place of entry.places.values()) this.options.places.left(place)
+    for (const place of entry.places) this.options.places.left(place)
   }
 
   /** Ends the host's older link. */
@@ -183,22 +184,19 @@ export class Links implements LinkEvents {
   }
 
   /** Makes the host's places what it offers now. */
-  private seat({ link, state, serving, places }: Entry): void {
+  private seat(entry: Entry): void {
+    const { link, state, serving, places: before } = entry
     const { places: told } = this.options
-    const wanted = new Map((state === 'ready' ? serving : []).map((served) => [served.variant, served]))
-    for (const place of places.values()) {
-      if (wanted.has(place.variant)) continue
-      places.delete(place.variant)
-      told.left(place)
-    }
-    for (const served of wanted.values()) {
-      const before = places.get(served.variant)
-      if (before && same(before, served)) continue
-      const place = { ...served, hostId: link.hostId, ownerId: link.ownerId, simulated: link.simulated, link }
-      places.set(served.variant, place)
-      if (before) told.changed(place)
-      else told.joined(place)
-    }
+    const wanted = state === 'ready' ? serving : []
+    for (const place of before) if (!wanted.some(({ variant }) => variant === place.variant)) told.left(place)
+    entry.places = wanted.map((served) => {
+      const place = before.find(({ variant }) => variant === served.variant)
+      if (place && same(place, served)) return place
+      const now = { ...served, hostId: link.hostId, ownerId: link.ownerId, simulated: link.simulated, link }
+      if (place) told.changed(now)
+      else told.joined(now)
+      return now
+    })
   }
 }
 
