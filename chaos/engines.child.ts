@@ -1,8 +1,8 @@
 // The other side of engines.ts: emulated engines in a process of their own, which carry out the plans they find in the
 // questions they are asked. A plan is carried out once, by whichever engine gets to it first.
-import { type RunRecord, startEmulator } from '../host/testing.ts'
+import { type Emulator, startEmulator } from '../host/testing.ts'
 import { decode } from '../sdk/wire/vocabulary.ts'
-import type { FromEngines, ToEngines } from './engines.ts'
+import type { EngineState, FromEngines, ToEngines } from './engines.ts'
 import { conductOf, planIn } from './question.ts'
 
 const met = new Set<number>()
@@ -19,9 +19,15 @@ const engines = await Promise.all(ports.map((port) => startEmulator({ port, exce
 const say = (message: FromEngines) => void process.send?.(message)
 process.on('message', (message: ToEngines) => {
   for (const [at, conduct] of Object.entries(message.set ?? {})) engines[Number(at)]?.set(conduct)
-  const numbers = (records: RunRecord[]) => records.map(({ body }) => planIn(JSON.stringify(body))?.number ?? 0)
-  say({ state: engines.map(({ tally, hanging }) => ({ running: tally.running, hanging: numbers(hanging) })) })
+  say({ state: engines.map(stateOf) })
 })
 // Whoever started us is gone.
 process.on('disconnect', () => process.exit())
 say({ ready: engines.map(({ port }) => port) })
+
+function stateOf({ tally, hanging }: Emulator): EngineState {
+  const planned = hanging.flatMap(({ body }) => planIn(JSON.stringify(body)) ?? [])
+  const numbers = (loss: 'host' | 'hang') =>
+    planned.filter(({ plan }) => plan.loss === loss).map(({ number }) => number)
+  return { running: tally.running, held: numbers('host'), hung: numbers('hang') }
+}

@@ -5,8 +5,10 @@ import type { Conduct } from '../host/testing.ts'
 
 export interface EngineState {
   running: number
-  /** Of these, the questions whose answers have come to where they hang. */
-  hanging: number[]
+  /** Of these, the questions whose answers are held until their host is lost, … */
+  held: number[]
+  /** … and those that hang, and have to be missed. */
+  hung: number[]
 }
 
 export type FromEngines = { ready: number[] } | { state: EngineState[] }
@@ -59,7 +61,7 @@ async function spawn(ports: readonly number[]) {
   void child.exited.then((code) => {
     ready.reject(new Error(`the engines ended with ${code}`))
     // Nobody waits for the state of what is gone.
-    for (const tell of waiting.splice(0)) tell(ports.map(() => ({ running: 0, hanging: [] })))
+    for (const tell of waiting.splice(0)) tell(ports.map(() => ({ running: 0, held: [], hung: [] })))
   })
   const send = (message: ToEngines) => child.send(message)
   return {

@@ -6,6 +6,7 @@ import { type Ground, layGround } from './ground.ts'
 import { history, type Verdict } from './history.ts'
 import { type Plan, planFor } from './plan.ts'
 import { shrink } from './shrink.ts'
+import { RARE, type Rare } from './sometimes.ts'
 import { storedPlans, storePlan } from './stored.ts'
 
 /** Fewer say nothing about what is never reached. */
@@ -27,13 +28,20 @@ const simulate = command({
       max: 2 ** 32 - 1,
     },
     trace: { type: 'boolean', help: 'With one seed: prints everything that happens in it.' },
-    keep: { type: 'boolean', help: 'Stores what fails, shrunk, as tests for ever.' },
+    find: {
+      type: 'string',
+      value: 'STATE',
+      help: 'Runs until a rare state is reached, and shrinks that.',
+      choices: RARE,
+    },
+    keep: { type: 'boolean', help: 'Stores what fails, or was found, shrunk, as a test for ever.' },
   },
   notes: ['One history: bun run sim --seeds 1 --seed S --trace'],
   async run({ options, world, out, say }) {
     const { seeds, minutes, least, seed: given, trace } = options
     const first = given ?? crypto.getRandomValues(new Uint32Array(1))[0]!
     const ground = await layGround()
+    if (options.find) return find(options.find as Rare, plansFrom(first, seeds), ground, { keep: options.keep, say })
     if (trace) return (await traced(planFor(first), ground, (line) => world.stdout(`${line}\n`))) ? 0 : 1
 
     const startedAt = performance.now()
@@ -60,6 +68,28 @@ const simulate = command({
     return failures.length > 0 || blind.length > 0 ? 1 : 0
   },
 })
+
+/** A state that few histories come to is stored, so that every run sees it. */
+function find(
+  state: Rare,
+  plans: Iterable<Plan>,
+  ground: Ground,
+  { keep, say }: { keep: boolean; say: (line: string) => void },
+): 0 | 1 {
+  const reaches = (plan: Plan) => {
+    const { broken, reached } = history(plan, ground)
+    return broken.length === 0 && reached.has(state)
+  }
+  for (const plan of plans) {
+    if (!reaches(plan)) continue
+    const smallest = shrink(plan, reaches)
+    say(`seed ${plan.seed}; the smallest plan that comes to it:\n  ${JSON.stringify(smallest)}`)
+    if (keep) storePlan(smallest, `comes to: ${state}`)
+    return 0
+  }
+  say('None of them came to it.')
+  return 1
+}
 
 function* plansFrom(first: number, seeds: number): Generator<Plan> {
   for (let i = 0; i < seeds; i++) yield planFor((first + i) >>> 0)

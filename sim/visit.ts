@@ -128,12 +128,18 @@ export class Visit {
 
   /** Whatever kept its client from reading is over. */
   readOn(): void {
-    this.patience.line.charsPerSecond = Number.POSITIVE_INFINITY
+    this.exchange.readOn()
   }
 
-  /** What its hub has asked hosts since then in these words; for it, or for the same errand sent again. */
+  /**
+   * What its hub has asked hosts in these words since it came, and until it had its answer: for it, or for the same
+   * errand sent again.
+   */
   get attempts(): Attempt[] {
-    return this.world.wire.attemptsOf(this.ask.tag).filter(({ hub, at }) => hub === this.hub && at >= this.startedAt)
+    const until = this.outcome === 'answered' ? this.endedAt : Number.POSITIVE_INFINITY
+    return this.world.wire
+      .attemptsOf(this.ask.tag)
+      .filter(({ hub, at }) => hub === this.hub && at >= this.startedAt && at <= until)
   }
 
   private heard(): void {

@@ -6,8 +6,8 @@ import type { Host, Stage } from '../stage.ts'
 
 const HOSTS = 10
 const CLIENTS = 60
-/** Weights. A hung engine costs seconds each time, so it has a small share. */
-const LOSSES = { host: 30, reset: 30, eof: 18, error: 12, garbage: 8, hang: 2 } as const
+/** Weights. A hung engine costs seconds each time, and keeps its machine from being killed, so it has a small share. */
+const LOSSES = { host: 31, reset: 30, eof: 18, error: 12, garbage: 8, hang: 1 } as const
 const LOOK_MS = 15
 /** Streams that hold still on one machine make it worth killing; after a while fewer will do. */
 const ENOUGH = 8
@@ -67,9 +67,9 @@ class Reaper {
   async look(): Promise<void> {
     const states = await this.fleet[0]!.engines.state()
     for (const host of this.fleet) {
-      const { running, hanging } = states[host.at] ?? { running: 0, hanging: [] }
+      const { running, held, hung } = states[host.at] ?? { running: 0, held: [], hung: [] }
       if (this.down.has(host)) continue
-      if (hanging.length === 0) {
+      if (held.length === 0 || hung.length > 0) {
         this.holdingSince.delete(host)
         continue
       }
@@ -77,8 +77,8 @@ class Reaper {
       this.holdingSince.set(host, since)
       const patient = performance.now() - since < PATIENCE_MS
       // What still runs there would lose a second host; it is given the time to end.
-      if (patient && (hanging.length < ENOUGH || running > hanging.length)) continue
-      if ((await this.askable()) > SURVIVORS) await this.kill(host, hanging)
+      if (patient && (held.length < ENOUGH || running > held.length)) continue
+      if ((await this.askable()) > SURVIVORS) await this.kill(host, held)
     }
   }
 
@@ -88,9 +88,9 @@ class Reaper {
     return prices.data.find(({ id }) => id.startsWith(EMULATED_MODEL))?.hostsOnline ?? 0
   }
 
-  private async kill(host: Host, holding: readonly number[]): Promise<void> {
+  private async kill(host: Host, held: readonly number[]): Promise<void> {
     this.down.add(host)
-    for (const number of holding) this.stage.lostAt.set(number, performance.now())
+    for (const number of held) this.stage.lostAt.set(number, performance.now())
     this.holdingSince.delete(host)
     await host.machine.kill()
     this.stage.logbook.fault('host killed')

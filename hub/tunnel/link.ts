@@ -53,6 +53,14 @@ export interface LinkEvents {
   closed(link: Link): void
 }
 
+interface LinkWorld {
+  env: Env
+  awake: Awake
+  log: Log
+  /** Link addresses of every hub of the deployment; the same list until it changes. */
+  hubs: () => string[]
+}
+
 export class Link implements Lane, SocketEvents {
   readonly hostId: string
   readonly ownerId: string
@@ -68,7 +76,10 @@ export class Link implements Lane, SocketEvents {
   draining = false
   /** Frames for streams that were over: normal after a cancel. */
   late = 0
+  /** Link addresses of every hub, as this host was told. */
+  named: string[]
   readonly log: Log
+  private readonly hubs: LinkWorld['hubs']
   private readonly env: Env
   private readonly awake: Awake
   private strangers = 0
@@ -82,7 +93,7 @@ export class Link implements Lane, SocketEvents {
   private readonly budget: Budget
 
   constructor(
-    { env, awake, log }: { env: Env; awake: Awake; log: Log },
+    { env, awake, log, hubs }: LinkWorld,
     private readonly socket: Socket,
     identity: Identity,
     private readonly events: LinkEvents,
@@ -95,6 +106,8 @@ export class Link implements Lane, SocketEvents {
     this.env = env
     this.awake = awake
     this.log = log
+    this.hubs = hubs
+    this.named = hubs()
     this.heardAt = awake.mono()
     this.budget = new Budget(env)
     // Told on a later turn: whoever asks just now has no attempt in hand yet.
@@ -132,7 +145,10 @@ export class Link implements Lane, SocketEvents {
   }
 
   beat(): void {
-    this.say({ type: 'beat', epoch: this.epoch })
+    const hubs = this.hubs()
+    const news = hubs === this.named ? {} : { hubs }
+    this.named = hubs
+    this.say({ type: 'beat', epoch: this.epoch, ...news })
   }
 
   /** Ends the link: the socket is closed with `code`, and every attempt on it fails with `failure`. */

@@ -15,7 +15,7 @@ function listening() {
 describe('a host that says hello', () => {
   test('is welcomed with its id, its epoch, this hub and all hubs, and then gets requests', async () => {
     const hubs = ['wss://one.example/hosts/link', 'wss://two.example/hosts/link']
-    const { env, links, ask, turns, present, welcomed } = testTunnel({ hubs })
+    const { env, links, ask, turns, present, welcomed } = testTunnel({ hubs: () => hubs })
     const { host } = await welcomed('berlin', { script: says('hi') })
     expect(host.welcome).toEqual({
       type: 'welcome',
@@ -41,6 +41,17 @@ describe('a host that says hello', () => {
     const seen = ask('host_berlin')
     await env.flush()
     expect(seen.text).toBe('hi')
+  })
+
+  test('hears once of hubs that come and go, in a beat', async () => {
+    let hubs = ['wss://one.example/hosts/link']
+    const { env, welcomed } = testTunnel({ hubs: () => hubs })
+    const { host } = await welcomed('berlin')
+    await env.advance(10_000)
+    expect(host.hubs).toEqual([])
+    hubs = [...hubs, 'wss://two.example/hosts/link']
+    await env.advance(10_000)
+    expect(host.hubs).toEqual([hubs])
   })
 
   test('under a model’s other name is seated under the catalog’s', async () => {

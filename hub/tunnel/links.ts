@@ -76,7 +76,7 @@ export class Links implements LinkEvents {
     const run = hello.run ?? null
     this.fence(who, run)
     const epoch = this.nextEpoch()
-    const link = new Link({ env, awake, log }, socket, { ...who, epoch }, this)
+    const link = new Link({ env, awake, log, hubs }, socket, { ...who, epoch }, this)
     const entry: Entry = { link, run, state: hello.state, serving, places: [] }
     this.entries.set(who.hostId, entry)
     const welcome: Welcome = {
@@ -85,7 +85,7 @@ export class Links implements LinkEvents {
       host: who.hostId,
       epoch,
       hub: hubId,
-      hubs: hubs(),
+      hubs: link.named,
       beatMs: BEAT_MS,
     }
     link.say(welcome)

@@ -57,6 +57,8 @@ export class FakeHost {
   /** Requests, in the order in which they were asked. */
   readonly calls: Call[] = []
   beats = 0
+  /** Lists of hubs that came in beats. */
+  readonly hubs: string[][] = []
   private mute = false
 
   constructor(
@@ -112,6 +114,7 @@ export class FakeHost {
 
   private heard(control: FromHub): void {
     if (control.type === 'beat') this.beats++
+    if (control.type === 'beat' && control.hubs) this.hubs.push(control.hubs)
     if (control.type === 'refused') this.refused = control
     if (control.type === 'refused' && this.options.run && !this.mute) this.close(1000)
     if (control.type === 'wish') this.wishes.push(control)
@@ -279,6 +282,8 @@ export interface TestTunnel {
   ask(hostId: string, body?: string | Uint8Array, attempt?: number): Recorded & { cancel(): void }
 }
 
+const ALONE: string[] = []
+
 /** Links, turns and a virtual clock. Machine `m` becomes host `host_m`, owned by `ada`. */
 export function testTunnel(
   options: {
@@ -286,7 +291,7 @@ export function testTunnel(
     log?: Log
     knows?: Knows
     allowSimulated?: boolean
-    hubs?: string[]
+    hubs?: () => string[]
     lock?: (host: { hostId: string; tokenIds: string[] }) => void
   } = {},
 ): TestTunnel {
@@ -295,7 +300,7 @@ export function testTunnel(
     log = silentLog,
     knows = (model) => model,
     allowSimulated = true,
-    hubs = [],
+    hubs = () => ALONE,
     lock = () => {},
   } = options
   const turns = new Turns()
@@ -307,7 +312,7 @@ export function testTunnel(
     log,
     hubId: 'hub_test',
     knows,
-    hubs: () => hubs,
+    hubs,
     lock,
     presence: {
       set: (hostId, { state, models }) => void present.set(hostId, { state, models }),
