@@ -26,6 +26,7 @@ function world(ear: Partial<Ear> = {}) {
   let cancelled = 0
   const link = {
     heardAt: 0,
+    quiet: false,
     ask(_: unknown, given: AttemptEvents) {
       events = given
       return { hostId: 'host', credit: (bytes: number) => void credited.push(bytes), cancel: () => void cancelled++ }
@@ -60,6 +61,7 @@ function world(ear: Partial<Ear> = {}) {
       link.heardAt = awake.mono()
       events.data(new TextEncoder().encode(text))
     },
+    quiet: (is: boolean) => void (link.quiet = is),
     ends: () => events.end(),
     breaks: () => events.failed({ class: 'network', code: 'link_closed', message: 'gone' }),
     stall: (ms: number) => void (stoodStillMs += ms),
@@ -77,6 +79,16 @@ describe('a host that falls silent', () => {
     answers()
     expect([await passes(19_999), await passes(2)]).toEqual(['going on', 'first_token_timeout'])
     expect(cancelled()).toBe(1)
+  })
+
+  test('before its first token is left within a second when its machine does not answer either, if another can go on', async () => {
+    const lone = world({ couldMove: () => false })
+    lone.quiet(true)
+    expect(await lone.passes(19_000)).toBe('going on')
+    const { quiet, passes, cancelled } = world()
+    expect(await passes(3_000)).toBe('going on')
+    quiet(true)
+    expect([await passes(1_000), cancelled()]).toEqual(['quiet', 1])
   })
 
   test('in the middle is left after a gap, counted from its last token', async () => {

@@ -79,7 +79,7 @@ class Hearing implements AttemptEvents {
       this.hear(question.raw ? question.raw.read(piece) : piece),
     )
     this.attempt = seat.link.ask({ ...question.ask, model: seat.name, attempt: number }, this)
-    this.watchIn(this.patienceMs())
+    this.watchIn(Math.min(this.patienceMs(), LISTEN_MS))
     ear.signal.addEventListener('abort', this.stopped)
     if (ear.signal.aborted) this.stopped()
   }
@@ -173,10 +173,12 @@ class Hearing implements AttemptEvents {
     if (now >= this.ear.endBy) {
       return this.giveUp({ class: 'host', code: 'too_long', message: 'The answer took longer than any may.' })
     }
+    if (this.firstTokenMs === null && this.seat.link.quiet && this.ear.couldMove())
+      return this.giveUp({ class: 'network', code: 'quiet', message: 'The host does not answer.' })
     const patienceMs = this.patienceMs()
     const leftMs = this.heardAt + patienceMs - now
     if (this.clientIsBehind) return this.watchIn(patienceMs)
-    if (leftMs > 0) return this.watchIn(leftMs)
+    if (leftMs > 0) return this.watchIn(this.firstTokenMs === null ? Math.min(leftMs, LISTEN_MS) : leftMs)
     if (this.mayWaitOn(now)) return this.watchIn(patienceMs)
     this.giveUp(
       this.firstTokenMs === null
@@ -221,6 +223,8 @@ class Hearing implements AttemptEvents {
   }
 }
 
+/** How often a host that has not begun is looked at. */
+const LISTEN_MS = 1_000
 /** Where nobody else could go on, a host that fell silent in the middle gets this long. */
 const MOST_GAP_MS = 30_000
 

@@ -31,6 +31,8 @@ export type { Attempt, AttemptEvents, Failure } from './attempt.ts'
 /** Beyond this the host does not read at all: bodies stop far earlier (uploads.ts), the rest is small. */
 const MOST_BEHIND_BYTES = 1024 * 1024
 const MOST_STRANGERS = 3
+/** A host that was heard within this time is not asked whether it lives. */
+const LATELY_MS = 1_000
 const LAST_STREAM = 2 ** 32 - 1
 /** RFC 6455: the other end closed; a message was larger than the socket takes; the server met the unexpected. */
 const NORMAL = 1000
@@ -49,6 +51,8 @@ export interface Identity {
 /** What the keeper of links is told. Called synchronously. */
 export interface LinkEvents {
   status(link: Link, status: Status): void
+  /** It had gone quiet, and has not. */
+  woke(link: Link): void
   /** Called once, before the attempts that ran here are told: who looks for another host must not find this one. */
   closed(link: Link): void
 }
@@ -74,6 +78,9 @@ export class Link implements Lane, SocketEvents {
   waiting = 0
   /** It has said that it takes nothing new. */
   draining = false
+  /** It does not answer. Nothing new is given to it; what it was asked may go elsewhere. */
+  quiet = false
+  questionedAt: number | null = null
   /** Frames for streams that were over: normal after a cancel. */
   late = 0
   /** Link addresses of every hub, as this host was told. */
@@ -134,6 +141,7 @@ export class Link implements Lane, SocketEvents {
       windowBytes: WINDOW_BYTES,
     }
     this.send(encodeJson(id, kind.ask, opening))
+    if (this.awake.mono() - this.heardAt > LATELY_MS) this.question()
     this.uploads ??= new Uploads(this.env, this.outbox)
     this.uploads.add(id, ask.body)
     return stream
@@ -142,6 +150,12 @@ export class Link implements Lane, SocketEvents {
   /** Asks the host for something; its owner's own word wins. */
   wish(wish: Wish['wish'], reason: string): void {
     this.say({ type: 'wish', epoch: this.epoch, wish, reason: reason.slice(0, 200) })
+  }
+
+  question(): void {
+    if (this.questionedAt !== null) return
+    this.questionedAt = this.awake.mono()
+    this.say({ type: 'beat', epoch: this.epoch, answer: true })
   }
 
   beat(): void {
@@ -182,6 +196,8 @@ export class Link implements Lane, SocketEvents {
   message(bytes: Uint8Array): void {
     if (!this.open) return
     this.heardAt = this.awake.mono()
+    this.questionedAt = null
+    if (this.quiet) this.wake()
     let frames = 0
     try {
       decode(bytes, (frame) => {
@@ -253,6 +269,11 @@ export class Link implements Lane, SocketEvents {
     if (control.type === 'status') return this.events.status(this, control)
     this.running = control.running ?? 0
     this.waiting = control.waiting ?? 0
+  }
+
+  private wake(): void {
+    this.quiet = false
+    this.events.woke(this)
   }
 
   private unknown(stream: number): void {

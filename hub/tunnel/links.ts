@@ -57,9 +57,11 @@ export class Links implements LinkEvents {
 
   constructor(private readonly options: Options) {
     this.clones = new Clones(options.env)
-    this.heart = new Heart(options.env, options.awake, (link) =>
-      link.close(closeCode.silent, { class: 'network', code: 'silent', message: 'The host went silent.' }),
-    )
+    this.heart = new Heart(options.env, options.awake, {
+      quiet: (link) => this.quiet(link),
+      silent: (link) =>
+        link.close(closeCode.silent, { class: 'network', code: 'silent', message: 'The host went silent.' }),
+    })
   }
 
   get size(): number {
@@ -132,6 +134,10 @@ export class Links implements LinkEvents {
     link.say({ type: 'beat', epoch: link.epoch, noted: state })
   }
 
+  woke(link: Link): void {
+    this.reseat(link)
+  }
+
   closed(link: Link): void {
     this.heart.remove(link)
     const entry = this.entries.get(link.hostId)
@@ -139,6 +145,17 @@ export class Links implements LinkEvents {
     this.entries.delete(link.hostId)
     this.options.presence.gone(link.hostId)
     for (const place of entry.places) this.options.places.left(place)
+  }
+
+  private quiet(link: Link): void {
+    if (link.quiet) return
+    link.quiet = true
+    this.reseat(link)
+  }
+
+  private reseat(link: Link): void {
+    const entry = this.entries.get(link.hostId)
+    if (entry?.link === link) this.seat(entry)
   }
 
   /** Ends the host's older link. */
@@ -187,7 +204,7 @@ export class Links implements LinkEvents {
   private seat(entry: Entry): void {
     const { link, state, serving, places: before } = entry
     const { places: told } = this.options
-    const wanted = state === 'ready' ? serving : []
+    const wanted = state === 'ready' && !link.quiet ? serving : []
     for (const place of before) if (!wanted.some(({ variant }) => variant === place.variant)) told.left(place)
     entry.places = wanted.map((served) => {
       const place = before.find(({ variant }) => variant === served.variant)

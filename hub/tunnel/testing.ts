@@ -115,6 +115,8 @@ export class FakeHost {
   private heard(control: FromHub): void {
     if (control.type === 'beat') this.beats++
     if (control.type === 'beat' && control.hubs) this.hubs.push(control.hubs)
+    if (control.type === 'beat' && control.answer && this.options.beats !== false)
+      this.say({ type: 'beat', epoch: control.epoch })
     if (control.type === 'refused') this.refused = control
     if (control.type === 'refused' && this.options.run && !this.mute) this.close(1000)
     if (control.type === 'wish') this.wishes.push(control)
