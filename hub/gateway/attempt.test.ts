@@ -26,7 +26,6 @@ function world(ear: Partial<Ear> = {}) {
   let cancelled = 0
   const link = {
     heardAt: 0,
-    quiet: false,
     ask(_: unknown, given: AttemptEvents) {
       events = given
       return { hostId: 'host', credit: (bytes: number) => void credited.push(bytes), cancel: () => void cancelled++ }
@@ -61,7 +60,7 @@ function world(ear: Partial<Ear> = {}) {
       link.heardAt = awake.mono()
       events.data(new TextEncoder().encode(text))
     },
-    quiet: (is: boolean) => void (link.quiet = is),
+    quiet: () => events.quiet(),
     ends: () => events.end(),
     breaks: () => events.failed({ class: 'network', code: 'link_closed', message: 'gone' }),
     stall: (ms: number) => void (stoodStillMs += ms),
@@ -81,14 +80,18 @@ describe('a host that falls silent', () => {
     expect(cancelled()).toBe(1)
   })
 
-  test('before its first token is left within a second when its machine does not answer either, if another can go on', async () => {
-    const lone = world({ couldMove: () => false })
-    lone.quiet(true)
-    expect(await lone.passes(19_000)).toBe('going on')
-    const { quiet, passes, cancelled } = world()
-    expect(await passes(3_000)).toBe('going on')
-    quiet(true)
-    expect([await passes(1_000), cancelled()]).toEqual(['quiet', 1])
+  test.each([
+    ['before its first token', 0],
+    ['in the middle', 3],
+  ])('%s is left at once when its machine does not answer either, if another can go on', async (_, tokens) => {
+    for (const couldMove of [false, true]) {
+      const { answers, says, quiet, passes, cancelled } = world({ couldMove: () => couldMove })
+      answers()
+      for (let token = 0; token < tokens; token++) says(event('word '))
+      expect(await passes(3_000)).toBe('going on')
+      quiet()
+      expect([await passes(0), cancelled()]).toEqual(couldMove ? ['quiet', 1] : ['going on', 0])
+    }
   })
 
   test('in the middle is left after a gap, counted from its last token', async () => {

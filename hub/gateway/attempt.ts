@@ -79,7 +79,7 @@ class Hearing implements AttemptEvents {
       this.hear(question.raw ? question.raw.read(piece) : piece),
     )
     this.attempt = seat.link.ask({ ...question.ask, model: seat.name, attempt: number }, this)
-    this.watchIn(Math.min(this.patienceMs(), LISTEN_MS))
+    this.watchIn(this.patienceMs())
     ear.signal.addEventListener('abort', this.stopped)
     if (ear.signal.aborted) this.stopped()
   }
@@ -108,6 +108,11 @@ class Hearing implements AttemptEvents {
     }
     if (blamesRequest(this.statusCode)) return this.finish({ kind: 'blamed', status: this.statusCode })
     this.fail({ class: 'engine', code: `status_${this.statusCode}`, message: 'The engine answered with an error.' })
+  }
+
+  quiet(): void {
+    if (!this.over && this.ear.couldMove())
+      this.giveUp({ class: 'network', code: 'quiet', message: 'The host does not answer.' })
   }
 
   failed(failure: Failure): void {
@@ -173,12 +178,10 @@ class Hearing implements AttemptEvents {
     if (now >= this.ear.endBy) {
       return this.giveUp({ class: 'host', code: 'too_long', message: 'The answer took longer than any may.' })
     }
-    if (this.firstTokenMs === null && this.seat.link.quiet && this.ear.couldMove())
-      return this.giveUp({ class: 'network', code: 'quiet', message: 'The host does not answer.' })
     const patienceMs = this.patienceMs()
     const leftMs = this.heardAt + patienceMs - now
     if (this.clientIsBehind) return this.watchIn(patienceMs)
-    if (leftMs > 0) return this.watchIn(this.firstTokenMs === null ? Math.min(leftMs, LISTEN_MS) : leftMs)
+    if (leftMs > 0) return this.watchIn(leftMs)
     if (this.mayWaitOn(now)) return this.watchIn(patienceMs)
     this.giveUp(
       this.firstTokenMs === null
@@ -223,8 +226,6 @@ class Hearing implements AttemptEvents {
   }
 }
 
-/** How often a host that has not begun is looked at. */
-const LISTEN_MS = 1_000
 /** Where nobody else could go on, a host that fell silent in the middle gets this long. */
 const MOST_GAP_MS = 30_000
 

@@ -9,13 +9,16 @@ export interface Beating {
   heardAt: number
   /** Since when a question to it is unanswered; null: none is. */
   readonly questionedAt: number | null
+  /** Attempts under way. */
+  readonly streamCount: number
   beat(): void
   /** Asks it for a sign of life. */
   question(): void
 }
 
 const TICK_MS = 500
-/** A host that has not beaten when it should have is asked why this much later. */
+/** A host that works, or whose beat is overdue, is asked for a sign of life after so much silence. */
+const WORKING_MS = 1_000
 const OVERDUE_MS = BEAT_MS + 1_000
 /** A home line's round trip with two lost packets. */
 export const QUIET_MS = 2_500
@@ -61,7 +64,7 @@ export class Heart<L extends Beating> {
         continue
       }
       if (link.questionedAt !== null && awake - link.questionedAt > QUIET_MS) this.told.quiet(link)
-      else if (quietMs > OVERDUE_MS) link.question()
+      else if (quietMs > (link.streamCount > 0 ? WORKING_MS : OVERDUE_MS)) link.question()
       if (now >= beatAt) {
         this.nextBeatAt.set(link, now + BEAT_MS)
         link.beat()

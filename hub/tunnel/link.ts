@@ -31,8 +31,6 @@ export type { Attempt, AttemptEvents, Failure } from './attempt.ts'
 /** Beyond this the host does not read at all: bodies stop far earlier (uploads.ts), the rest is small. */
 const MOST_BEHIND_BYTES = 1024 * 1024
 const MOST_STRANGERS = 3
-/** A host that was heard within this time is not asked whether it lives. */
-const LATELY_MS = 1_000
 const LAST_STREAM = 2 ** 32 - 1
 /** RFC 6455: the other end closed; a message was larger than the socket takes; the server met the unexpected. */
 const NORMAL = 1000
@@ -51,7 +49,9 @@ export interface Identity {
 /** What the keeper of links is told. Called synchronously. */
 export interface LinkEvents {
   status(link: Link, status: Status): void
-  /** It had gone quiet, and has not. */
+  /** It does not answer. Called before its attempts are told, so that they do not come back. */
+  quiet(link: Link): void
+  /** It had gone quiet, and is heard again. */
   woke(link: Link): void
   /** Called once, before the attempts that ran here are told: who looks for another host must not find this one. */
   closed(link: Link): void
@@ -141,7 +141,6 @@ export class Link implements Lane, SocketEvents {
       windowBytes: WINDOW_BYTES,
     }
     this.send(encodeJson(id, kind.ask, opening))
-    if (this.awake.mono() - this.heardAt > LATELY_MS) this.question()
     this.uploads ??= new Uploads(this.env, this.outbox)
     this.uploads.add(id, ask.body)
     return stream
@@ -150,6 +149,14 @@ export class Link implements Lane, SocketEvents {
   /** Asks the host for something; its owner's own word wins. */
   wish(wish: Wish['wish'], reason: string): void {
     this.say({ type: 'wish', epoch: this.epoch, wish, reason: reason.slice(0, 200) })
+  }
+
+  /** It does not answer: so that what it was asked can go elsewhere. Once, until it is heard again. */
+  fellQuiet(): void {
+    if (this.quiet) return
+    this.quiet = true
+    this.events.quiet(this)
+    for (const stream of this.streams.values()) stream.quiet()
   }
 
   question(): void {

@@ -58,7 +58,7 @@ export class Links implements LinkEvents {
   constructor(private readonly options: Options) {
     this.clones = new Clones(options.env)
     this.heart = new Heart(options.env, options.awake, {
-      quiet: (link) => this.quiet(link),
+      quiet: (link) => link.fellQuiet(),
       silent: (link) =>
         link.close(closeCode.silent, { class: 'network', code: 'silent', message: 'The host went silent.' }),
     })
@@ -134,6 +134,10 @@ export class Links implements LinkEvents {
     link.say({ type: 'beat', epoch: link.epoch, noted: state })
   }
 
+  quiet(link: Link): void {
+    this.reseat(link)
+  }
+
   woke(link: Link): void {
     this.reseat(link)
   }
@@ -145,12 +149,6 @@ export class Links implements LinkEvents {
     this.entries.delete(link.hostId)
     this.options.presence.gone(link.hostId)
     for (const place of entry.places) this.options.places.left(place)
-  }
-
-  private quiet(link: Link): void {
-    if (link.quiet) return
-    link.quiet = true
-    this.reseat(link)
   }
 
   private reseat(link: Link): void {

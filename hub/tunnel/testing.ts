@@ -239,6 +239,7 @@ export const stalls: Script = (call) => {
 
 /** What became of one attempt. Consumes at once, unless told to hold back. */
 export class Recorded implements AttemptEvents {
+  quietTimes = 0
   readonly statuses: number[] = []
   text = ''
   ends = 0
@@ -256,6 +257,10 @@ export class Recorded implements AttemptEvents {
   data(bytes: Uint8Array): void {
     this.text += text.decode(bytes)
     this.credit(bytes.length)
+  }
+
+  quiet(): void {
+    this.quietTimes++
   }
 
   end(): void {
