@@ -278,7 +278,7 @@ describe('an owner of attempts that throws', () => {
       .get('host_berlin')!
       .ask(
         { path: '/v1/completions', model: 'test/model', attempt: 1, body: new TextEncoder().encode('{}') },
-        { status: hear('status'), data: hear('data'), end: hear('end'), failed: hear('failed') },
+        { status: hear('status'), quiet: hear('quiet'), data: hear('data'), end: hear('end'), failed: hear('failed') },
       )
     const neighbour = ask('host_berlin')
     await env.flush()
