@@ -48,7 +48,7 @@ const simulate = command({
     const until = startedAt + minutes * 60_000
     say(`first seed ${first}`)
     const so = await campaign(ground, {
-      plans: [...storedPlans(), ...plansFrom(first, seeds)],
+      plans: storedThen(plansFrom(first, seeds)),
       enough: ({ histories }) => histories >= least && performance.now() > until,
       each: progress(say),
     })
@@ -91,6 +91,11 @@ function find(
   return 1
 }
 
+function* storedThen(others: Iterable<Plan>): Generator<Plan> {
+  yield* storedPlans()
+  yield* others
+}
+
 function* plansFrom(first: number, seeds: number): Generator<Plan> {
   for (let i = 0; i < seeds; i++) yield planFor((first + i) >>> 0)
 }
@@ -121,6 +126,7 @@ function told({ plan, broken, lastNotes }: Verdict, ground: Ground, say: (line: 
   say(`faults: ${plan.faults.join(' ')}\nlast events:`)
   for (const note of lastNotes) say(note.slice(0, 300))
   say(`smallest plan that still does:\n  ${JSON.stringify(smallest)}`)
+  say(`all of it: bun run sim --seeds 1 --seed ${plan.seed} --trace`)
   return { plan: smallest, broken }
 }
 
