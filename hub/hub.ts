@@ -65,7 +65,7 @@ export interface HubOptions {
   /** No other hub shares this database, so whoever is enrolled is dead. By default so on SQLite. */
   alone?: boolean
   /** The pages, which this room knows nothing of; null: not a page's address. */
-  pages?: (hub: Platform, request: Request) => Promise<Response | null>
+  pages?: (hub: Platform, request: Request, connection: Connection) => Promise<Response | null>
 }
 
 export interface Hub {
@@ -232,7 +232,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
         if (inference) return await answerInference(platform, inference, request, connection)
         if (pathname === '/hosts/link') return await door.upgrade(request, server, connection.address())
         identity.callers.note(request, server?.requestIP?.(request)?.address)
-        return (await pages?.(platform, request)) ?? (await api.fetch(request))
+        return (await pages?.(platform, request, connection)) ?? (await api.fetch(request))
       } catch (error) {
         // Whatever goes wrong, no stranger sees a stack.
         return refusal(platform, request, newId(env, 'req'), error)

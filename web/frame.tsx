@@ -68,6 +68,9 @@ function Frame({ page, framing }: { page: Page; framing: Framing }) {
         <script src={assets.htmx} defer />
         <script src={assets.sse} defer />
         <script src={assets.site} defer />
+        {page.scripts?.map((src) => (
+          <script src={src} defer />
+        ))}
       </head>
       <body>
         <a class="skip" href="#content">

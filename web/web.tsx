@@ -2,6 +2,7 @@
 // for by one of our own pages.
 import type { Role } from '../hub/identity/users.ts'
 import { asHubError, errorHeaders, HubError } from '../hub/errors.ts'
+import type { Connection } from '../hub/gateway/connection.ts'
 import type { Platform } from '../hub/gateway/platform.ts'
 import { sameOrigin, type SignedIn, whoIsSignedIn } from '../hub/identity/guard.ts'
 import { account, accountActs, exportAccount, newEmailAct, newEmailPage } from './account/account.tsx'
@@ -29,6 +30,7 @@ import { acts, letters, setSetting, settings } from './admin/settings.tsx'
 import { answerAsset } from './assets.ts'
 import { acknowledgeLicence, licences } from './client/licences.tsx'
 import { askRevocation, keys, makeKey, revoke } from './client/keys.tsx'
+import { playground, playgroundAnswer } from './client/playground.tsx'
 import { overview, overviewLive } from './client/overview.tsx'
 import { receiptPage, usage, usageCsv } from './client/usage.tsx'
 import { readForm } from './form.ts'
@@ -110,6 +112,8 @@ export const routes: readonly Route[] = [
   page('client', '/client/usage', usage),
   page('client', '/client/usage.csv', usageCsv),
   page('client', '/client/requests/:id', receiptPage),
+  page('client', '/client/playground', playground),
+  act('client', '/client/playground/answers', playgroundAnswer),
   page('client', '/client/licences', licences),
   act('client', '/client/licences/*id', acknowledgeLicence),
 
@@ -164,6 +168,7 @@ const NAV: Record<Role | 'anyone', Framing['nav']> = {
     { href: '/client', text: 'Overview', exact: true },
     { href: '/client/keys', text: 'Keys' },
     { href: '/client/usage', text: 'Usage' },
+    { href: '/client/playground', text: 'Playground' },
     { href: '/client/licences', text: 'Licences' },
     { href: '/models', text: 'Models' },
   ],
@@ -187,7 +192,7 @@ const NAV: Record<Role | 'anyone', Framing['nav']> = {
 }
 
 /** Answers what is a page's address; null: it is none. Never throws. */
-export async function answerPage(hub: Platform, request: Request): Promise<Response | null> {
+export async function answerPage(hub: Platform, request: Request, connection: Connection): Promise<Response | null> {
   const url = new URL(request.url)
   const asset = answerAsset(url.pathname, request)
   if (asset) return asset
@@ -199,10 +204,14 @@ export async function answerPage(hub: Platform, request: Request): Promise<Respo
     guest = await whoIsSignedIn(hub.identity, request)
     const elsewhere = turnAway(found.route.who, guest, request, url)
     if (elsewhere) return elsewhere
-    const visit = { hub, request, url, params: found.params, guest, form: await readForm(request) }
+    const visit = { hub, request, connection, url, params: found.params, guest, form: await readForm(request) }
     return respond(await found.route.answer(visit), visit)
   } catch (error) {
-    return respond(errorPage(hub, error), { hub, request, url, params: {}, guest }, errorHeaders(asHubError(error)))
+    return respond(
+      errorPage(hub, error),
+      { hub, request, connection, url, params: {}, guest },
+      errorHeaders(asHubError(error)),
+    )
   }
 }
 
