@@ -39,9 +39,10 @@ import { Seal } from './identity/seal.ts'
 import { Ledger } from './ledger/ledger.ts'
 import { rollUp } from './ledger/roll-up.ts'
 import type { Log } from './log.ts'
-import { startPrices } from './market/book.ts'
+import { openingPrices } from './market/book.ts'
 import { Meter } from './metering/meter.ts'
 import { Policy } from './policy/policy.ts'
+import { forgetReporters } from './policy/reports.ts'
 import { Health } from './routing/health.ts'
 import { Standing } from './routing/standing.ts'
 import { Turns } from './routing/turns.ts'
@@ -105,7 +106,10 @@ export async function openHub(options: HubOptions): Promise<Hub> {
   const people = openIdentity({ env, db, log, seal, policy, url, credit: (gift) => ledger.credit(gift) }, config)
   const { identity } = people
   const meter = new Meter()
-  const turns = new Turns((variant) => running.grown(variant))
+  const turns = new Turns({
+    grown: (variant) => running.grown(variant),
+    unvettedShare: () => policy.current().unvettedTrafficPercent / 100,
+  })
   const live = new Live<Run>()
   const moves = new OneByOne(env)
   const entrance = new Entrance(config.allowedHosts)
@@ -185,7 +189,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     quotas: new Quotas(env, config, () => policy.current().requestsPerMinute),
     budgets: new Budgets(env),
     bodies: new Bodies(env),
-    prices: startPrices,
+    prices: openingPrices(offers),
     stopping: stopping.signal,
     hostBearer: (token, proof) => enrolment.bearer(token, proof),
     wish(hostId, wish, reason) {
@@ -200,6 +204,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     { name: 'sum up traffic', everyMs: 60_000, run: () => rollUp(db, env.now()) },
     { name: 'forget idempotency keys', everyMs: 60_000, run: () => onces.tidy() },
     ...identityJobs(identity),
+    { name: 'forget who reported', everyMs: 60 * 60_000, run: () => forgetReporters(env, db) },
     { name: 'forget machines that did not sign in', everyMs: 60 * 60_000, run: () => sweepDevices(env, db) },
   ])
   jobs.start()

@@ -26,6 +26,7 @@ const FOOTER: Link[] = [
   { href: '/terms', text: 'Terms' },
   { href: '/privacy', text: 'Privacy' },
   { href: '/acceptable-use', text: 'Acceptable use' },
+  { href: '/report-abuse', text: 'Report abuse' },
 ]
 
 const POLICY = [

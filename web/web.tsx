@@ -21,11 +21,12 @@ import {
   wearHat,
 } from './account/sign-in.tsx'
 import { confirmAct, confirmPage, firstAdminAct, firstAdminPage, signUpAct, signUpPage } from './account/sign-up.tsx'
-import { fleet, fleetHost, wishOf } from './admin/fleet.tsx'
+import { fleet, fleetActs, fleetHost } from './admin/fleet.tsx'
 import { ledger, ledgerCheck } from './admin/ledger.tsx'
-import { adminModels, setOffer } from './admin/models.tsx'
+import { adminModel, adminModels, setOffer, setPrice } from './admin/models.tsx'
 import { adminLive, adminOverview } from './admin/overview.tsx'
 import { invitations, invite, uninvite, user, userActs, users } from './admin/people.tsx'
+import { report, reports, setReport } from './admin/reports.tsx'
 import { acts, letters, setSetting, settings } from './admin/settings.tsx'
 import { answerAsset } from './assets.ts'
 import { acknowledgeLicence, licences } from './client/licences.tsx'
@@ -38,6 +39,7 @@ import { framed, type Framing } from './frame.tsx'
 import { documentIndex, documentPage, textPage } from './home/documents.tsx'
 import { landing } from './home/landing.tsx'
 import { model, models } from './home/models.tsx'
+import { reportAbuse, sendReport } from './home/report.tsx'
 import { status } from './home/status.tsx'
 import { drain, machine, machines, makeToken, newMachine, resume } from './host/machines.tsx'
 import { hostLive, hostOverview } from './host/overview.tsx'
@@ -66,6 +68,8 @@ export const routes: readonly Route[] = [
   open('/terms', () => textPage('terms')),
   open('/privacy', () => textPage('privacy')),
   open('/acceptable-use', () => textPage('acceptable-use')),
+  open('/report-abuse', reportAbuse),
+  openAct('/report-abuse', sendReport),
 
   open('/sign-in', signInPage),
   openAct('/sign-in', signInAct),
@@ -135,8 +139,13 @@ export const routes: readonly Route[] = [
   page('admin', '/admin/live', adminLive),
   page('admin', '/admin/fleet', fleet),
   page('admin', '/admin/fleet/:id', fleetHost),
-  act('admin', '/admin/fleet/:id/drain', wishOf('drain')),
-  act('admin', '/admin/fleet/:id/resumption', wishOf('resume')),
+  act('admin', '/admin/fleet/:id/drain', fleetActs.drain),
+  act('admin', '/admin/fleet/:id/resumption', fleetActs.resume),
+  act('admin', '/admin/fleet/:id/vetting', fleetActs.vet),
+  act('admin', '/admin/fleet/:id/vetting/removal', fleetActs.unvet),
+  act('admin', '/admin/fleet/:id/quarantine', fleetActs.quarantine),
+  act('admin', '/admin/fleet/:id/release', fleetActs.release),
+  act('admin', '/admin/fleet/:id/note', fleetActs.note),
   page('admin', '/admin/users', users),
   page('admin', '/admin/users/:id', user),
   act('admin', '/admin/users/:id/suspension', userActs.suspend),
@@ -148,12 +157,17 @@ export const routes: readonly Route[] = [
   act('admin', '/admin/invitations', invite),
   act('admin', '/admin/invitations/:id/revocation', uninvite),
   page('admin', '/admin/models', adminModels),
+  page('admin', '/admin/models/*id', adminModel),
+  act('admin', '/admin/models/price/*id', setPrice),
   act('admin', '/admin/models/enable/*id', setOffer(true)),
   act('admin', '/admin/models/disable/*id', setOffer(false)),
   page('admin', '/admin/ledger', ledger),
   act('admin', '/admin/ledger/check', ledgerCheck),
   page('admin', '/admin/settings', settings),
   act('admin', '/admin/settings', setSetting),
+  page('admin', '/admin/reports', reports),
+  page('admin', '/admin/reports/:id', report),
+  act('admin', '/admin/reports/:id', setReport),
   page('admin', '/admin/acts', acts),
   page('admin', '/admin/letters', letters),
 ]
@@ -185,6 +199,7 @@ const NAV: Record<Role | 'anyone', Framing['nav']> = {
     { href: '/admin/invitations', text: 'Invitations' },
     { href: '/admin/models', text: 'Models' },
     { href: '/admin/ledger', text: 'Ledger' },
+    { href: '/admin/reports', text: 'Reports' },
     { href: '/admin/settings', text: 'Settings' },
     { href: '/admin/acts', text: 'Acts' },
     { href: '/admin/letters', text: 'Letters' },

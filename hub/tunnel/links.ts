@@ -3,6 +3,7 @@
 import type { Env } from '../../sdk/env.ts'
 import { BEAT_MS, closeCode, type HostState, type Status, type Welcome } from '../../sdk/wire/frames.ts'
 import type { Socket } from '../../sdk/wire/socket.ts'
+import type { Judged, Judgement } from '../fleet/judge.ts'
 import type { Lock } from '../fleet/locks.ts'
 import type { Presence } from '../fleet/presence.ts'
 import type { Log } from '../log.ts'
@@ -17,6 +18,8 @@ export interface Place extends Served {
   hostId: string
   ownerId: string
   simulated: boolean
+  /** The team trusts it with any share of the traffic. */
+  vetted: boolean
   link: Link
 }
 
@@ -44,6 +47,7 @@ interface Entry {
   link: Link
   run: string | null
   state: HostState
+  judgement: Judgement
   serving: Served[]
   places: Map<string, Place>
 }
@@ -70,13 +74,19 @@ export class Links implements LinkEvents {
   }
 
   /** Welcomes a host that may serve here. Its older link, if one is open, ends first. */
-  admit(socket: Socket, who: Omit<Identity, 'epoch'>, { protocol, hello, serving }: Introduction): Link {
+  admit(
+    socket: Socket,
+    who: Omit<Identity, 'epoch'>,
+    { protocol, hello, serving }: Introduction,
+    { vetted, quarantined }: Judgement,
+  ): Link {
     const { env, awake, log, hubId, hubs } = this.options
     const run = hello.run ?? null
     this.fence(who, run)
     const epoch = this.nextEpoch()
     const link = new Link({ env, awake, log }, socket, { ...who, epoch }, this)
-    const entry: Entry = { link, run, state: hello.state, serving, places: new Map() }
+    const judgement = { vetted, quarantined }
+    const entry: Entry = { link, run, state: hello.state, judgement, serving, places: new Map() }
     this.entries.set(who.hostId, entry)
     const welcome: Welcome = {
       type: 'welcome',
@@ -110,6 +120,18 @@ export class Links implements LinkEvents {
     for (const { hostId, tokenId } of locks) {
       const link = this.entries.get(hostId)?.link
       if (link?.tokenId === tokenId) dismiss(link, closeCode.locked, locked)
+    }
+  }
+
+  /** What the team thinks of hosts by now. */
+  judge(judged: readonly Judged[]): void {
+    for (const { id, vetted, quarantined } of judged) {
+      const entry = this.entries.get(id)
+      if (!entry) continue
+      const before = entry.judgement
+      if (before.vetted === vetted && before.quarantined === quarantined) continue
+      entry.judgement = { vetted, quarantined }
+      this.publish(entry)
     }
   }
 
@@ -171,21 +193,29 @@ export class Links implements LinkEvents {
   }
 
   private publish(entry: Entry): void {
-    const { link, state, serving } = entry
+    const { link, state, serving, judgement } = entry
     link.draining = state === 'draining'
     this.seat(entry)
     this.options.presence.set(link.hostId, {
       epoch: link.epoch,
-      state: state === 'draining' ? 'draining' : serving.length > 0 ? 'ready' : 'connecting',
+      state: judgement.quarantined
+        ? 'quarantined'
+        : state === 'draining'
+          ? 'draining'
+          : serving.length > 0
+            ? 'ready'
+            : 'connecting',
       models: serving.map(({ variant }) => variant),
       run: entry.run,
     })
   }
 
   /** Makes the host's places what it offers now. */
-  private seat({ link, state, serving, places }: Entry): void {
+  private seat({ link, state, serving, judgement, places }: Entry): void {
     const { places: told } = this.options
-    const wanted = new Map((state === 'ready' ? serving : []).map((served) => [served.variant, served]))
+    const wanted = new Map(
+      (state === 'ready' && !judgement.quarantined ? serving : []).map((served) => [served.variant, served]),
+    )
     for (const place of places.values()) {
       if (wanted.has(place.variant)) continue
       places.delete(place.variant)
@@ -193,8 +223,9 @@ export class Links implements LinkEvents {
     }
     for (const served of wanted.values()) {
       const before = places.get(served.variant)
-      if (before && same(before, served)) continue
-      const place = { ...served, hostId: link.hostId, ownerId: link.ownerId, simulated: link.simulated, link }
+      const { vetted } = judgement
+      if (before && before.vetted === vetted && same(before, served)) continue
+      const place = { ...served, hostId: link.hostId, ownerId: link.ownerId, simulated: link.simulated, vetted, link }
       places.set(served.variant, place)
       if (before) told.changed(place)
       else told.joined(place)
