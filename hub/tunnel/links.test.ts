@@ -83,9 +83,9 @@ describe('a host that says hello', () => {
     const { env, links, connect } = testTunnel()
     const admitted: unknown[] = []
     const admit = links.admit.bind(links)
-    links.admit = (socket, who, introduction) => {
+    links.admit = (socket, who, introduction, judgement) => {
       admitted.push(introduction.hello)
-      return admit(socket, who, introduction)
+      return admit(socket, who, introduction, judgement)
     }
     connect({ hello: { name: '<b>Ａda’s\u202e box</b>', hardware: { ...hardware, gpus: [gpu] } } })
     await env.flush()

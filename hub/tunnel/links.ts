@@ -3,6 +3,7 @@
 import type { Env } from '../../sdk/env.ts'
 import { BEAT_MS, closeCode, type HostState, type Status, type Welcome } from '../../sdk/wire/frames.ts'
 import type { Socket } from '../../sdk/wire/socket.ts'
+import type { Judged, Judgement } from '../fleet/judge.ts'
 import type { Lock } from '../fleet/locks.ts'
 import type { Presence } from '../fleet/presence.ts'
 import type { Log } from '../log.ts'
@@ -17,6 +18,8 @@ export interface Place extends Served {
   hostId: string
   ownerId: string
   simulated: boolean
+  /** The team trusts it with any share of the traffic. */
+  vetted: boolean
   link: Link
 }
 
@@ -44,6 +47,7 @@ interface Entry {
   link: Link
   run: string | null
   state: HostState
+  judgement: Judgement
   serving: Served[]
   /** One for each variant on offer. A map would take a kilobyte, for mostly one. */
   places: Place[]
@@ -73,13 +77,19 @@ export class Links implements LinkEvents {
   }
 
   /** Welcomes a host that may serve here. Its older link, if one is open, ends first. */
-  admit(socket: Socket, who: Omit<Identity, 'epoch'>, { protocol, hello, serving }: Introduction): Link {
+  admit(
+    socket: Socket,
+    who: Omit<Identity, 'epoch'>,
+    { protocol, hello, serving }: Introduction,
+    { vetted, quarantined }: Judgement,
+  ): Link {
     const { env, awake, log, hubId, hubs } = this.options
     const run = hello.run ?? null
     this.fence(who, run)
     const epoch = this.nextEpoch()
     const link = new Link({ env, awake, log, hubs }, socket, { ...who, epoch }, this)
-    const entry: Entry = { link, run, state: hello.state, serving, places: [] }
+    const judgement = { vetted, quarantined }
+    const entry: Entry = { link, run, state: hello.state, judgement, serving, places: [] }
     this.entries.set(who.hostId, entry)
     const welcome: Welcome = {
       type: 'welcome',
@@ -113,6 +123,18 @@ export class Links implements LinkEvents {
     for (const { hostId, tokenId } of locks) {
       const link = this.entries.get(hostId)?.link
       if (link?.tokenId === tokenId) dismiss(link, closeCode.locked, locked)
+    }
+  }
+
+  /** What the team thinks of hosts by now. */
+  judge(judged: readonly Judged[]): void {
+    for (const { id, vetted, quarantined } of judged) {
+      const entry = this.entries.get(id)
+      if (!entry) continue
+      const before = entry.judgement
+      if (before.vetted === vetted && before.quarantined === quarantined) continue
+      entry.judgement = { vetted, quarantined }
+      this.publish(entry)
     }
   }
 
@@ -187,12 +209,18 @@ export class Links implements LinkEvents {
   }
 
   private publish(entry: Entry): void {
-    const { link, state, serving } = entry
+    const { link, state, serving, judgement } = entry
     link.draining = state === 'draining'
     this.seat(entry)
     this.options.presence.set(link.hostId, {
       epoch: link.epoch,
-      state: state === 'draining' ? 'draining' : serving.length > 0 ? 'ready' : 'connecting',
+      state: judgement.quarantined
+        ? 'quarantined'
+        : state === 'draining'
+          ? 'draining'
+          : serving.length > 0
+            ? 'ready'
+            : 'connecting',
       models: serving.map(({ variant }) => variant),
       run: entry.run,
     })
@@ -200,14 +228,16 @@ export class Links implements LinkEvents {
 
   /** Makes the host's places what it offers now. */
   private seat(entry: Entry): void {
-    const { link, state, serving, places: before } = entry
+    const { link, state, serving, judgement, places: before } = entry
     const { places: told } = this.options
-    const wanted = state === 'ready' && !link.quiet ? serving : []
+    const { vetted } = judgement
+    const wanted = state === 'ready' && !link.quiet && !judgement.quarantined ? serving : []
     for (const place of before) if (!wanted.some(({ variant }) => variant === place.variant)) told.left(place)
     entry.places = wanted.map((served) => {
       const place = before.find(({ variant }) => variant === served.variant)
-      if (place && same(place, served)) return place
-      const now = { ...served, hostId: link.hostId, ownerId: link.ownerId, simulated: link.simulated, link }
+      if (place && place.vetted === vetted && same(place, served)) return place
+      const { hostId, ownerId, simulated } = link
+      const now = { ...served, hostId, ownerId, simulated, vetted, link }
       if (place) told.changed(now)
       else told.joined(now)
       return now

@@ -327,7 +327,9 @@ export function testTunnel(
     },
     places: standing,
   })
-  const enrolment = { host: async ({ machine }: { machine: string }) => ({ id: `host_${machine}` }) }
+  const enrolment = {
+    host: async ({ machine }: { machine: string }) => ({ id: `host_${machine}`, vetted: false, quarantined: false }),
+  }
   const machines = new Rate(env, PER_MACHINE)
   const reception = { env, log, knows, allowSimulated, enrolment, links, machines }
 
