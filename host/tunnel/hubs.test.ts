@@ -48,6 +48,17 @@ describe('a link to a hub', () => {
     ])
   })
 
+  test('beats at once when the hub asks whether it lives', async () => {
+    const { env, memory } = world()
+    await env.flush()
+    const { hub } = memory.last()
+    hub.welcome({ epoch: 7 })
+    hub.say({ type: 'beat', epoch: 7, answer: true })
+    hub.say({ type: 'beat', epoch: 6, answer: true })
+    await env.flush()
+    expect(hub.beats()).toEqual([{ type: 'beat', epoch: 7, running: 0, waiting: 0 }])
+  })
+
   test('that falls silent is given up 12 s after the last word and dialled again', async () => {
     const { env, memory, states } = world()
     await env.flush()

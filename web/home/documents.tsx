@@ -24,6 +24,10 @@ marked.use({
     heading({ tokens, depth, text }) {
       return `<h${depth} id="${anchor(text)}">${this.parser.parseInline(tokens)}</h${depth}>\n`
     },
+    // Reached by keyboard, since a long line scrolls.
+    code({ text }) {
+      return `<pre tabindex="0"><code>${Bun.escapeHTML(text)}</code></pre>\n`
+    },
     link({ href, tokens }) {
       return `<a href="${Bun.escapeHTML(address(href))}">${this.parser.parseInline(tokens)}</a>`
     },
