@@ -64,7 +64,7 @@ export const BUGS: Bug[] = [
   {
     name: 'work to a drained host',
     breaks: 'a host that drains is given no work',
-    edits: [{ file: LINKS, was: `(state === 'ready' ? serving : [])`, becomes: '(serving)' }],
+    edits: [{ file: LINKS, was: `state === 'ready' && `, becomes: '' }],
     seed: 13,
   },
   {
