@@ -14,6 +14,7 @@ import { linkProver, savedLogin } from '../host/login.ts'
 import { fileWriter, humanLine, jsonLine, logTo } from '../host/log.ts'
 import { httpAddress } from '../host/tunnel/address.ts'
 import { dialWith } from '../host/tunnel/dial.ts'
+import type { Program } from '../host/update/program.ts'
 import { version as release } from '../package.json'
 import { systemEnv } from '../sdk/env.ts'
 import { command, type Group, type World } from './command.ts'
@@ -21,26 +22,32 @@ import { doctorCommand } from './gpuhost/doctor.ts'
 import { modelsCommand } from './gpuhost/models.ts'
 import { accessTo, probeCommand, surveyed } from './gpuhost/probe.ts'
 import { progressOn } from './gpuhost/progress.ts'
+import { launching, serviceCommands, uninstallEverything } from './gpuhost/service.ts'
 import { setupCommand } from './gpuhost/setup.ts'
+import { selfTestCommand, updateCommand, updatesOf } from './gpuhost/update.ts'
 import { weightsCommands } from './gpuhost/weights.ts'
 import { columns } from './lines.ts'
 import { changedSince, forBackground, inBackground, makeRoom, startAnew, withoutToken, withToken } from './restart.ts'
 
-/** `self` is this program as a command, up to where `start` would follow. */
-export function hostProgram(self: readonly string[]): Group {
+/** `self` is this program as a command, up to where `start` would follow; `program` where install.sh put it. */
+export function hostProgram(self: readonly string[], program: Program | null = null): Group {
   return {
     name: 'gpuhost',
     summary: 'Offers this machine’s GPU to a gpuhub and takes it back when you say so.',
     commands: [
       setupCommand(self),
       loginCommand(self),
-      startCommand(self),
+      startCommand(self, program),
       stopCommand,
       statusCommand,
       modelsCommand(self),
       weightsCommands,
       doctorCommand(self),
       probeCommand(self),
+      updateCommand(program),
+      serviceCommands(program, kill, startCommand(self, program).options),
+      uninstallEverything(kill),
+      selfTestCommand,
       versionCommand,
     ],
   }
@@ -70,7 +77,7 @@ const loginCommand = (self: readonly string[]) =>
     },
   })
 
-const startCommand = (self: readonly string[]) =>
+const startCommand = (self: readonly string[], program: Program | null) =>
   command({
     name: 'start',
     summary: 'Link to a hub and serve requests.',
@@ -132,7 +139,12 @@ const startCommand = (self: readonly string[]) =>
         const begun = await startInBackground({
           env: systemEnv,
           home: homeAt(world.env),
-          command: [...self, 'start', '--foreground', ...withoutToken(world.argv)],
+          command: [
+            ...launching(homeAt(world.env), self, program),
+            'start',
+            '--foreground',
+            ...withoutToken(world.argv),
+          ],
           variables: forBackground(withToken(world.env, token)),
           progress,
         }).finally(() => progress(''))
@@ -163,6 +175,8 @@ const startCommand = (self: readonly string[]) =>
           dial: dialWith(linkProver(home, systemEnv)),
           stopping: stoppedBySignals(options.grace),
           outdated: changedSince(self),
+          updates: updatesOf(world, program, { hub, log }),
+          launcher: Number(world.env.GPUHOST_LAUNCHER) || undefined,
           access: accessTo(self, world.env),
           variables: world.env,
         },
@@ -172,6 +186,8 @@ const startCommand = (self: readonly string[]) =>
         if (inBackground(world.env)) log.error(reason(error))
         throw error
       })
+      // The launcher starts what is in place now, and has an eye on it.
+      if (afterwards === 'restart' && world.env.GPUHOST_LAUNCHER) return 75
       if (afterwards === 'restart') startAnew(self, ['start', ...world.argv], world.env, token)
     },
   })

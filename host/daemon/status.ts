@@ -10,6 +10,8 @@ export interface Status {
   /** Why no new requests are taken; null while they are. */
   why: string | null
   pid: number
+  /** Keeps it running; null: nothing does. */
+  launcher: number | null
   version: string
   name: string
   machine: string
