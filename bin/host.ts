@@ -9,6 +9,8 @@ import { savedChoice } from '../host/choice.ts'
 import { type Home, homeAt } from '../host/config.ts'
 import { MOST_GRACE_SECONDS } from '../host/daemon/control.ts'
 import { Stopping } from '../host/daemon/stopping.ts'
+import { engineNames } from '../host/engine/choose.ts'
+import { sweepEngines } from '../host/engine/vllm/sweep.ts'
 import { HostError, reason } from '../host/errors.ts'
 import { linkProver, savedLogin } from '../host/login.ts'
 import { fileWriter, humanLine, jsonLine, logTo } from '../host/log.ts'
@@ -87,7 +89,18 @@ const startCommand = (self: readonly string[]) =>
         value: 'ID',
         help: 'What to offer, e.g. Qwen/Qwen3-8B; after gpuhost setup, what was chosen.',
       },
-      engine: { type: 'string', value: 'NAME', choices: ['openai', 'vllm'], default: 'openai', help: 'The engine.' },
+      engine: {
+        type: 'string',
+        value: 'NAME',
+        choices: engineNames,
+        help: 'vllm: what setup chose, with docker or as a process; openai: your own; otherwise whichever fits.',
+      },
+      'engine-image': {
+        type: 'string',
+        value: 'NAME@sha256:…',
+        env: 'GPUHOST_ENGINE_IMAGE',
+        help: 'Another image of vLLM than the one this program knows.',
+      },
       'engine-url': { type: 'string', value: 'URL', help: 'Where a running OpenAI-compatible server listens.' },
       'engine-model': { type: 'string', value: 'NAME', help: 'What that server calls the model, if it is not clear.' },
       slots: {
@@ -147,7 +160,8 @@ const startCommand = (self: readonly string[]) =>
           token,
           model,
           name,
-          engine: engine === 'vllm' ? 'vllm' : 'openai',
+          engine: engineNames.find((each) => each === engine),
+          engineImage: options['engine-image'],
           engineUrl: options['engine-url'],
           engineModel: options['engine-model'],
           simulateGpu: options['simulate-gpu'],
@@ -198,7 +212,13 @@ const stopCommand = command({
   },
   async run({ options, world, out }) {
     const progress = progressOn(world)
-    const stopWorld = { env: systemEnv, home: homeAt(world.env), progress, kill }
+    const stopWorld = {
+      env: systemEnv,
+      home: homeAt(world.env),
+      progress,
+      kill,
+      sweep: () => sweepEngines(systemEnv, homeAt(world.env), world.env),
+    }
     const stopped = await stop(stopWorld, options.now ? 0 : options.grace).finally(() => progress(''))
     out(stopped, [stopped.wasRunning ? 'stopped' : 'gpuhost was not running'])
   },

@@ -75,6 +75,7 @@ export class Life implements Control {
     return {
       state: this.state(),
       why: this.offer.whyIdle(),
+      starting: this.machine.engine.starting?.() ?? null,
       pid: process.pid,
       version: agent,
       name,
