@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto'
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { saveChoice } from '../host/choice.ts'
+import { type Choice, saveChoice } from '../host/choice.ts'
 import { homeAt } from '../host/config.ts'
 import { release } from '../host/engine/vllm/release.ts'
 import { membersOf } from '../host/engine/vllm/session.ts'
@@ -32,7 +32,7 @@ afterEach(async () => {
 afterAll(() => rmSync(built, { recursive: true, force: true }))
 
 /** A machine with two 3090 that has been set up, one engine each. */
-function world(conduct = {}) {
+function world(conduct = {}, more: Partial<Choice> = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'set-up-'))
   chmodSync(folder, 0o755)
   const home = homeAt({ GPUHOST_HOME: join(folder, 'home') })
@@ -45,7 +45,7 @@ function world(conduct = {}) {
   writeFileSync(join(packages, 'installed'), '')
   const weightsFolder = makeWeights(join(home.path, 'weights'), conduct)
   const gpus = [[uuidOf(0)], [uuidOf(1)]]
-  saveChoice(home, { variant: 'Qwen/Qwen3-8B:bf16', weightsFolder, gpus, args: [], contextTokens: 4_096 })
+  saveChoice(home, { variant: 'Qwen/Qwen3-8B:bf16', weightsFolder, gpus, args: [], contextTokens: 4_096, ...more })
   const hub = startHub()
   const variables = { GPUHOST_NVML: fakeMachine(machines['two 3090']).library, GPUHOST_ENGINE_ROOM: room }
   const gpuhost = async (...args: string[]) => {
@@ -107,3 +107,24 @@ test.if(compiler() !== null)('an engine that cannot start fails the start in wor
   expect(begun.code).toBe(1)
   expect(begun.stderr).toContain('Choose another variant')
 })
+
+test.if(compiler() !== null)(
+  'bench measures all engines together, and a machine that is too slow does not start',
+  async () => {
+    const { gpuhost, start } = world({}, { minTokensPerSecond: 1_000_000 })
+    const bench = await gpuhost('bench', '--engine', 'process', '--soak-seconds', '1', '--json')
+    expect(bench.code).toBe(3)
+    expect(JSON.parse(bench.stdout)).toMatchObject({
+      benchmark: {
+        variant: 'Qwen/Qwen3-8B:bf16',
+        cards: ['NVIDIA GeForce RTX 3090', 'NVIDIA GeForce RTX 3090'],
+        soak: { hottestCelsius: 41 },
+      },
+      checks: [{ what: 'speed', ok: false }, { what: 'speed under load' }],
+    })
+    expect(bench.stderr).toContain('speed: ')
+    const refused = await start()
+    expect(refused.code).toBe(3)
+    expect(refused.stderr).toContain('is too slow here')
+  },
+)

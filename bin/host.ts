@@ -19,6 +19,7 @@ import { dialWith } from '../host/tunnel/dial.ts'
 import { version as release } from '../package.json'
 import { systemEnv } from '../sdk/env.ts'
 import { command, type Group, type World } from './command.ts'
+import { benchCommand } from './gpuhost/bench.ts'
 import { doctorCommand } from './gpuhost/doctor.ts'
 import { modelsCommand } from './gpuhost/models.ts'
 import { accessTo, probeCommand, surveyed } from './gpuhost/probe.ts'
@@ -41,6 +42,8 @@ export function hostProgram(self: readonly string[]): Group {
       statusCommand,
       modelsCommand(self),
       weightsCommands,
+      benchCommand(self, 'bench'),
+      benchCommand(self, 'benchmark'),
       doctorCommand(self),
       probeCommand(self),
       versionCommand,

@@ -1,6 +1,7 @@
 // Which engine a start uses: what was said, else the owner's own server, the emulator behind a simulated card, or what
 // gpuhost setup has chosen: vLLM, in a container where one can be started, else as a process.
 import type { Env } from '../../sdk/env.ts'
+import { checkSpeed, savedBenchmark, slotsFor } from '../benchmark/record.ts'
 import { type Choice, savedChoice } from '../choice.ts'
 import type { Home } from '../config.ts'
 import { HostError } from '../errors.ts'
@@ -43,6 +44,8 @@ export interface EngineWorld {
   found: Survey
   access: DriverAccess
   variables: Readonly<Record<string, string | undefined>>
+  /** It is about to be measured: what was measured before does not count. */
+  measuring?: boolean
 }
 
 /** @throws HostError when these settings name no engine that can be used */
@@ -87,12 +90,21 @@ async function managed(
       2,
     )
   checkDriver(found)
+  const groups = groupsOf(choice, found.cards)
+  const known = world.measuring ? null : savedBenchmark(home, measuredOn(choice.variant, found, groups))
+  const slow = known && checkSpeed(known).find(({ what, ok }) => what === 'speed' && !ok)
+  if (slow)
+    throw new HostError(
+      `${choice.variant} is too slow here: ${slow.actual}, and ${slow.required} are needed. ${slow.remedy ?? ''} ` +
+        'Measure again with gpuhost bench.',
+      3,
+    )
   const how = await howToRun(name, world, engineImage ?? release.image)
   log.info('the engine is vLLM', { version: release.version, as: 'container' in how ? 'container' : 'process' })
   return vllmEngine({
     ...{ env, log, machine: world.machine, access: world.access, found, how },
     choice: { ...choice, weightsFolder },
-    groups: groupsOf(choice, found.cards),
+    ...{ groups, mostSlots: known ? slotsFor(known) : undefined },
     sweep: () => sweepEngines(env, home, variables),
   })
 }
@@ -120,8 +132,13 @@ async function howToRun(
   }
 }
 
+/** What a measurement is of. */
+export function measuredOn(variant: string, { driver }: Pick<Survey, 'driver'>, groups: readonly (readonly Card[])[]) {
+  return { variant, driver: driver.version, cards: groups.flat().map(({ name }) => name) }
+}
+
 /** The cards that were chosen, as they are now. @throws HostError */
-function groupsOf({ gpus }: Choice, cards: readonly Card[]): Card[][] {
+export function groupsOf({ gpus }: Pick<Choice, 'gpus'>, cards: readonly Card[]): Card[][] {
   return gpus.map((group) =>
     group.map((uuid) => {
       const card = cards.find((each) => each.uuid === uuid)

@@ -8,6 +8,8 @@ export interface Around {
   before: () => Promise<void>
   /** When all have ended. */
   after: () => void
+  /** Requests offered to be taken at a time, by all of them; undefined: as many as they work on. */
+  mostSlots?: number
 }
 
 export function severalEngines(engines: readonly [Engine, ...Engine[]], around: Around): Engine {
@@ -43,7 +45,10 @@ class Several implements Engine {
     return [
       {
         ...first,
-        slots: each.reduce((sum, { slots }) => sum + slots, 0),
+        slots: Math.min(
+          this.around.mostSlots ?? Number.POSITIVE_INFINITY,
+          each.reduce((sum, { slots }) => sum + slots, 0),
+        ),
         contextTokens: Math.min(...each.map(({ contextTokens }) => contextTokens)),
         tokenIds: each.every(({ tokenIds }) => tokenIds),
       },

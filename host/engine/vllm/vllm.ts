@@ -35,6 +35,8 @@ export interface VllmOptions {
   how: { container: Exclude<DockerHere, { why: string }>; image: string } | { process: ProcessHow }
   /** Ends what earlier runs have left. */
   sweep: () => Promise<void>
+  /** Requests offered to be taken at a time, where that has been measured. */
+  mostSlots?: number
 }
 
 export interface ProcessHow {
@@ -60,6 +62,7 @@ export function vllmEngine(options: VllmOptions): Engine {
       await options.sweep()
     },
     after: () => release?.(),
+    mostSlots: options.mostSlots,
   })
 }
 
