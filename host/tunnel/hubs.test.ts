@@ -21,6 +21,7 @@ function world(given = BERLIN) {
   const write = logTo(env, (line) => void log.push(line), humanLine)
   const hubs = new Hubs(given, links, write, {
     ended: (why, code) => void ended.push(`${code}: ${why}`),
+    linked() {},
     update() {},
   })
   const states = () => hubs.states().map(({ address, state }) => `${new URL(address).hostname} ${state}`)

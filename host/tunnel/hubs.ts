@@ -16,6 +16,8 @@ const FAREWELL_MS = 2_000
 export interface HubsEvents {
   /** No link is left: the hub said that trying again will not help. */
   ended(why: string, code: string): void
+  /** A hub has welcomed this host. */
+  linked(): void
   /** A hub would like this agent to look for a newer one of itself. */
   update(): void
 }
@@ -101,6 +103,7 @@ export class Hubs {
 
   private welcomed(link: HubLink, { hub, host, hubs }: Welcome): void {
     this.log.info('linked', { hub: link.address, id: hub, host })
+    this.events.linked()
     this.told(link, hubs)
   }
 

@@ -75,6 +75,11 @@ export class Answer {
     return this.blank && !cutShort
   }
 
+  /** The engine says that it ended where it wanted to. */
+  get stopped(): boolean {
+    return this.choices.every(({ finish }) => finish === 'stop')
+  }
+
   /** Takes what a host said. @throws EngineError when no engine would say it. */
   take(said: Piece): void {
     const choice = this.choices[said.index]!
