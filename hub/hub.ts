@@ -264,6 +264,8 @@ export async function openHub(options: HubOptions): Promise<Hub> {
       const left = running.size
       live.end()
       await within(env, LAST_WORDS_MS, live.empty())
+      // Whose charge is still on its way is told so while there is somebody to tell it.
+      ledger.hurry()
       // Hosts are told why.
       links.stop()
       return left

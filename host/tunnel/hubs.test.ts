@@ -225,6 +225,18 @@ describe('a deployment of several hubs', () => {
     expect(states()).toEqual(['berlin linked', 'oslo linked'])
   })
 
+  test('is what any hub that is linked names: one that has just come back knows of itself alone', async () => {
+    const { env, memory, states } = world()
+    await env.flush()
+    memory.last(BERLIN).hub.welcome({ hubs: [BERLIN, OSLO] })
+    await env.flush()
+    memory.last(OSLO).hub.welcome({ hub: 'hub_2', hubs: [BERLIN] })
+    await env.flush()
+    memory.last(OSLO).pair.cut()
+    await env.flush()
+    expect(states()).toEqual(['berlin linked', 'oslo waiting'])
+  })
+
   test('is followed by beats: to a hub that has come, and away from one that is down and gone', async () => {
     const { env, memory, states } = world()
     await env.flush()
