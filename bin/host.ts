@@ -9,6 +9,7 @@ import { savedChoice } from '../host/choice.ts'
 import { type Home, homeAt } from '../host/config.ts'
 import { MOST_GRACE_SECONDS } from '../host/daemon/control.ts'
 import { Stopping } from '../host/daemon/stopping.ts'
+import { engineNames } from '../host/engine/choose.ts'
 import { HostError, reason } from '../host/errors.ts'
 import { linkProver, savedLogin } from '../host/login.ts'
 import { fileWriter, humanLine, jsonLine, logTo } from '../host/log.ts'
@@ -18,12 +19,14 @@ import type { Program } from '../host/update/program.ts'
 import { version as release } from '../package.json'
 import { systemEnv } from '../sdk/env.ts'
 import { command, type Group, type World } from './command.ts'
+import { benchCommand } from './gpuhost/bench.ts'
 import { doctorCommand } from './gpuhost/doctor.ts'
 import { modelsCommand } from './gpuhost/models.ts'
 import { accessTo, probeCommand, surveyed } from './gpuhost/probe.ts'
 import { progressOn } from './gpuhost/progress.ts'
 import { launching, serviceCommands, uninstallEverything } from './gpuhost/service.ts'
 import { setupCommand } from './gpuhost/setup.ts'
+import { stopping } from './gpuhost/stopping.ts'
 import { selfTestCommand, updateCommand, updatesOf } from './gpuhost/update.ts'
 import { weightsCommands } from './gpuhost/weights.ts'
 import { columns } from './lines.ts'
@@ -42,6 +45,8 @@ export function hostProgram(self: readonly string[], program: Program | null = n
       statusCommand,
       modelsCommand(self),
       weightsCommands,
+      benchCommand(self, 'bench'),
+      benchCommand(self, 'benchmark'),
       doctorCommand(self),
       probeCommand(self),
       updateCommand(program),
@@ -94,7 +99,18 @@ const startCommand = (self: readonly string[], program: Program | null) =>
         value: 'ID',
         help: 'What to offer, e.g. Qwen/Qwen3-8B; after gpuhost setup, what was chosen.',
       },
-      engine: { type: 'string', value: 'NAME', choices: ['openai', 'vllm'], default: 'openai', help: 'The engine.' },
+      engine: {
+        type: 'string',
+        value: 'NAME',
+        choices: engineNames,
+        help: 'vllm: what setup chose, with docker or as a process; openai: your own; otherwise whichever fits.',
+      },
+      'engine-image': {
+        type: 'string',
+        value: 'NAME@sha256:…',
+        env: 'GPUHOST_ENGINE_IMAGE',
+        help: 'Another image of vLLM than the one this program knows.',
+      },
       'engine-url': { type: 'string', value: 'URL', help: 'Where a running OpenAI-compatible server listens.' },
       'engine-model': { type: 'string', value: 'NAME', help: 'What that server calls the model, if it is not clear.' },
       slots: {
@@ -159,7 +175,8 @@ const startCommand = (self: readonly string[], program: Program | null) =>
           token,
           model,
           name,
-          engine: engine === 'vllm' ? 'vllm' : 'openai',
+          engine: engineNames.find((each) => each === engine),
+          engineImage: options['engine-image'],
           engineUrl: options['engine-url'],
           engineModel: options['engine-model'],
           simulateGpu: options['simulate-gpu'],
@@ -213,9 +230,8 @@ const stopCommand = command({
     },
   },
   async run({ options, world, out }) {
-    const progress = progressOn(world)
-    const stopWorld = { env: systemEnv, home: homeAt(world.env), progress, kill }
-    const stopped = await stop(stopWorld, options.now ? 0 : options.grace).finally(() => progress(''))
+    const from = stopping(world, kill)
+    const stopped = await stop(from, options.now ? 0 : options.grace).finally(() => from.progress(''))
     out(stopped, [stopped.wasRunning ? 'stopped' : 'gpuhost was not running'])
   },
 })

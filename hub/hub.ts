@@ -40,9 +40,10 @@ import { Seal } from './identity/seal.ts'
 import { Ledger } from './ledger/ledger.ts'
 import { rollUp } from './ledger/roll-up.ts'
 import type { Log } from './log.ts'
-import { startPrices } from './market/book.ts'
+import { openingPrices } from './market/book.ts'
 import { Meter } from './metering/meter.ts'
 import { Policy } from './policy/policy.ts'
+import { forgetReporters } from './policy/reports.ts'
 import { Health } from './routing/health.ts'
 import { Standing } from './routing/standing.ts'
 import { Turns } from './routing/turns.ts'
@@ -68,7 +69,7 @@ export interface HubOptions {
   /** The host program to hand out; by default none. */
   releases?: Releases
   /** The pages, which this room knows nothing of; null: not a page's address. */
-  pages?: (hub: Platform, request: Request) => Promise<Response | null>
+  pages?: (hub: Platform, request: Request, connection: Connection) => Promise<Response | null>
 }
 
 export interface Hub {
@@ -108,7 +109,10 @@ export async function openHub(options: HubOptions): Promise<Hub> {
   const people = openIdentity({ env, db, log, seal, policy, url, credit: (gift) => ledger.credit(gift) }, config)
   const { identity } = people
   const meter = new Meter()
-  const turns = new Turns((variant) => running.grown(variant))
+  const turns = new Turns({
+    grown: (variant) => running.grown(variant),
+    unvettedShare: () => policy.current().unvettedTrafficPercent / 100,
+  })
   const live = new Live<Run>()
   const moves = new OneByOne(env)
   const entrance = new Entrance(config.allowedHosts)
@@ -189,7 +193,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     quotas: new Quotas(env, config, () => policy.current().requestsPerMinute),
     budgets: new Budgets(env),
     bodies: new Bodies(env),
-    prices: startPrices,
+    prices: openingPrices(offers),
     stopping: stopping.signal,
     hostBearer: (token, proof) => enrolment.bearer(token, proof),
     wish(hostId, wish, reason) {
@@ -205,6 +209,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     { name: 'sum up traffic', everyMs: 60_000, run: () => rollUp(db, env.now()) },
     { name: 'forget idempotency keys', everyMs: 60_000, run: () => onces.tidy() },
     ...identityJobs(identity),
+    { name: 'forget who reported', everyMs: 60 * 60_000, run: () => forgetReporters(env, db) },
     { name: 'forget machines that did not sign in', everyMs: 60 * 60_000, run: () => sweepDevices(env, db) },
     ...(shelf ? [{ name: 'announce releases', everyMs: 60_000, run: () => announce(shelf) }] : []),
   ])
@@ -240,7 +245,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
         if (download) return download
         if (pathname === '/hosts/link') return await door.upgrade(request, server, connection.address())
         identity.callers.note(request, server?.requestIP?.(request)?.address)
-        return (await pages?.(platform, request)) ?? (await api.fetch(request))
+        return (await pages?.(platform, request, connection)) ?? (await api.fetch(request))
       } catch (error) {
         // Whatever goes wrong, no stranger sees a stack.
         return refusal(platform, request, newId(env, 'req'), error)

@@ -250,6 +250,7 @@ async function link(
     {
       linked: ({ host }) => linked.resolve(host),
       wish: (wish) => void wishes.push(wish),
+      hubs() {},
       unregistered() {},
       lost() {},
       ended: (why) => linked.reject(new Error(why)),

@@ -3,6 +3,7 @@ import { startInBackground } from '../../host/commands/detach.ts'
 import { describe } from '../../host/commands/status.ts'
 import { uninstall } from '../../host/commands/uninstall.ts'
 import { type Home, homeAt } from '../../host/config.ts'
+import { engineRoom } from '../../host/engine/vllm/sweep.ts'
 import { HostError } from '../../host/errors.ts'
 import { stop } from '../../host/commands/stop.ts'
 import {
@@ -22,7 +23,7 @@ import { command, type Group, type World } from '../command.ts'
 import { columns } from '../lines.ts'
 import type { Options } from '../options.ts'
 import { forBackground, withoutToken, withToken } from '../restart.ts'
-import { progressOn } from './progress.ts'
+import { type Kill, stopping } from './stopping.ts'
 
 /** What starts the agent in the background: with an installed program, what also keeps it running. */
 export function launching(home: Home, self: readonly string[], program: Program | null): string[] {
@@ -32,11 +33,7 @@ export function launching(home: Home, self: readonly string[], program: Program 
 }
 
 /** `startOptions`: of `gpuhost start`, all of which a service may be given. */
-export const serviceCommands = (
-  program: Program | null,
-  kill: (pid: number) => void,
-  startOptions: Options,
-): Group => ({
+export const serviceCommands = (program: Program | null, kill: Kill, startOptions: Options): Group => ({
   name: 'service',
   summary: 'Keep the agent running, also after a reboot.',
   commands: [installCommand(program, startOptions), uninstallCommand(kill), statusCommand],
@@ -76,8 +73,9 @@ const installCommand = (program: Program | null, startOptions: Options) =>
         await installForUser(service, wanted)
         return out({ keeper: 'user' satisfies Keeper }, ['gpuhost.service of this user is enabled and started'])
       }
-      const progress = progressOn(world)
-      await stop({ env: systemEnv, home, progress, kill: () => {} }, undefined)
+      const from = stopping(world, () => {})
+      const { progress } = from
+      await stop(from, undefined)
       const begun = await startInBackground({
         ...{ env: systemEnv, home, progress },
         command: [...launching(home, [], program), 'start', '--foreground', ...words],
@@ -88,15 +86,15 @@ const installCommand = (program: Program | null, startOptions: Options) =>
     },
   })
 
-const uninstallCommand = (kill: (pid: number) => void) =>
+const uninstallCommand = (kill: Kill) =>
   command({
     name: 'uninstall',
     summary: 'Let what runs finish, and start nothing any more.',
     async run({ world, out }) {
       const home = homeAt(world.env)
-      const progress = progressOn(world)
+      const from = stopping(world, kill)
       const had = await uninstallForUser(serviceWorld(world, home))
-      const { wasRunning } = await stop({ env: systemEnv, home, progress, kill }, undefined).finally(() => progress(''))
+      const { wasRunning } = await stop(from, undefined).finally(() => from.progress(''))
       out({ removed: had, stopped: wasRunning }, [
         had || wasRunning ? 'gpuhost is stopped, and stays so' : 'there was no service',
       ])
@@ -124,7 +122,7 @@ const statusCommand = command({
   },
 })
 
-export const uninstallEverything = (kill: (pid: number) => void) =>
+export const uninstallEverything = (kill: Kill) =>
   command({
     name: 'uninstall',
     summary: 'Stop, and remove everything: the program, its service, its settings, the weights.',
@@ -133,8 +131,9 @@ export const uninstallEverything = (kill: (pid: number) => void) =>
       const home = homeAt(world.env)
       if (!options.yes)
         throw new HostError(`This stops gpuhost and removes ${home.path} with all weights: gpuhost uninstall --yes`, 2)
-      const progress = progressOn(world)
-      const gone = await uninstall({ ...serviceWorld(world, home), progress, kill }).finally(() => progress(''))
+      const from = stopping(world, kill)
+      const engine = engineRoom(home, world.env)
+      const gone = await uninstall({ ...serviceWorld(world, home), ...from, engine }).finally(() => from.progress(''))
       out(gone, ['gpuhost is gone:', ...gone.removed.map((path) => `  ${path}`)])
     },
   })

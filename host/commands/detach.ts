@@ -38,7 +38,7 @@ export async function startInBackground(background: Background): Promise<Status>
     const status = await askControl(env, home.controlPath, 'status')
     if (status && (status.pid === child.pid || status.launcher === child.pid)) {
       if (status.state === 'serving' || status.state === 'paused') return status
-      progress(status.state === 'starting' ? 'waiting for the engine' : 'waiting for the hub')
+      progress(status.state === 'starting' ? `the engine: ${status.starting ?? 'starting'}` : 'waiting for the hub')
       if (status.state === 'linking') linkingSince ??= env.mono()
       if (linkingSince !== undefined && env.mono() - linkingSince > LINK_MS) throw notLinked(status)
     }

@@ -44,14 +44,15 @@ export async function start(settings: StartSettings, world: StartWorld): Promise
   const found = await survey({ env, access, variables, folder: home.path, simulate: settings.simulateGpu })
   const hardware = hardwareOf(found)
   if (found.driver.trouble !== null) log.warn('the GPUs cannot be read', { why: found.driver.trouble })
-  const engine = chooseEngine(env, settings)
+  const machine = machineId(home, env)
+  const engine = await chooseEngine(settings, { env, log, home, machine, found, access, variables })
   if (hub.startsWith('ws:') && !isLoopback(hub)) log.warn('the link to the hub is not encrypted: use https', { hub })
   return run({
     env,
     log,
     home,
     identity: {
-      ...{ agent: version, machine: machineId(home, env), run: newId(env, 'run') },
+      ...{ agent: version, machine, run: newId(env, 'run') },
       ...{ name: nameOf(settings.name), hardware },
     },
     engine,

@@ -18,6 +18,8 @@ export interface StopWorld {
   home: Home
   progress: (text: string) => void
   kill: (pid: number) => void
+  /** Ends what a killed agent's engines have left. */
+  sweep: () => Promise<void>
 }
 
 export interface Stopped {
@@ -46,6 +48,7 @@ export async function stop(world: StopWorld, graceSeconds: number | undefined): 
   if (!now)
     throw new HostError(`The agent (process ${pid}) does not end. End it, and what it has running: gpuhost stop --now`)
   world.kill(pid)
+  await world.sweep()
   if (await goneWithin(world, HANGING_MS)) return { state: 'stopped', wasRunning: true }
   throw new HostError(`The agent (process ${pid}) cannot be killed. It may belong to another user.`)
 }

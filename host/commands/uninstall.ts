@@ -1,5 +1,5 @@
 // `gpuhost uninstall`: stops, and leaves nothing of what was installed for this user.
-import { lstatSync, readlinkSync, rmdirSync, rmSync } from 'node:fs'
+import { existsSync, lstatSync, readlinkSync, rmdirSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { HostError } from '../errors.ts'
@@ -10,10 +10,11 @@ export interface Uninstalled {
   removed: string[]
 }
 
-/** Everything that belongs to this installation, weights included. @throws HostError */
-export async function uninstall(world: ServiceWorld & StopWorld): Promise<Uninstalled> {
-  const { home, userFolder } = world
-  checkHome(home.path, userFolder)
+/** Everything that belongs to this installation, weights included; `engine`: where vLLM is installed. @throws HostError */
+export async function uninstall(world: ServiceWorld & StopWorld & { engine: string }): Promise<Uninstalled> {
+  const { home, userFolder, engine } = world
+  checkOurs('GPUHOST_HOME', home.path, userFolder)
+  checkOurs('GPUHOST_ENGINE_ROOM', engine, userFolder)
   const removed = (await uninstallForUser(world)) ? ['its service'] : []
   await stop(world, 0)
   const link = join(userFolder, '.local/bin/gpuhost')
@@ -22,15 +23,21 @@ export async function uninstall(world: ServiceWorld & StopWorld): Promise<Uninst
     removed.push(link)
     dropEmpty(join(userFolder, '.local/bin'), join(userFolder, '.local'))
   }
+  if (existsSync(engine) && !resolve(engine).startsWith(`${resolve(home.path)}/`)) {
+    rmSync(engine, { recursive: true })
+    removed.push(engine)
+  }
   rmSync(home.path, { recursive: true, force: true })
   return { removed: [...removed, home.path] }
 }
 
 /** A setting that names somebody's whole home would be a costly mistake. @throws HostError */
-function checkHome(path: string, userFolder: string): void {
-  const folders = ['/', '/root', '/home', homedir(), userFolder].map((each) => resolve(each))
+function checkOurs(setting: string, path: string, userFolder: string): void {
+  const folders = ['/', '/root', '/home', '/var', '/var/lib', '/tmp', homedir(), userFolder].map((each) =>
+    resolve(each),
+  )
   if (folders.includes(resolve(path)))
-    throw new HostError(`GPUHOST_HOME is ${path}, which holds more than gpuhost. Remove what is gpuhost’s by hand.`)
+    throw new HostError(`${setting} is ${path}, which holds more than gpuhost. Remove what is gpuhost’s by hand.`)
 }
 
 /** Folders that install.sh may have made, if nobody else has put anything in them. */

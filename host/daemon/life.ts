@@ -85,6 +85,7 @@ export class Life implements Control {
     return {
       state: this.state(),
       why: this.offer.whyIdle(),
+      starting: this.machine.engine.starting?.() ?? null,
       pid: process.pid,
       launcher: this.machine.launcher ?? null,
       version: agent,

@@ -8,6 +8,7 @@ import { helloOf } from '../tunnel/testing.ts'
 import { Doubles } from './doubles.ts'
 import { Enrolment, type Machine } from './enrol.ts'
 import { FailureBook, failureCounts, failuresOf, type HostFailure, KEPT_FAILURES, noFailures } from './failures.ts'
+import { Hubs } from './hubs.ts'
 import { findHost, listHosts } from './list.ts'
 import { lockHost, recentLocks } from './locks.ts'
 import { Presence } from './presence.ts'
@@ -109,6 +110,27 @@ describe.each(testDialects)('what failed on a host, on %s', (dialect) => {
   })
 })
 
+describe.each(testDialects)('the hubs of a deployment, on %s', (dialect) => {
+  test('are one list until it changes, so that hosts are told once', async () => {
+    await using it = await world(dialect)
+    const { hubs: table } = it.db.tables
+    const started = { startedAt: it.env.now(), seenAt: it.env.now() }
+    await it.db.query.insert(table).values({ id: 'hub_1', ...started, selfUrl: 'https://one.example' })
+    const hubs = new Hubs(it.env, it.db, silentLog)
+    await hubs.start()
+    const first = hubs.links()
+    expect(first).toEqual(['wss://one.example/hosts/link'])
+    await it.env.advance(5_000)
+    await until('the list was read again', () => it.env.timers() === 1)
+    expect(hubs.links()).toBe(first)
+    await it.db.query.insert(table).values({ id: 'hub_2', ...started, selfUrl: 'http://two.example:8080' })
+    await it.env.advance(5_000)
+    await until('the list is another', () => hubs.links() !== first)
+    expect(hubs.links()).toEqual(['wss://one.example/hosts/link', 'ws://two.example:8080/hosts/link'])
+    hubs.stop()
+  })
+})
+
 describe.each(testDialects)('a host that sits out, on %s', (dialect) => {
   test('is tripped when all it offers sits out, and says which where only some does', async () => {
     await using it = await world(dialect)
@@ -151,7 +173,10 @@ describe.each(testDialects)('an identity that two machines use, on %s (F-split)'
     expect(await it.enrol('berlin', old)).toBe('locked')
     expect(await it.enrol('oslo', old)).toHaveProperty('id')
     // The copy and the original, at one instant, with different tokens.
-    expect(await Promise.all([it.enrol('berlin', old), it.enrol('berlin', fresh)])).toEqual(['locked', { id: berlin }])
+    expect(await Promise.all([it.enrol('berlin', old), it.enrol('berlin', fresh)])).toEqual([
+      'locked',
+      { id: berlin, vetted: false, quarantined: false },
+    ])
     expect((await findHost(it.env, it.db, berlin))?.notices).toEqual([])
     expect(await it.enrol('berlin', old)).toBe('locked')
   })
@@ -174,6 +199,7 @@ describe.each(testDialects)('an identity that two machines use, on %s (F-split)'
     const revoked = new RevokedTokens(it.env, it.db, silentLog, {
       revoke: (tokenIds) => void told.push(tokenIds),
       lock: (locks) => void told.push(locks),
+      judge: (judged) => void told.push(judged),
     })
     revoked.start()
     await lockHost(it.env, it.db, { hostId: berlin, tokenIds: [old] })

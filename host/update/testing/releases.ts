@@ -51,8 +51,13 @@ export function release(manifest: object & { version: string }, by: KeyObject = 
   }
 }
 
-/** Waits are a thousandth of what they are. */
-const hurried: Env = { ...systemEnv, now: () => NOW, timer: (ms, work) => systemEnv.timer(ms / 1_000, work) }
+/** Shorter waits are between two tries, and a thousandth of what they are; longer ones limits, which a busy machine needs. */
+const LIMITS_MS = 20_000
+const hurried: Env = {
+  ...systemEnv,
+  now: () => NOW,
+  timer: (ms, work) => systemEnv.timer(ms < LIMITS_MS ? ms / 1_000 : ms / 5, work),
+}
 
 export function machine(files: Files, installed = '0.2.0') {
   const folder = mkdtempSync(join(tmpdir(), 'gpuhost-update-'))
