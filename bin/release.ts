@@ -53,11 +53,16 @@ export async function buildRelease({ folder, version, targets, keys, say }: Rele
   mkdirSync(place, { recursive: true })
   for (const target of targets) {
     for (const path of await buildPrograms(place, `bun-${target}`, { version, releaseKeys: keys })) {
-      await pipeline(createReadStream(path), createGzip({ level: 9 }), createWriteStream(`${path}.gz`))
-      rmSync(path)
+      await pack(path)
       say(`${path}.gz  ${(statSync(`${path}.gz`).size / 1e6).toFixed(0)} MB`)
     }
   }
+}
+
+/** Replaces a program by its gzip. */
+export async function pack(path: string, level = 9): Promise<void> {
+  await pipeline(createReadStream(path), createGzip({ level }), createWriteStream(`${path}.gz`))
+  rmSync(path)
 }
 
 export interface Signing {

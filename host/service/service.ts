@@ -125,7 +125,7 @@ export function writeLauncher(home: Home): void {
 /** Whole or not at all. @throws HostError */
 function write(path: string, text: string, mode: number): void {
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o755 })
+    makeFolder(dirname(path))
     writeFileSync(`${path}.new`, text, { mode })
     // Whatever the umask is.
     chmodSync(`${path}.new`, mode)
@@ -133,6 +133,12 @@ function write(path: string, text: string, mode: number): void {
   } catch (error) {
     throw new HostError(`${path} cannot be written: ${reason(error)}.`)
   }
+}
+
+/** Others may look into it, whatever the umask is. */
+function makeFolder(path: string): void {
+  const first = mkdirSync(path, { recursive: true })
+  for (let made = path; first !== undefined && made.length >= first.length; made = dirname(made)) chmodSync(made, 0o755)
 }
 
 /** @throws HostError */
