@@ -149,7 +149,8 @@ export class Course {
 
   /** Hosts that have not failed come first; one that failed and has linked anew since may be asked again. */
   private *candidates(tried: Tried, again: Seat | null): Generator<Seat> {
-    if (again) yield again
+    // It may have begun to drain meanwhile.
+    if (again && !again.link.draining) yield again
     const passedOver = new Set(tried.keys())
     for (let seat = this.take(passedOver); seat; seat = this.take(passedOver)) yield seat
     for (const hostId of tried.keys()) passedOver.delete(hostId)
