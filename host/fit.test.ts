@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { join } from 'node:path'
 import { everyOffer } from '../hub/catalog/find.ts'
 import { catalogRow } from '../hub/gateway/catalog.ts'
-import { startPrices } from '../hub/market/book.ts'
+import { openingPrices } from '../hub/market/book.ts'
 import type { CatalogVariant } from '../sdk/catalog.ts'
 import { systemEnv } from '../sdk/env.ts'
 import { fit, reaches } from './fit.ts'
@@ -96,7 +96,11 @@ const rows = table
   .map((line) => line.split(/\s+/))
   .map(([id = '', ...verdicts]) => ({ id, verdicts }))
 
-const shop = { offers: { find: () => null }, prices: startPrices, turns: { count: () => 0 } }
+const shop = {
+  offers: { find: () => null },
+  prices: openingPrices({ startPrice: ({ variant }) => variant.startPrice }),
+  turns: { count: () => 0 },
+}
 const variants = new Map(
   everyOffer()
     .filter(({ model }) => model.tokenizer !== 'emulated')

@@ -18,6 +18,7 @@ import { sweepDevices } from './fleet/sign-in.ts'
 import { Bodies } from './gateway/body.ts'
 import { Budgets } from './gateway/budgets.ts'
 import { Connection } from './gateway/connection.ts'
+import { answerDownload, type Releases, Shelf } from './gateway/downloads.ts'
 import { Entrance } from './gateway/entrance.ts'
 import { wrongMethodOf } from './gateway/methods.ts'
 import { Onces } from './gateway/onces.ts'
@@ -39,9 +40,10 @@ import { Seal } from './identity/seal.ts'
 import { Ledger } from './ledger/ledger.ts'
 import { rollUp } from './ledger/roll-up.ts'
 import type { Log } from './log.ts'
-import { startPrices } from './market/book.ts'
+import { openingPrices } from './market/book.ts'
 import { Meter } from './metering/meter.ts'
 import { Policy } from './policy/policy.ts'
+import { forgetReporters } from './policy/reports.ts'
 import { Health } from './routing/health.ts'
 import { Standing } from './routing/standing.ts'
 import { Turns } from './routing/turns.ts'
@@ -64,8 +66,10 @@ export interface HubOptions {
   writer: 'worker' | 'inline'
   /** No other hub shares this database, so whoever is enrolled is dead. By default so on SQLite. */
   alone?: boolean
+  /** The host program to hand out; by default none. */
+  releases?: Releases
   /** The pages, which this room knows nothing of; null: not a page's address. */
-  pages?: (hub: Platform, request: Request) => Promise<Response | null>
+  pages?: (hub: Platform, request: Request, connection: Connection) => Promise<Response | null>
 }
 
 export interface Hub {
@@ -85,7 +89,7 @@ export interface Hub {
 }
 
 export async function openHub(options: HubOptions): Promise<Hub> {
-  const { env, config, db, log, secret, version, url, writer, alone, pages } = options
+  const { env, config, db, log, secret, version, url, writer, alone, releases = null, pages } = options
   const hubId = newId(env, 'hub')
   const awake = new Awake(env, (ms) => log.warn('hub stood still', { ms: Math.round(ms) }))
   // A hub that stood still has not waited for its books: it gave them no time.
@@ -105,7 +109,10 @@ export async function openHub(options: HubOptions): Promise<Hub> {
   const people = openIdentity({ env, db, log, seal, policy, url, credit: (gift) => ledger.credit(gift) }, config)
   const { identity } = people
   const meter = new Meter()
-  const turns = new Turns((variant) => running.grown(variant))
+  const turns = new Turns({
+    grown: (variant) => running.grown(variant),
+    unvettedShare: () => policy.current().unvettedTrafficPercent / 100,
+  })
   const live = new Live<Run>()
   const moves = new OneByOne(env)
   const entrance = new Entrance(config.allowedHosts)
@@ -167,6 +174,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
       log,
       seal,
       version,
+      releases,
       identity,
       policy,
       keyring,
@@ -185,7 +193,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     quotas: new Quotas(env, config, () => policy.current().requestsPerMinute),
     budgets: new Budgets(env),
     bodies: new Bodies(env),
-    prices: startPrices,
+    prices: openingPrices(offers),
     stopping: stopping.signal,
     hostBearer: (token, proof) => enrolment.bearer(token, proof),
     wish(hostId, wish, reason) {
@@ -196,11 +204,14 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     nameHost: (hostId, account) => `host_${seal.name('host', `${hostId} ${account}`)}`,
     cacheSalt: (account) => seal.name('cache', account),
   }
+  const shelf = releases ? new Shelf(releases) : null
   const jobs = new Jobs(env, log, [
     { name: 'sum up traffic', everyMs: 60_000, run: () => rollUp(db, env.now()) },
     { name: 'forget idempotency keys', everyMs: 60_000, run: () => onces.tidy() },
     ...identityJobs(identity),
+    { name: 'forget who reported', everyMs: 60 * 60_000, run: () => forgetReporters(env, db) },
     { name: 'forget machines that did not sign in', everyMs: 60 * 60_000, run: () => sweepDevices(env, db) },
+    ...(shelf ? [{ name: 'announce releases', everyMs: 60_000, run: () => announce(shelf) }] : []),
   ])
   jobs.start()
   let ready = true
@@ -230,9 +241,11 @@ export async function openHub(options: HubOptions): Promise<Hub> {
         // Ahead of everything else, since these are nearly all of the traffic.
         const inference = inferenceRoute(pathname, request)
         if (inference) return await answerInference(platform, inference, request, connection)
+        const download = await answerDownload(platform, pathname, request, connection)
+        if (download) return download
         if (pathname === '/hosts/link') return await door.upgrade(request, server, connection.address())
         identity.callers.note(request, server?.requestIP?.(request)?.address)
-        return (await pages?.(platform, request)) ?? (await api.fetch(request))
+        return (await pages?.(platform, request, connection)) ?? (await api.fetch(request))
       } catch (error) {
         // Whatever goes wrong, no stranger sees a stack.
         return refusal(platform, request, newId(env, 'req'), error)
@@ -251,6 +264,8 @@ export async function openHub(options: HubOptions): Promise<Hub> {
       const left = running.size
       live.end()
       await within(env, LAST_WORDS_MS, live.empty())
+      // Whose charge is still on its way is told so while there is somebody to tell it.
+      ledger.hurry()
       // Hosts are told why.
       links.stop()
       return left
@@ -275,6 +290,15 @@ export async function openHub(options: HubOptions): Promise<Hub> {
       ])
         await leave().catch((error) => log.error('not everything was left in order', { error: String(error) }))
     },
+  }
+
+  /** Hosts hear of it; each decides by itself, from the manifest, whether it is for it and when. */
+  async function announce(shelf: Shelf): Promise<number> {
+    const version = await shelf.news()
+    if (version === null) return 0
+    log.info('a new release of the host program', { version })
+    links.wish('update', `gpuhost ${version} is here`)
+    return 0
   }
 
   function knows(model: string): string | null {

@@ -76,6 +76,16 @@ export function usdPerMillion(price: PricePicos): string {
   return usdDecimal(count(price) * PICOS_PER_NANO)
 }
 
+/**
+ * What a person types as USD per million tokens: `"0.10"` → `100_000` pico-dollars per token.
+ * @throws RangeError for what is no amount, or finer than a pico-dollar per token
+ */
+export function parsePerMillion(text: string): PricePicos {
+  const nanos = parseUsd(text)
+  if (nanos < 0n || nanos % PICOS_PER_NANO !== 0n) throw new RangeError('a price has at most six decimals')
+  return Number(nanos / PICOS_PER_NANO)
+}
+
 /** A price as other catalogues write it: USD per token, e.g. `100_000` → `"0.0000001"`. */
 export function usdPerToken(price: PricePicos): string {
   const digits = count(price).toString().padStart(13, '0')

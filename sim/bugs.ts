@@ -64,7 +64,7 @@ export const BUGS: Bug[] = [
   {
     name: 'work to a drained host',
     breaks: 'a host that drains is given no work',
-    edits: [{ file: LINKS, was: `(state === 'ready' ? serving : [])`, becomes: '(serving)' }],
+    edits: [{ file: LINKS, was: `state === 'ready' && `, becomes: '' }],
     seed: 13,
   },
   {
@@ -165,7 +165,7 @@ export const BUGS: Bug[] = [
         becomes: 'if (!entry) return\n    this.entries.delete',
       },
     ],
-    seed: 9,
+    seed: 17,
   },
   {
     name: 'a refusal is not final: its place and its hold stay taken',
@@ -219,7 +219,7 @@ export const BUGS: Bug[] = [
     name: 'delivered too soon: a charge is not refunded though its end was never sent',
     breaks: 'nobody pays for an answer cut by the hub',
     edits: [{ file: LEDGER, was: `delivered: ended.state === 'cancelled'`, becomes: 'delivered: true' }],
-    seed: 18,
+    seed: 40,
   },
   {
     name: 'a key does not make it once',

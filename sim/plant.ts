@@ -1,4 +1,5 @@
-// `bun sim/plant.ts NAME`: plants one bug in this process alone, and runs histories until one of them breaks the rule that shows it.
+// `bun sim/plant.ts NAME [--search]`: plants one bug in this process alone, and runs histories until one of them breaks
+// the rule that shows it: first the seed that is known to, unless it is to be searched for.
 import { join } from 'node:path'
 import { type Bug, BUGS } from './bugs.ts'
 
@@ -14,7 +15,8 @@ const { layGround } = await import('./ground.ts')
 const { planFor } = await import('./plan.ts')
 
 const ground = await layGround()
-const seeds = [bug.seed, ...Array.from({ length: MOST_SEEDS - 1 }, (_, at) => at + 1)]
+const others = Array.from({ length: MOST_SEEDS }, (_, at) => at + 1)
+const seeds = process.argv[3] === '--search' ? others : [bug.seed, ...others.slice(0, -1)]
 let histories = 0
 for (const seed of seeds) {
   histories++

@@ -1,9 +1,11 @@
 // `bun run sim`: the stored histories, then random ones, until so many are done or the time is over.
 import { command } from '../bin/command.ts'
 import { main } from '../bin/main.ts'
+import { BUGS } from './bugs.ts'
 import { type Campaign, campaign, live, unseen } from './campaign.ts'
 import { type Ground, layGround } from './ground.ts'
 import { history, type Verdict } from './history.ts'
+import { type Hunt, hunt } from './hunt.ts'
 import { type Plan, planFor } from './plan.ts'
 import { shrink } from './shrink.ts'
 import { RARE, type Rare } from './sometimes.ts'
@@ -34,11 +36,16 @@ const simulate = command({
       help: 'Runs until a rare state is reached, and shrinks that.',
       choices: RARE,
     },
+    planted: {
+      type: 'boolean',
+      help: 'Plants one bug after the other, and says how many histories it took to find each.',
+    },
     keep: { type: 'boolean', help: 'Stores what fails, or was found, shrunk, as a test for ever.' },
   },
-  notes: ['One history: bun run sim --seeds 1 --seed S --trace'],
+  notes: ['One history: bun run sim --seeds 1 --seed S --trace', 'What it does and how: docs/simulation.md'],
   async run({ options, world, out, say }) {
     const { seeds, minutes, least, seed: given, trace } = options
+    if (options.planted) return searchAll(out)
     const first = given ?? crypto.getRandomValues(new Uint32Array(1))[0]!
     const ground = await layGround()
     if (options.find) return find(options.find as Rare, plansFrom(first, seeds), ground, { keep: options.keep, say })
@@ -48,7 +55,7 @@ const simulate = command({
     const until = startedAt + minutes * 60_000
     say(`first seed ${first}`)
     const so = await campaign(ground, {
-      plans: [...storedPlans(), ...plansFrom(first, seeds)],
+      plans: storedThen(plansFrom(first, seeds)),
       enough: ({ histories }) => histories >= least && performance.now() > until,
       each: progress(say),
     })
@@ -68,6 +75,16 @@ const simulate = command({
     return failures.length > 0 || blind.length > 0 ? 1 : 0
   },
 })
+
+/** Whether the simulator sees what it is there to see. */
+async function searchAll(out: (data: unknown, lines: string[]) => void): Promise<0 | 1> {
+  const hunts: (Hunt & { bug: string })[] = []
+  for (const { name: bug } of BUGS) hunts.push({ bug, ...(await hunt(bug, { search: true })) })
+  const line = ({ bug, histories, found }: (typeof hunts)[number]) =>
+    `${String(histories).padStart(5)}  ${bug}${found ? '' : ': NOT FOUND'}`
+  out(hunts, ['histories until it was found', ...hunts.map(line)])
+  return hunts.every(({ found }) => found) ? 0 : 1
+}
 
 /** A state that few histories come to is stored, so that every run sees it. */
 function find(
@@ -89,6 +106,11 @@ function find(
   }
   say('None of them came to it.')
   return 1
+}
+
+function* storedThen(others: Iterable<Plan>): Generator<Plan> {
+  yield* storedPlans()
+  yield* others
 }
 
 function* plansFrom(first: number, seeds: number): Generator<Plan> {
@@ -121,6 +143,7 @@ function told({ plan, broken, lastNotes }: Verdict, ground: Ground, say: (line: 
   say(`faults: ${plan.faults.join(' ')}\nlast events:`)
   for (const note of lastNotes) say(note.slice(0, 300))
   say(`smallest plan that still does:\n  ${JSON.stringify(smallest)}`)
+  say(`all of it: bun run sim --seeds 1 --seed ${plan.seed} --trace`)
   return { plan: smallest, broken }
 }
 

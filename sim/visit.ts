@@ -74,8 +74,11 @@ export class Visit {
   congested = false
   /** The hub's program ended before all of the answer had left. */
   cutOff = false
+  /** It takes its time to read. */
+  readonly slow: boolean
   readonly startedAt: number
-  endedAt = 0
+  /** When its hub had said all it has to say; its client may not have heard it yet. */
+  private givenAt = Number.POSITIVE_INFINITY
   private readonly exchange: Exchange
   /** It had words of a host that had failed, when the hub heard that it was gone. */
   between = false
@@ -100,6 +103,7 @@ export class Visit {
       () => unsure.has(ask.tag),
     )
     this.startedAt = kernel.now
+    this.slow = Number.isFinite(patience.line.charsPerSecond)
     this.hub = house?.process.name ?? null
     const headers = {
       authorization: `Bearer ${customer.secret}`,
@@ -132,14 +136,13 @@ export class Visit {
   }
 
   /**
-   * What its hub has asked hosts in these words since it came, and until it had its answer: for it, or for the same
+   * What its hub has asked hosts in these words since it came, and until its answer was given: for it, or for the same
    * errand sent again.
    */
   get attempts(): Attempt[] {
-    const until = this.outcome === 'answered' ? this.endedAt : Number.POSITIVE_INFINITY
     return this.world.wire
       .attemptsOf(this.ask.tag)
-      .filter(({ hub, at }) => hub === this.hub && at >= this.startedAt && at <= until)
+      .filter(({ hub, at }) => hub === this.hub && at >= this.startedAt && at <= this.givenAt)
   }
 
   private heard(): void {
@@ -157,7 +160,6 @@ export class Visit {
   private end(outcome: Outcome): void {
     if (this.outcome !== 'running') return
     this.outcome = outcome
-    this.endedAt = this.world.kernel.now
     const how = this.error ?? this.story.error ?? this.status ?? ''
     this.world.kernel.note(`${this.customer.name} ${outcome} ${this.ask.tag} ${how}`)
     this.over(this)
@@ -175,6 +177,7 @@ export class Visit {
       },
       ended: () => {
         this.ended = true
+        this.givenAt = Math.min(this.givenAt, this.world.kernel.now)
         if (this.status === 200 && this.ask.body.stream && !this.story.done)
           this.broken('an answer ends with [DONE]', 'it ended in silence')
       },
@@ -194,6 +197,7 @@ export class Visit {
     if (status === 499) return
     if (!this.requestId) this.broken('every answer has its request id', `status ${status}`)
     if (body === null) return
+    this.givenAt = this.world.kernel.now
     const answer = JSON.parse(body) as WholeAnswer
     if (status !== 200) {
       this.error = answer.error?.code ?? 'no code'

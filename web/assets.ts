@@ -2,6 +2,7 @@
 // browser may keep them for ever.
 import sse from 'htmx.org/dist/ext/hx-sse.min.js' with { type: 'text' }
 import htmx from 'htmx.org/dist/htmx.min.js' with { type: 'text' }
+import playground from './assets/playground.js' with { type: 'text' }
 import site from './assets/site.js' with { type: 'text' }
 import style from './assets/style.css' with { type: 'text' }
 
@@ -16,6 +17,7 @@ const served = new Map<string, Asset>()
 export const assets = {
   style: asset('style.css', 'text/css; charset=utf-8', style),
   site: asset('site.js', 'text/javascript; charset=utf-8', site),
+  playground: asset('playground.js', 'text/javascript; charset=utf-8', playground),
   htmx: asset('htmx.js', 'text/javascript; charset=utf-8', htmx),
   sse: asset('sse.js', 'text/javascript; charset=utf-8', sse),
   icon: asset(

@@ -3,7 +3,11 @@ declare module '*.css' {
   const text: string
   export default text
 }
-declare module '*/site.js' {
+declare module '*/assets/site.js' {
+  const text: string
+  export default text
+}
+declare module '*/assets/playground.js' {
   const text: string
   export default text
 }

@@ -26,6 +26,7 @@ const FOOTER: Link[] = [
   { href: '/terms', text: 'Terms' },
   { href: '/privacy', text: 'Privacy' },
   { href: '/acceptable-use', text: 'Acceptable use' },
+  { href: '/report-abuse', text: 'Report abuse' },
 ]
 
 const POLICY = [
@@ -68,6 +69,9 @@ function Frame({ page, framing }: { page: Page; framing: Framing }) {
         <script src={assets.htmx} defer />
         <script src={assets.sse} defer />
         <script src={assets.site} defer />
+        {page.scripts?.map((src) => (
+          <script src={src} defer />
+        ))}
       </head>
       <body>
         <a class="skip" href="#content">

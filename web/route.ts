@@ -1,6 +1,7 @@
 // Every address of the pages is one row of a table, so that what holds for all of them (who may see it, where a change
 // may come from) is decided in one place and can be tested for each.
 import type { VNode } from 'preact'
+import type { Connection } from '../hub/gateway/connection.ts'
 import type { Platform } from '../hub/gateway/platform.ts'
 import type { SignedIn } from '../hub/identity/guard.ts'
 import type { Form } from './form.ts'
@@ -11,6 +12,7 @@ export type Audience = 'anyone' | 'signed in' | 'client' | 'host' | 'admin'
 export interface Visit {
   hub: Platform
   request: Request
+  connection: Connection
   url: URL
   /** What stands for `:name` and `*name` in the path, decoded. */
   params: Record<string, string>
@@ -32,6 +34,8 @@ export interface Page {
   description?: string
   body: VNode
   status?: number
+  /** Addresses of scripts that only this page needs. */
+  scripts?: string[]
   cookies?: string[]
 }
 

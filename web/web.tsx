@@ -2,6 +2,7 @@
 // for by one of our own pages.
 import type { Role } from '../hub/identity/users.ts'
 import { asHubError, errorHeaders, HubError } from '../hub/errors.ts'
+import type { Connection } from '../hub/gateway/connection.ts'
 import type { Platform } from '../hub/gateway/platform.ts'
 import { sameOrigin, type SignedIn, whoIsSignedIn } from '../hub/identity/guard.ts'
 import { account, accountActs, exportAccount, newEmailAct, newEmailPage } from './account/account.tsx'
@@ -20,15 +21,17 @@ import {
   wearHat,
 } from './account/sign-in.tsx'
 import { confirmAct, confirmPage, firstAdminAct, firstAdminPage, signUpAct, signUpPage } from './account/sign-up.tsx'
-import { fleet, fleetHost, wishOf } from './admin/fleet.tsx'
+import { fleet, fleetActs, fleetHost } from './admin/fleet.tsx'
 import { ledger, ledgerCheck } from './admin/ledger.tsx'
-import { adminModels, setOffer } from './admin/models.tsx'
+import { adminModel, adminModels, setOffer, setPrice } from './admin/models.tsx'
 import { adminLive, adminOverview } from './admin/overview.tsx'
 import { invitations, invite, uninvite, user, userActs, users } from './admin/people.tsx'
+import { report, reports, setReport } from './admin/reports.tsx'
 import { acts, letters, setSetting, settings } from './admin/settings.tsx'
 import { answerAsset } from './assets.ts'
 import { acknowledgeLicence, licences } from './client/licences.tsx'
 import { askRevocation, keys, makeKey, revoke } from './client/keys.tsx'
+import { playground, playgroundAnswer } from './client/playground.tsx'
 import { overview, overviewLive } from './client/overview.tsx'
 import { receiptPage, usage, usageCsv } from './client/usage.tsx'
 import { readForm } from './form.ts'
@@ -36,6 +39,7 @@ import { framed, type Framing } from './frame.tsx'
 import { documentIndex, documentPage, textPage } from './home/documents.tsx'
 import { landing } from './home/landing.tsx'
 import { model, models } from './home/models.tsx'
+import { reportAbuse, sendReport } from './home/report.tsx'
 import { status } from './home/status.tsx'
 import { drain, machine, machines, makeToken, newMachine, resume } from './host/machines.tsx'
 import { hostLive, hostOverview } from './host/overview.tsx'
@@ -64,6 +68,8 @@ export const routes: readonly Route[] = [
   open('/terms', () => textPage('terms')),
   open('/privacy', () => textPage('privacy')),
   open('/acceptable-use', () => textPage('acceptable-use')),
+  open('/report-abuse', reportAbuse),
+  openAct('/report-abuse', sendReport),
 
   open('/sign-in', signInPage),
   openAct('/sign-in', signInAct),
@@ -110,6 +116,8 @@ export const routes: readonly Route[] = [
   page('client', '/client/usage', usage),
   page('client', '/client/usage.csv', usageCsv),
   page('client', '/client/requests/:id', receiptPage),
+  page('client', '/client/playground', playground),
+  act('client', '/client/playground/answers', playgroundAnswer),
   page('client', '/client/licences', licences),
   act('client', '/client/licences/*id', acknowledgeLicence),
 
@@ -131,8 +139,13 @@ export const routes: readonly Route[] = [
   page('admin', '/admin/live', adminLive),
   page('admin', '/admin/fleet', fleet),
   page('admin', '/admin/fleet/:id', fleetHost),
-  act('admin', '/admin/fleet/:id/drain', wishOf('drain')),
-  act('admin', '/admin/fleet/:id/resumption', wishOf('resume')),
+  act('admin', '/admin/fleet/:id/drain', fleetActs.drain),
+  act('admin', '/admin/fleet/:id/resumption', fleetActs.resume),
+  act('admin', '/admin/fleet/:id/vetting', fleetActs.vet),
+  act('admin', '/admin/fleet/:id/vetting/removal', fleetActs.unvet),
+  act('admin', '/admin/fleet/:id/quarantine', fleetActs.quarantine),
+  act('admin', '/admin/fleet/:id/release', fleetActs.release),
+  act('admin', '/admin/fleet/:id/note', fleetActs.note),
   page('admin', '/admin/users', users),
   page('admin', '/admin/users/:id', user),
   act('admin', '/admin/users/:id/suspension', userActs.suspend),
@@ -144,12 +157,17 @@ export const routes: readonly Route[] = [
   act('admin', '/admin/invitations', invite),
   act('admin', '/admin/invitations/:id/revocation', uninvite),
   page('admin', '/admin/models', adminModels),
+  page('admin', '/admin/models/*id', adminModel),
+  act('admin', '/admin/models/price/*id', setPrice),
   act('admin', '/admin/models/enable/*id', setOffer(true)),
   act('admin', '/admin/models/disable/*id', setOffer(false)),
   page('admin', '/admin/ledger', ledger),
   act('admin', '/admin/ledger/check', ledgerCheck),
   page('admin', '/admin/settings', settings),
   act('admin', '/admin/settings', setSetting),
+  page('admin', '/admin/reports', reports),
+  page('admin', '/admin/reports/:id', report),
+  act('admin', '/admin/reports/:id', setReport),
   page('admin', '/admin/acts', acts),
   page('admin', '/admin/letters', letters),
 ]
@@ -164,6 +182,7 @@ const NAV: Record<Role | 'anyone', Framing['nav']> = {
     { href: '/client', text: 'Overview', exact: true },
     { href: '/client/keys', text: 'Keys' },
     { href: '/client/usage', text: 'Usage' },
+    { href: '/client/playground', text: 'Playground' },
     { href: '/client/licences', text: 'Licences' },
     { href: '/models', text: 'Models' },
   ],
@@ -180,6 +199,7 @@ const NAV: Record<Role | 'anyone', Framing['nav']> = {
     { href: '/admin/invitations', text: 'Invitations' },
     { href: '/admin/models', text: 'Models' },
     { href: '/admin/ledger', text: 'Ledger' },
+    { href: '/admin/reports', text: 'Reports' },
     { href: '/admin/settings', text: 'Settings' },
     { href: '/admin/acts', text: 'Acts' },
     { href: '/admin/letters', text: 'Letters' },
@@ -187,7 +207,7 @@ const NAV: Record<Role | 'anyone', Framing['nav']> = {
 }
 
 /** Answers what is a page's address; null: it is none. Never throws. */
-export async function answerPage(hub: Platform, request: Request): Promise<Response | null> {
+export async function answerPage(hub: Platform, request: Request, connection: Connection): Promise<Response | null> {
   const url = new URL(request.url)
   const asset = answerAsset(url.pathname, request)
   if (asset) return asset
@@ -199,10 +219,14 @@ export async function answerPage(hub: Platform, request: Request): Promise<Respo
     guest = await whoIsSignedIn(hub.identity, request)
     const elsewhere = turnAway(found.route.who, guest, request, url)
     if (elsewhere) return elsewhere
-    const visit = { hub, request, url, params: found.params, guest, form: await readForm(request) }
+    const visit = { hub, request, connection, url, params: found.params, guest, form: await readForm(request) }
     return respond(await found.route.answer(visit), visit)
   } catch (error) {
-    return respond(errorPage(hub, error), { hub, request, url, params: {}, guest }, errorHeaders(asHubError(error)))
+    return respond(
+      errorPage(hub, error),
+      { hub, request, connection, url, params: {}, guest },
+      errorHeaders(asHubError(error)),
+    )
   }
 }
 

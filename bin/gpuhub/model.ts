@@ -1,6 +1,6 @@
 import { everyOffer, findOffer, type Offer, whyNot } from '../../hub/catalog/find.ts'
 import { effectiveClass } from '../../hub/catalog/licence.ts'
-import { decide, decisions } from '../../hub/catalog/offers.ts'
+import { decide, type Decision, decisions } from '../../hub/catalog/offers.ts'
 import { systemEnv } from '../../sdk/env.ts'
 import { usdPerMillion } from '../../sdk/money.ts'
 import { command, type Group } from '../command.ts'
@@ -31,22 +31,23 @@ const list = command({
     }),
 })
 
-function described(offer: Offer, decided: boolean | undefined) {
+function described(offer: Offer, decided: Decision | undefined) {
   const { model, variant } = offer
+  const price = decided?.startPrice ?? variant.startPrice
   const reason = whyNot(offer)
   return {
     id: offer.id,
     model: model.id,
     precision: variant.precision,
-    enabled: reason === null && (decided ?? model.defaultOn),
+    enabled: reason === null && (decided?.enabled ?? model.defaultOn),
     /** Why it cannot be switched on; null: it can. */
     reason,
     licence: model.licence.name,
     licenceClass: effectiveClass(model),
     contextTokens: variant.contextTokens,
     minVramGb: variant.minVramGb,
-    promptUsdPerMillion: usdPerMillion(variant.startPrice.promptPicos),
-    completionUsdPerMillion: usdPerMillion(variant.startPrice.completionPicos),
+    promptUsdPerMillion: usdPerMillion(price.promptPicos),
+    completionUsdPerMillion: usdPerMillion(price.completionPicos),
   }
 }
 

@@ -17,6 +17,7 @@ export const {
   deviceSignIns,
   settings,
   acts,
+  reports,
   mails,
   hubs,
   hosts,

@@ -31,10 +31,20 @@ export function fleetTables({ table, index, uniqueIndex, primaryKey, text, flag,
       agent: text().notNull(),
       hardware: json<Hardware>().notNull(),
       simulated: flag().notNull(),
+      /** Since when the team trusts it; null: not yet. */
+      vettedAt: time(),
+      /** Since when it gets no requests, because the team said so; null: it may serve. */
+      quarantinedAt: time(),
+      /** Why, fit to be shown to its owner. */
+      quarantineReason: text(),
+      /** The team's own, never shown to its owner. */
+      note: text().notNull().default(''),
+      /** When one of these last changed what it may do. */
+      judgedAt: time(),
       createdAt: time().notNull(),
       seenAt: time().notNull(),
     },
-    (t) => [uniqueIndex('hosts_machine').on(t.ownerId, t.machine)],
+    (t) => [uniqueIndex('hosts_machine').on(t.ownerId, t.machine), index('hosts_judged').on(t.judgedAt)],
   )
 
   const links = table(
@@ -129,6 +139,9 @@ export function fleetTables({ table, index, uniqueIndex, primaryKey, text, flag,
     /** Catalog id of a variant. A row says what this team decided about it; without one the catalog's default holds. */
     variant: text().primaryKey(),
     enabled: flag().notNull(),
+    /** What it costs before a market moves it, pico-dollars a token; null: what the catalog says. */
+    promptPicos: integer(),
+    completionPicos: integer(),
     changedAt: time().notNull(),
   })
 

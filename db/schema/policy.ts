@@ -1,6 +1,8 @@
 // What the team decided, and what its admins did.
 import type { Columns } from '../columns.ts'
 
+export type ReportState = 'new' | 'open' | 'closed'
+
 export function policyTables({ table, index, text, time, json }: Columns) {
   /** Only what differs from the defaults in the code. */
   const settings = table('settings', {
@@ -26,5 +28,25 @@ export function policyTables({ table, index, text, time, json }: Columns) {
     (t) => [index('acts_subject').on(t.subject)],
   )
 
-  return { settings, acts }
+  /** What strangers and users say is wrong with how this hub is used. */
+  const reports = table(
+    'reports',
+    {
+      id: text().primaryKey(),
+      at: time().notNull(),
+      kind: text().notNull(),
+      /** What it is about, as they say: a request's id, a model, an address. */
+      about: text().notNull(),
+      text: text().notNull(),
+      /** Where they want an answer; empty: nowhere. Forgotten a while after the report is closed. */
+      contact: text().notNull(),
+      state: text().$type<ReportState>().notNull(),
+      /** The team's own. */
+      note: text().notNull().default(''),
+      changedAt: time().notNull(),
+    },
+    (t) => [index('reports_state').on(t.state, t.id)],
+  )
+
+  return { settings, acts, reports }
 }

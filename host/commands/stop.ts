@@ -1,3 +1,4 @@
+import { existsSync, writeFileSync } from 'node:fs'
 import { type Env, sleep } from '../../sdk/env.ts'
 import type { Home } from '../config.ts'
 import { askControl, HangingError, MOST_GRACE_SECONDS } from '../daemon/control.ts'
@@ -34,6 +35,8 @@ export interface Stopped {
 export async function stop(world: StopWorld, graceSeconds: number | undefined): Promise<Stopped> {
   const { home, progress } = world
   const now = graceSeconds === 0
+  // A launcher does not start again what its owner ended, however that came about.
+  if (existsSync(home.path)) writeFileSync(home.stoppingPath, '', { mode: 0o600 })
   const status = await asked(world, graceSeconds)
   if (status === undefined) {
     // An agent that was killed may have left its engine.

@@ -12,6 +12,8 @@ export interface Status {
   /** While it starts: what its engine is doing; null: nothing that takes long, or it says nothing. */
   starting: string | null
   pid: number
+  /** Keeps it running; null: nothing does. */
+  launcher: number | null
   version: string
   name: string
   machine: string

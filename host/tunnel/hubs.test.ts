@@ -21,6 +21,7 @@ function world(given = BERLIN) {
   const write = logTo(env, (line) => void log.push(line), humanLine)
   const hubs = new Hubs(given, links, write, {
     ended: (why, code) => void ended.push(`${code}: ${why}`),
+    linked() {},
     update() {},
   })
   const states = () => hubs.states().map(({ address, state }) => `${new URL(address).hostname} ${state}`)
@@ -46,6 +47,17 @@ describe('a link to a hub', () => {
       { type: 'beat', epoch: 7, running: 2, waiting: 1 },
       { type: 'beat', epoch: 7, running: 0, waiting: 0 },
     ])
+  })
+
+  test('beats at once when the hub asks whether it lives', async () => {
+    const { env, memory } = world()
+    await env.flush()
+    const { hub } = memory.last()
+    hub.welcome({ epoch: 7 })
+    hub.say({ type: 'beat', epoch: 7, answer: true })
+    hub.say({ type: 'beat', epoch: 6, answer: true })
+    await env.flush()
+    expect(hub.beats()).toEqual([{ type: 'beat', epoch: 7, running: 0, waiting: 0 }])
   })
 
   test('that falls silent is given up 12 s after the last word and dialled again', async () => {
@@ -211,6 +223,18 @@ describe('a deployment of several hubs', () => {
     memory.last(OSLO).hub.welcome({ hub: 'hub_2', hubs: [OSLO] })
     await env.flush()
     expect(states()).toEqual(['berlin linked', 'oslo linked'])
+  })
+
+  test('is what any hub that is linked names: one that has just come back knows of itself alone', async () => {
+    const { env, memory, states } = world()
+    await env.flush()
+    memory.last(BERLIN).hub.welcome({ hubs: [BERLIN, OSLO] })
+    await env.flush()
+    memory.last(OSLO).hub.welcome({ hub: 'hub_2', hubs: [BERLIN] })
+    await env.flush()
+    memory.last(OSLO).pair.cut()
+    await env.flush()
+    expect(states()).toEqual(['berlin linked', 'oslo waiting'])
   })
 
   test('is followed by beats: to a hub that has come, and away from one that is down and gone', async () => {

@@ -170,9 +170,10 @@ export class Session {
     }
   }
 
-  private beaten({ epoch, noted, hubs }: Beat): void {
+  private beaten({ epoch, noted, hubs, answer }: Beat): void {
     const { announced } = this
     if (epoch !== this.welcome?.epoch) return
+    if (answer) this.sayBeat(epoch)
     if (hubs) this.events.hubs(hubs)
     if (!announced || noted !== announced.state) return
     announced.noted = true
@@ -192,9 +193,13 @@ export class Session {
 
   private beat({ epoch, beatMs }: Welcome): void {
     this.timers.beat = this.world.env.timer(beatMs, () => {
-      this.control({ type: 'beat', epoch, ...this.world.offer.load() })
+      this.sayBeat(epoch)
       if (this.welcome && !this.over) this.beat(this.welcome)
     })
+  }
+
+  private sayBeat(epoch: number): void {
+    this.control({ type: 'beat', epoch, ...this.world.offer.load() })
   }
 
   private listen(silenceMs: number): void {

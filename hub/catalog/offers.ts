@@ -5,12 +5,15 @@ import type { Db } from '../../db/open.ts'
 import { transaction } from '../../db/transaction.ts'
 import { type Cancel, type Env } from '../../sdk/env.ts'
 import { type Actor, record } from '../policy/acts.ts'
+import { HubError } from '../errors.ts'
 import { everyOffer, findOffer, type Offer, whyNot } from './find.ts'
 
 const REFRESH_MS = 1_000
 
+type StartPrice = Offer['variant']['startPrice']
+
 export class Offers {
-  private decided = new Map<string, boolean>()
+  private decided = new Map<string, Decision>()
   private cancel: Cancel = () => {}
   private closed = false
 
@@ -38,6 +41,11 @@ export class Offers {
     return everyOffer().filter((offer) => this.enabled(offer))
   }
 
+  /** What it costs before a market moves it: as the team decided, else as the catalog says. */
+  startPrice(offer: Offer): StartPrice {
+    return this.decided.get(offer.id)?.startPrice ?? offer.variant.startPrice
+  }
+
   close(): void {
     this.closed = true
     this.cancel()
@@ -46,7 +54,7 @@ export class Offers {
   private enabled(offer: Offer): boolean {
     if (whyNot(offer) !== null) return false
     if (offer.model.tokenizer === 'emulated') return this.simulated
-    return this.decided.get(offer.id) ?? offer.model.defaultOn
+    return this.decided.get(offer.id)?.enabled ?? offer.model.defaultOn
   }
 
   private again(): void {
@@ -65,10 +73,22 @@ export class Offers {
   }
 }
 
+export interface Decision {
+  enabled: boolean
+  /** Null: as the catalog says. */
+  startPrice: StartPrice | null
+}
+
 /** What the team has decided, by variant id. */
-export async function decisions(db: Db): Promise<Map<string, boolean>> {
+export async function decisions(db: Db): Promise<Map<string, Decision>> {
   const rows = await db.query.select().from(db.tables.offers)
-  return new Map(rows.map((row) => [row.variant, row.enabled]))
+  return new Map(rows.map((row) => [row.variant, decisionOf(row)]))
+}
+
+function decisionOf(row: Db['tables']['offers']['$inferSelect']): Decision {
+  const { enabled, promptPicos, completionPicos } = row
+  const startPrice = promptPicos === null || completionPicos === null ? null : { promptPicos, completionPicos }
+  return { enabled, startPrice }
 }
 
 /** Puts a variant on offer, or takes it off. What it is already is no act. */
@@ -78,12 +98,58 @@ export async function decide(
   by: Actor,
   { variant, enabled }: { variant: string; enabled: boolean },
 ): Promise<void> {
+  await change(env, db, variant, (before) => {
+    const decided = { ...before.decision, enabled }
+    return before.known && before.decision.enabled === enabled
+      ? null
+      : { decided, act: { by, what: enabled ? 'model.enable' : 'model.disable', subject: variant } }
+  })
+}
+
+/** Sets where a variant's price starts; null: where the catalog says. Requests that run keep theirs. @throws HubError */
+export async function setStartPrice(
+  env: Env,
+  db: Db,
+  by: Actor,
+  { variant, startPrice }: { variant: string; startPrice: StartPrice | null },
+): Promise<void> {
+  for (const picos of startPrice ? [startPrice.promptPicos, startPrice.completionPicos] : []) {
+    if (!Number.isSafeInteger(picos) || picos < 1 || picos > MOST_PICOS)
+      throw new HubError('invalid_request', 'A price is above nothing and at most $1,000 per million tokens.')
+  }
+  await change(env, db, variant, ({ decision }) =>
+    Bun.deepEquals(decision.startPrice, startPrice)
+      ? null
+      : {
+          decided: { ...decision, startPrice },
+          act: { by, what: 'model.price', subject: variant, before: decision.startPrice, after: startPrice },
+        },
+  )
+}
+
+const MOST_PICOS = 1_000_000_000
+
+async function change(
+  env: Env,
+  db: Db,
+  variant: string,
+  work: (before: {
+    known: boolean
+    decision: Decision
+  }) => { decided: Decision; act: Parameters<typeof record>[3] } | null,
+): Promise<void> {
   const { offers } = db.tables
   await transaction(db, async (tx) => {
     const [known] = await tx.select().from(offers).where(eq(offers.variant, variant))
-    if (known?.enabled === enabled) return
-    const row = { variant, enabled, changedAt: env.now() }
+    const fallback = { enabled: findOffer(variant)?.model.defaultOn ?? false, startPrice: null }
+    const changed = work({ known: known !== undefined, decision: known ? decisionOf(known) : fallback })
+    if (!changed) return
+    const { enabled, startPrice } = changed.decided
+    const row = {
+      ...{ variant, enabled, changedAt: env.now() },
+      ...{ promptPicos: startPrice?.promptPicos ?? null, completionPicos: startPrice?.completionPicos ?? null },
+    }
     await tx.insert(offers).values(row).onConflictDoUpdate({ target: offers.variant, set: row })
-    await record(env, db, tx, { by, what: enabled ? 'model.enable' : 'model.disable', subject: variant })
+    await record(env, db, tx, changed.act)
   })
 }

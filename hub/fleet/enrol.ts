@@ -10,6 +10,7 @@ import { hashSecret } from '../identity/secret.ts'
 import { requireTerms } from '../identity/terms.ts'
 import type { Policy } from '../policy/policy.ts'
 import { Gather } from './gather.ts'
+import { type Judgement, judgementOf } from './judge.ts'
 import { clearNotices, lockedAmong } from './locks.ts'
 import { type Bearer, bearersOf, type KnownToken, looksLikeHostToken } from './token.ts'
 
@@ -25,7 +26,7 @@ export interface Machine extends Bearer {
 }
 
 /** The host's id, the same at every return of the machine; or why it cannot be one. */
-export type Enrolled = { id: string } | 'too_many' | 'locked'
+export type Enrolled = ({ id: string } & Judgement) | 'too_many' | 'locked'
 
 export class Enrolment {
   private readonly bearers: Gather<string, KnownToken | 'suspended' | 'unknown'>
@@ -110,18 +111,22 @@ async function enrol(env: Env, db: Db, machines: Machine[]): Promise<Enrolled[]>
       .insert(hosts)
       .values(allowed.map((machine) => rowOf(machine, newId(env, 'host'), now)))
       .onConflictDoUpdate({ target: [hosts.ownerId, hosts.machine], set: fromInsert })
-      .returning({ id: hosts.id, ownerId: hosts.ownerId, machine: hosts.machine })
-    const ids = new Map(rows.map((row) => [nameOf(row), row.id]))
+      .returning({
+        ...{ id: hosts.id, ownerId: hosts.ownerId, machine: hosts.machine },
+        ...{ vettedAt: hosts.vettedAt, quarantinedAt: hosts.quarantinedAt },
+      })
+    const written = new Map(rows.map((row) => [nameOf(row), row]))
     const here = machines.flatMap(({ tokenId, ...machine }) => {
-      const hostId = ids.get(nameOf(machine))
-      return hostId === undefined ? [] : [{ hostId, tokenId, key: keyOf({ tokenId, ...machine }) }]
+      const row = written.get(nameOf(machine))
+      const judged = row && { hostId: row.id, judgement: judgementOf(row) }
+      return judged ? [{ ...judged, tokenId, key: keyOf({ tokenId, ...machine }) }] : []
     })
     const locked = await lockedAmong(db, tx, here)
     const shut = new Set(locked.map(({ hostId, tokenId }) => `${hostId} ${tokenId}`))
     const open = here.filter(({ hostId, tokenId }) => !shut.has(`${hostId} ${tokenId}`))
     if (open.length > 0) await clearNotices(db, tx, open, now)
     const enrolled = new Map<string, Enrolled>(here.map(({ key }) => [key, 'locked']))
-    for (const { key, hostId } of open) enrolled.set(key, { id: hostId })
+    for (const { key, hostId, judgement } of open) enrolled.set(key, { id: hostId, ...judgement })
     return enrolled
   })
   return machines.map((machine) => found.get(keyOf(machine)) ?? 'too_many')

@@ -173,7 +173,10 @@ describe.each(testDialects)('an identity that two machines use, on %s (F-split)'
     expect(await it.enrol('berlin', old)).toBe('locked')
     expect(await it.enrol('oslo', old)).toHaveProperty('id')
     // The copy and the original, at one instant, with different tokens.
-    expect(await Promise.all([it.enrol('berlin', old), it.enrol('berlin', fresh)])).toEqual(['locked', { id: berlin }])
+    expect(await Promise.all([it.enrol('berlin', old), it.enrol('berlin', fresh)])).toEqual([
+      'locked',
+      { id: berlin, vetted: false, quarantined: false },
+    ])
     expect((await findHost(it.env, it.db, berlin))?.notices).toEqual([])
     expect(await it.enrol('berlin', old)).toBe('locked')
   })
@@ -196,6 +199,7 @@ describe.each(testDialects)('an identity that two machines use, on %s (F-split)'
     const revoked = new RevokedTokens(it.env, it.db, silentLog, {
       revoke: (tokenIds) => void told.push(tokenIds),
       lock: (locks) => void told.push(locks),
+      judge: (judged) => void told.push(judged),
     })
     revoked.start()
     await lockHost(it.env, it.db, { hostId: berlin, tokenIds: [old] })

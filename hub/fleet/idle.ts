@@ -13,7 +13,7 @@ export function whyIdle(host: ListedHost, demand: Traffic[], hostsFor: (variant:
     case 'tripped':
       return 'Several requests failed on it, so it sits out for a while and then proves itself with one request.'
     case 'quarantined':
-      return 'Its answers are being checked. It serves again when the check is done.'
+      return `The people who run this hub keep it from requests: ${host.quarantine ?? 'they are checking its answers'}.`
     case 'ready':
       break
   }

@@ -19,6 +19,10 @@ export interface ListedHost {
   tripped: string[]
   /** Attempts that failed here in the last week, by whose trouble it was. */
   failures: FailureCounts
+  /** The team trusts it with any share of the traffic. */
+  vetted: boolean
+  /** Why the team keeps it from requests; null: it does not. */
+  quarantine: string | null
   /** What its owner has to know and do. */
   notices: Notice[]
   /** The hub it is linked to; null when gone. */
@@ -92,6 +96,8 @@ async function list(env: Pick<Env, 'now'>, db: Db, only?: SQL): Promise<ListedHo
       state: link?.state ?? 'gone',
       models: link?.models ?? [],
       tripped: link?.tripped ?? [],
+      vetted: host.vettedAt !== null,
+      quarantine: host.quarantinedAt === null ? null : (host.quarantineReason ?? ''),
       failures: failures.get(host.id) ?? noFailures(),
       notices: open.flatMap(({ hostId, kind, message, at }) => (hostId === host.id ? [{ kind, message, at }] : [])),
       hub: link?.hubId ?? null,

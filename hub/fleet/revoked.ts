@@ -1,9 +1,10 @@
-// Notices revoked tokens, suspended owners and locked hosts, whichever process made them so: by asking the database,
+// Notices revoked tokens, suspended owners, locked hosts and what the team thinks of a host, whichever process made them so: by asking the database,
 // since that works with Redis down and with a command line that knows no running hub.
 import { eq, gt, or } from 'drizzle-orm'
 import type { Db } from '../../db/open.ts'
 import type { Cancel, Env } from '../../sdk/env.ts'
 import type { Log } from '../log.ts'
+import { type Judged, recentlyJudged } from './judge.ts'
 import { type Lock, recentLocks } from './locks.ts'
 
 /** A little under the second within which a revoked token is to be gone. */
@@ -22,6 +23,7 @@ export class RevokedTokens {
     private readonly shutOut: {
       revoke(tokenIds: ReadonlySet<string>): void
       lock(locks: readonly Lock[]): void
+      judge(judged: readonly Judged[]): void
     },
   ) {}
 
@@ -39,9 +41,11 @@ export class RevokedTokens {
       const since = this.env.now() - LOOK_BACK_MS
       const ids = await this.recent(since)
       const locks = await recentLocks(this.db, since)
+      const judged = await recentlyJudged(this.db, since)
       this.failing = false
       if (this.stopTimer && ids.length > 0) this.shutOut.revoke(new Set(ids))
       if (this.stopTimer && locks.length > 0) this.shutOut.lock(locks)
+      if (this.stopTimer && judged.length > 0) this.shutOut.judge(judged)
     } catch (error) {
       if (!this.failing) this.log.error('cannot read who is shut out', { error: String(error) })
       this.failing = true

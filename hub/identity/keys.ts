@@ -4,7 +4,7 @@ import type { Db } from '../../db/open.ts'
 import { type Env, newId } from '../../sdk/env.ts'
 import { HubError } from '../errors.ts'
 import { allow, type KeyAllowance } from './allowances.ts'
-import { makeSecret } from './secret.ts'
+import { makeSecret, type Secret } from './secret.ts'
 
 /** Client keys start with `gh_`. */
 export const KEY_PREFIX = 'gh'
@@ -22,11 +22,11 @@ export interface Key {
   revokedAt: number | null
 }
 
-/** @returns the key itself, too: shown once, kept nowhere. @throws HubError */
+/** `made`: what it is to be, where it is not made up here. @returns the key itself, too: shown once, kept nowhere. @throws HubError */
 export async function addKey(
   env: Env,
   db: Db,
-  wish: { userId: string; name?: string; allowance?: Partial<KeyAllowance> },
+  wish: { userId: string; name?: string; allowance?: Partial<KeyAllowance>; made?: Secret },
 ): Promise<Key & { key: string }> {
   const name = (wish.name ?? '').normalize('NFKC').trim() || 'key'
   if (name.length > LONGEST_NAME) {
@@ -37,7 +37,7 @@ export async function addKey(
   if (live >= MOST_KEYS) {
     throw new HubError('invalid_request', `There are ${MOST_KEYS} keys already. Revoke one that is not needed.`)
   }
-  const { secret, hash, hint } = makeSecret(env, KEY_PREFIX)
+  const { secret, hash, hint } = wish.made ?? makeSecret(env, KEY_PREFIX)
   const key: Key = { id: newId(env, 'key'), userId: wish.userId, name, hint, createdAt: env.now(), revokedAt: null }
   // First, so that the key never works without.
   await allow(db, key.id, wish.allowance ?? {})

@@ -23,6 +23,7 @@ const rules = {
   networkTestBy: { tries: 40, perMs: HOUR, what: 'tests of the network' },
   hostViewBy: { tries: 600, perMs: HOUR, what: 'questions about this host' },
   echoBy: { tries: 300, perMs: HOUR, what: 'tests of the network' },
+  reportFrom: { tries: 5, perMs: HOUR, what: 'reports' },
   exportBy: { tries: 5, perMs: HOUR, what: 'exports' },
 } as const
 

@@ -16,7 +16,7 @@ const RANDOM_CHARACTERS = 32
 const CHECKSUM_CHARACTERS = 6
 
 /** A new secret. `prefix` comes without its underscore: `gph` makes `gph_…`. */
-export function makeSecret(env: Env, prefix: string): Secret {
+export function makeSecret(env: Pick<Env, 'random'>, prefix: string): Secret {
   const body = `${prefix}_${randomBase62(env)}`
   const secret = body + checksum(body)
   return { secret, hash: hashSecret(secret), hint: secret.slice(-4) }
@@ -34,7 +34,7 @@ export function hashSecret(secret: string): string {
   return Bun.CryptoHasher.hash('sha256', secret, 'hex')
 }
 
-function randomBase62(env: Env): string {
+function randomBase62(env: Pick<Env, 'random'>): string {
   let text = ''
   while (text.length < RANDOM_CHARACTERS) {
     // Six bits of a byte, taken only below 62: the remainder of a division would favour the first characters.

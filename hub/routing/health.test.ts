@@ -9,7 +9,7 @@ import { Standing } from './standing.ts'
 import { type Seat, Turns } from './turns.ts'
 
 const seat = (hostId: string, draining = false): Seat => ({
-  ...{ hostId, ownerId: 'ada', simulated: false, variant: 'test/model', name: 'test/model', weight: 4 },
+  ...{ hostId, ownerId: 'ada', simulated: false, vetted: false, variant: 'test/model', name: 'test/model', weight: 4 },
   ...{ slots: 4, contextTokens: 8_192, tokenIds: true, link: { hostId, draining } as Link },
 })
 const times = (length: number, ms: number) => Array.from({ length }, () => ms)
@@ -109,6 +109,7 @@ describe('whose fault', () => {
     ['network', 'link_closed', ready, 'link'],
     ['network', 'silent', ready, 'link'],
     ['network', 'superseded', ready, 'link'],
+    ['network', 'quiet', ready, 'nobody'],
     ['network', 'link_closed', draining, 'link'],
     ['host', 'stopping', draining, 'nobody'],
     ['host', 'stopping', ready, 'seat'],

@@ -14,7 +14,7 @@ const nobody: ReadonlySet<string> = new Set()
 function place(hostId: string, changes: Partial<Place> = {}): Place {
   const link = { hostId } as Link
   return {
-    ...{ hostId, ownerId: 'ada', simulated: false, link, variant: MODEL, name: MODEL },
+    ...{ hostId, ownerId: 'ada', simulated: false, vetted: false, link, variant: MODEL, name: MODEL },
     ...{ slots: 4, contextTokens: 8_192, tokenIds: true, ...changes },
   }
 }

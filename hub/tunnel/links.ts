@@ -1,8 +1,9 @@
 // Every link of this hub, one per host. A newer link of a host fences the older; what hosts offer becomes places, which
 // routing seats (this room knows nothing of turns) and presence.ts writes down.
 import type { Env } from '../../sdk/env.ts'
-import { BEAT_MS, closeCode, type HostState, type Status, type Welcome } from '../../sdk/wire/frames.ts'
+import { BEAT_MS, closeCode, type HostState, type Status, type Welcome, type Wish } from '../../sdk/wire/frames.ts'
 import type { Socket } from '../../sdk/wire/socket.ts'
+import type { Judged, Judgement } from '../fleet/judge.ts'
 import type { Lock } from '../fleet/locks.ts'
 import type { Presence } from '../fleet/presence.ts'
 import type { Log } from '../log.ts'
@@ -17,6 +18,8 @@ export interface Place extends Served {
   hostId: string
   ownerId: string
   simulated: boolean
+  /** The team trusts it with any share of the traffic. */
+  vetted: boolean
   link: Link
 }
 
@@ -44,8 +47,10 @@ interface Entry {
   link: Link
   run: string | null
   state: HostState
+  judgement: Judgement
   serving: Served[]
-  places: Map<string, Place>
+  /** One for each variant on offer. A map would take a kilobyte, for mostly one. */
+  places: Place[]
 }
 
 export class Links implements LinkEvents {
@@ -56,9 +61,11 @@ export class Links implements LinkEvents {
 
   constructor(private readonly options: Options) {
     this.clones = new Clones(options.env)
-    this.heart = new Heart(options.env, options.awake, (link) =>
-      link.close(closeCode.silent, { class: 'network', code: 'silent', message: 'The host went silent.' }),
-    )
+    this.heart = new Heart(options.env, options.awake, {
+      quiet: (link) => link.fellQuiet(),
+      silent: (link) =>
+        link.close(closeCode.silent, { class: 'network', code: 'silent', message: 'The host went silent.' }),
+    })
   }
 
   get size(): number {
@@ -70,13 +77,19 @@ export class Links implements LinkEvents {
   }
 
   /** Welcomes a host that may serve here. Its older link, if one is open, ends first. */
-  admit(socket: Socket, who: Omit<Identity, 'epoch'>, { protocol, hello, serving }: Introduction): Link {
+  admit(
+    socket: Socket,
+    who: Omit<Identity, 'epoch'>,
+    { protocol, hello, serving }: Introduction,
+    { vetted, quarantined }: Judgement,
+  ): Link {
     const { env, awake, log, hubId, hubs } = this.options
     const run = hello.run ?? null
     this.fence(who, run)
     const epoch = this.nextEpoch()
     const link = new Link({ env, awake, log, hubs }, socket, { ...who, epoch }, this)
-    const entry: Entry = { link, run, state: hello.state, serving, places: new Map() }
+    const judgement = { vetted, quarantined }
+    const entry: Entry = { link, run, state: hello.state, judgement, serving, places: [] }
     this.entries.set(who.hostId, entry)
     const welcome: Welcome = {
       type: 'welcome',
@@ -113,6 +126,23 @@ export class Links implements LinkEvents {
     }
   }
 
+  /** What the team thinks of hosts by now. */
+  judge(judged: readonly Judged[]): void {
+    for (const { id, vetted, quarantined } of judged) {
+      const entry = this.entries.get(id)
+      if (!entry) continue
+      const before = entry.judgement
+      if (before.vetted === vetted && before.quarantined === quarantined) continue
+      entry.judgement = { vetted, quarantined }
+      this.publish(entry)
+    }
+  }
+
+  /** Asks every host that is linked here. */
+  wish(wish: Wish['wish'], reason: string): void {
+    for (const { link } of this.entries.values()) link.wish(wish, reason)
+  }
+
   /** Ends every link: the hub stops. */
   stop(): void {
     for (const { link } of this.entries.values())
@@ -131,13 +161,26 @@ export class Links implements LinkEvents {
     link.say({ type: 'beat', epoch: link.epoch, noted: state })
   }
 
+  quiet(link: Link): void {
+    this.reseat(link)
+  }
+
+  woke(link: Link): void {
+    this.reseat(link)
+  }
+
   closed(link: Link): void {
     this.heart.remove(link)
     const entry = this.entries.get(link.hostId)
     if (entry?.link !== link) return
     this.entries.delete(link.hostId)
     this.options.presence.gone(link.hostId)
-    for (const place of entry.places.values()) this.options.places.left(place)
+    for (const place of entry.places) this.options.places.left(place)
+  }
+
+  private reseat(link: Link): void {
+    const entry = this.entries.get(link.hostId)
+    if (entry?.link === link) this.seat(entry)
   }
 
   /** Ends the host's older link. */
@@ -171,34 +214,39 @@ export class Links implements LinkEvents {
   }
 
   private publish(entry: Entry): void {
-    const { link, state, serving } = entry
+    const { link, state, serving, judgement } = entry
     link.draining = state === 'draining'
     this.seat(entry)
     this.options.presence.set(link.hostId, {
       epoch: link.epoch,
-      state: state === 'draining' ? 'draining' : serving.length > 0 ? 'ready' : 'connecting',
+      state: judgement.quarantined
+        ? 'quarantined'
+        : state === 'draining'
+          ? 'draining'
+          : serving.length > 0
+            ? 'ready'
+            : 'connecting',
       models: serving.map(({ variant }) => variant),
       run: entry.run,
     })
   }
 
   /** Makes the host's places what it offers now. */
-  private seat({ link, state, serving, places }: Entry): void {
+  private seat(entry: Entry): void {
+    const { link, state, serving, judgement, places: before } = entry
     const { places: told } = this.options
-    const wanted = new Map((state === 'ready' ? serving : []).map((served) => [served.variant, served]))
-    for (const place of places.values()) {
-      if (wanted.has(place.variant)) continue
-      places.delete(place.variant)
-      told.left(place)
-    }
-    for (const served of wanted.values()) {
-      const before = places.get(served.variant)
-      if (before && same(before, served)) continue
-      const place = { ...served, hostId: link.hostId, ownerId: link.ownerId, simulated: link.simulated, link }
-      places.set(served.variant, place)
-      if (before) told.changed(place)
-      else told.joined(place)
-    }
+    const { vetted } = judgement
+    const wanted = state === 'ready' && !link.quiet && !judgement.quarantined ? serving : []
+    for (const place of before) if (!wanted.some(({ variant }) => variant === place.variant)) told.left(place)
+    entry.places = wanted.map((served) => {
+      const place = before.find(({ variant }) => variant === served.variant)
+      if (place && place.vetted === vetted && same(place, served)) return place
+      const { hostId, ownerId, simulated } = link
+      const now = { ...served, hostId, ownerId, simulated, vetted, link }
+      if (place) told.changed(now)
+      else told.joined(now)
+      return now
+    })
   }
 }
 

@@ -115,6 +115,8 @@ export class FakeHost {
   private heard(control: FromHub): void {
     if (control.type === 'beat') this.beats++
     if (control.type === 'beat' && control.hubs) this.hubs.push(control.hubs)
+    if (control.type === 'beat' && control.answer && this.options.beats !== false)
+      this.say({ type: 'beat', epoch: control.epoch })
     if (control.type === 'refused') this.refused = control
     if (control.type === 'refused' && this.options.run && !this.mute) this.close(1000)
     if (control.type === 'wish') this.wishes.push(control)
@@ -237,6 +239,7 @@ export const stalls: Script = (call) => {
 
 /** What became of one attempt. Consumes at once, unless told to hold back. */
 export class Recorded implements AttemptEvents {
+  quietTimes = 0
   readonly statuses: number[] = []
   text = ''
   ends = 0
@@ -254,6 +257,10 @@ export class Recorded implements AttemptEvents {
   data(bytes: Uint8Array): void {
     this.text += text.decode(bytes)
     this.credit(bytes.length)
+  }
+
+  quiet(): void {
+    this.quietTimes++
   }
 
   end(): void {
@@ -320,7 +327,9 @@ export function testTunnel(
     },
     places: standing,
   })
-  const enrolment = { host: async ({ machine }: { machine: string }) => ({ id: `host_${machine}` }) }
+  const enrolment = {
+    host: async ({ machine }: { machine: string }) => ({ id: `host_${machine}`, vetted: false, quarantined: false }),
+  }
   const machines = new Rate(env, PER_MACHINE)
   const reception = { env, log, knows, allowSimulated, enrolment, links, machines }
 

@@ -79,7 +79,7 @@ export class Visit implements SocketEvents {
       if (enrolled === 'too_many') return this.refuse(tooManyHosts)
       if (enrolled === 'locked') return this.refuse(locked)
       const who = { hostId: enrolled.id, ...this.bearer, simulated: hardware.simulated }
-      this.stage = links.admit(this.socket, who, introduction)
+      this.stage = links.admit(this.socket, who, introduction, enrolled)
       this.settled(this.stage)
     } catch (error) {
       log.error('a host could not be welcomed', { error: String(error) })

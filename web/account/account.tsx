@@ -292,7 +292,7 @@ export function AccountPage(view: AccountView) {
             { name: 'From', cell: ({ address }) => address },
             { name: 'Seen', cell: ({ seenAt }) => <When at={seenAt} /> },
             {
-              name: '',
+              name: 'State',
               cell: ({ id, current }) =>
                 current ? (
                   <span class="good">this one</span>

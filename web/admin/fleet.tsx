@@ -1,11 +1,13 @@
 import { HubError } from '../../hub/errors.ts'
 import { failuresOf, type ToldFailure } from '../../hub/fleet/failures.ts'
+import { judgeHost, noteHost, noteOf, type Verdict } from '../../hub/fleet/judge.ts'
 import { findHost, type ListedHost, listHosts } from '../../hub/fleet/list.ts'
 import { recordAlone } from '../../hub/policy/acts.ts'
 import { Model } from '../client/requests.tsx'
 import { State } from '../host/machines.tsx'
 import { short } from '../parts/amount.tsx'
-import { SelectField, TextField } from '../parts/field.tsx'
+import { type Faults, faultOf } from '../form.ts'
+import { AreaField, FormFault, SelectField, TextField } from '../parts/field.tsx'
 import { Figures } from '../parts/figures.tsx'
 import { Section, Title } from '../parts/heading.tsx'
 import { Table } from '../parts/table.tsx'
@@ -17,19 +19,21 @@ const PAGE = 100
 export interface FleetView {
   hosts: ListedHost[]
   all: number
-  query: { state: string; search: string }
+  query: { state: string; vetting: string; search: string }
   /** Where the next page begins; null on the last. */
   next: number | null
 }
 
 export async function fleet({ hub, url }: MemberVisit): Promise<Page> {
-  const query = { state: url.searchParams.get('state') ?? '', search: (url.searchParams.get('search') ?? '').trim() }
+  const given = (name: string) => (url.searchParams.get(name) ?? '').trim()
+  const query = { state: given('state'), vetting: given('vetting'), search: given('search') }
   const start = Math.max(0, Number(url.searchParams.get('from') ?? 0) || 0)
   const everyone = await listHosts(hub.env, hub.db)
   const words = query.search.toLowerCase()
   const found = everyone.filter(
     (host) =>
       (query.state === '' || host.state === query.state) &&
+      (query.vetting === '' || host.vetted === (query.vetting === 'vetted')) &&
       [host.id, host.name, host.owner, host.hardware, ...host.models].some((text) =>
         text.toLowerCase().includes(words),
       ),
@@ -53,6 +57,16 @@ export function FleetPage({ hosts, all, query, next }: FleetView) {
           value={query.state}
           options={[['', 'all'], ...STATES.map((state): [string, string] => [state, state])]}
         />
+        <SelectField
+          name="vetting"
+          label="Vetting"
+          value={query.vetting}
+          options={[
+            ['', 'all'],
+            ['vetted', 'vetted'],
+            ['not', 'not vetted'],
+          ]}
+        />
         <TextField
           name="search"
           label="Name, owner, card or model"
@@ -71,7 +85,8 @@ export function FleetPage({ hosts, all, query, next }: FleetView) {
             name: 'Machine',
             cell: (host) => (
               <>
-                <a href={`/admin/fleet/${host.id}`}>{host.name}</a> <State of={host} />
+                <a href={`/admin/fleet/${host.id}`}>{host.name}</a> <State of={host} />{' '}
+                {!host.vetted && <span class="tag quiet">not vetted</span>}
                 <br />
                 <span class="muted small">{host.owner}</span>
               </>
@@ -107,6 +122,12 @@ export function FleetPage({ hosts, all, query, next }: FleetView) {
 export interface FleetHostView {
   host: ListedHost
   failures: ToldFailure[]
+  note: string
+  /** The most that hosts not vetted get together, in percent. */
+  unvettedPercent: number
+  /** Which form was sent, with what was typed, and what is wrong with it. */
+  sent?: { form: string; typed: string }
+  faults?: Faults
 }
 
 async function oneHost({ hub, params }: MemberVisit): Promise<ListedHost> {
@@ -115,13 +136,20 @@ async function oneHost({ hub, params }: MemberVisit): Promise<ListedHost> {
   return host
 }
 
-export async function fleetHost(visit: MemberVisit): Promise<Page> {
+async function readHost(visit: MemberVisit): Promise<FleetHostView> {
   const host = await oneHost(visit)
-  const view = { host, failures: await failuresOf(visit.hub.db, host.id) }
-  return { title: host.name, body: <FleetHostPage {...view} /> }
+  const { db, policy } = visit.hub
+  const [failures, note] = await Promise.all([failuresOf(db, host.id), noteOf(db, host.id)])
+  return { host, failures, note, unvettedPercent: policy.current().unvettedTrafficPercent }
 }
 
-export function FleetHostPage({ host, failures }: FleetHostView) {
+export async function fleetHost(visit: MemberVisit): Promise<Page> {
+  const view = await readHost(visit)
+  return { title: view.host.name, body: <FleetHostPage {...view} /> }
+}
+
+export function FleetHostPage({ host, failures, note, unvettedPercent, sent, faults }: FleetHostView) {
+  const of = (form: string) => (sent?.form === form ? faults : undefined)
   return (
     <>
       <Title
@@ -132,8 +160,9 @@ export function FleetHostPage({ host, failures }: FleetHostView) {
           </>
         }
       >
-        {host.name} <State of={host} />
+        {host.name} <State of={host} /> {!host.vetted && <span class="tag quiet">not vetted</span>}
       </Title>
+      {host.quarantine !== null && <p class="note-box bad">Kept from requests: {host.quarantine}</p>}
       {host.notices.map(({ message }) => (
         <p class="note-box warn">{message}</p>
       ))}
@@ -145,6 +174,7 @@ export function FleetHostPage({ host, failures }: FleetHostView) {
           { label: 'Sits out for', value: host.tripped.length, note: `of ${host.models.length} models` },
         ]}
       />
+      <FormFault faults={of('wish')} />
       <div class="row">
         <form method="post" action={`/admin/fleet/${host.id}/drain`}>
           <button>Drain</button>
@@ -153,6 +183,64 @@ export function FleetHostPage({ host, failures }: FleetHostView) {
           <button>Resume</button>
         </form>
       </div>
+      <div class="columns">
+        <Section title="Vetting">
+          <div class="card stack">
+            <p class="muted small">
+              Beside vetted hosts of a model, all others together get at most {unvettedPercent} % of its requests. Where
+              none is vetted, all serve alike.
+            </p>
+            <FormFault faults={of('vetting')} />
+            <form method="post" action={`/admin/fleet/${host.id}/${host.vetted ? 'vetting/removal' : 'vetting'}`}>
+              <button>{host.vetted ? 'No longer vetted' : `Vet ${host.name}`}</button>
+            </form>
+          </div>
+        </Section>
+        <Section title="Quarantine">
+          {host.quarantine === null ? (
+            <form method="post" action={`/admin/fleet/${host.id}/quarantine`} class="card stack">
+              <FormFault faults={of('quarantine')} />
+              <TextField
+                name="reason"
+                label="Why; its owner reads it"
+                value={sent?.form === 'quarantine' ? sent.typed : ''}
+                faults={of('quarantine')}
+                maxLength={200}
+                autocomplete="off"
+              />
+              <p class="muted small">Answers that run still finish. Nothing earned is lost.</p>
+              <div>
+                <button class="danger">Keep {host.name} from requests</button>
+              </div>
+            </form>
+          ) : (
+            <form method="post" action={`/admin/fleet/${host.id}/release`} class="card stack">
+              <FormFault faults={of('quarantine')} />
+              <p class="muted small">It serves again within a second.</p>
+              <div>
+                <button>Release {host.name}</button>
+              </div>
+            </form>
+          )}
+        </Section>
+        <Section title="Note" note="the team’s own">
+          <form method="post" action={`/admin/fleet/${host.id}/note`} class="card stack">
+            <AreaField
+              name="note"
+              label="What the next of us should know"
+              value={sent?.form === 'note' ? sent.typed : note}
+              faults={of('note')}
+              maxLength={2_000}
+            />
+            <div>
+              <button>Save</button>
+            </div>
+          </form>
+        </Section>
+      </div>
+      <p>
+        <a href={`/admin/acts?subject=${host.id}`}>What admins did to it</a>
+      </p>
       <Section title="Failures" note="the last 50, with their evidence">
         <Table
           caption="Failures, newest first"
@@ -172,13 +260,42 @@ export function FleetHostPage({ host, failures }: FleetHostView) {
   )
 }
 
-export function wishOf(asked: 'drain' | 'resume') {
-  return async (visit: MemberVisit): Promise<Response> => {
-    const { hub, guest } = visit
+/** One of the page's forms: what it does; what is refused is said beside it. */
+function part(form: string, field: string, work: (visit: MemberVisit, host: ListedHost) => Promise<void>) {
+  return async (visit: MemberVisit): Promise<Page | Response> => {
     const host = await oneHost(visit)
-    if (!hub.wish(host.id, asked, 'asked for by the people who run this hub'))
-      throw new HubError('invalid_request', `${host.name} is not linked to this hub, so nothing was asked of it.`)
-    await recordAlone(hub.env, hub.db, { by: { userId: guest.user.id }, what: `host.${asked}`, subject: host.id })
-    return seeOther(`/admin/fleet/${host.id}`)
+    try {
+      await work(visit, host)
+      return seeOther(`/admin/fleet/${host.id}`)
+    } catch (error) {
+      const { faults, status } = faultOf(error, [field])
+      const view = { ...(await readHost(visit)), sent: { form, typed: visit.form.text(field) }, faults }
+      return { title: host.name, status, body: <FleetHostPage {...view} /> }
+    }
   }
+}
+
+const by = ({ guest }: MemberVisit) => ({ userId: guest.user.id })
+
+const wish = (asked: 'drain' | 'resume') =>
+  part('wish', '', async (visit, { id, name }) => {
+    const { hub } = visit
+    if (!hub.wish(id, asked, 'asked for by the people who run this hub'))
+      throw new HubError('invalid_request', `${name} is not linked to this hub, so nothing was asked of it.`)
+    await recordAlone(hub.env, hub.db, { by: by(visit), what: `host.${asked}`, subject: id })
+  })
+
+const verdict = (form: string, of: (visit: MemberVisit) => Verdict) =>
+  part(form, 'reason', (visit, { id }) => judgeHost(visit.hub.env, visit.hub.db, by(visit), id, of(visit)))
+
+export const fleetActs = {
+  drain: wish('drain'),
+  resume: wish('resume'),
+  vet: verdict('vetting', () => ({ is: 'vetted' })),
+  unvet: verdict('vetting', () => ({ is: 'not vetted' })),
+  quarantine: verdict('quarantine', ({ form }) => ({ is: 'quarantined', reason: form.text('reason') })),
+  release: verdict('quarantine', () => ({ is: 'released' })),
+  note: part('note', 'note', (visit, { id }) =>
+    noteHost(visit.hub.env, visit.hub.db, by(visit), id, visit.form.text('note')),
+  ),
 }

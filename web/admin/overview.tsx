@@ -1,5 +1,6 @@
 // The team's first page: what runs, whether it is answered, what the fleet does, what needs a person.
 import { listHosts, type ListedHost } from '../../hub/fleet/list.ts'
+import { countNewReports } from '../../hub/policy/reports.ts'
 import { type Traffic, trafficOf } from '../../hub/ledger/traffic.ts'
 import { Model } from '../client/requests.tsx'
 import { live, type LivePart } from '../live.tsx'
@@ -40,11 +41,12 @@ export function adminLive(visit: MemberVisit): Response {
 async function readAdminOverview({ hub, url }: MemberVisit): Promise<AdminOverview> {
   const period = readPeriod(url.searchParams, hub.env.now(), 'today')
   const { from, to, days } = period
-  const [total, steps, byModel, hosts] = await Promise.all([
+  const [total, steps, byModel, hosts, newReports] = await Promise.all([
     trafficOf(hub.db, 'everybody', { from, to, by: 'all' }),
     trafficOf(hub.db, 'everybody', { from, to, by: days === 1 ? 'hour' : 'day' }),
     trafficOf(hub.db, 'everybody', { from, to, by: 'variant' }),
     listHosts(hub.env, hub.db),
+    countNewReports(hub.db),
   ])
   const moments = days === 1 ? Array.from({ length: 24 }, (_, i) => from + i * HOUR_MS) : daysOf(period)
   return {
@@ -59,6 +61,7 @@ async function readAdminOverview({ hub, url }: MemberVisit): Promise<AdminOvervi
       total[0] ?? null,
       hub.offers.all().map(({ id }) => id),
       (variant) => hub.turns.count(variant),
+      newReports,
     ),
   }
 }
@@ -69,10 +72,16 @@ export function alarmsOf(
   total: Traffic | null,
   offered: string[],
   hostsFor: (variant: string) => number,
+  newReports: number,
 ): AdminOverview['alarms'] {
   const asked = total ? total.completed + total.failed + total.lost : 0
   const failed = total ? total.failed + total.lost : 0
   const alarms: AdminOverview['alarms'] = []
+  if (newReports > 0)
+    alarms.push({
+      text: `${short(newReports)} new abuse ${newReports === 1 ? 'report' : 'reports'}`,
+      href: '/admin/reports?state=new',
+    })
   if (failed > 0.01 * asked)
     alarms.push({ text: `${short(failed)} of ${short(asked)} requests failed`, href: '/status' })
   const none = offered.filter((variant) => hostsFor(variant) === 0)

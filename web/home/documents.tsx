@@ -13,7 +13,7 @@ const documents: Document[] = embeddedDocuments() as unknown as Document[]
 const ORDER: { heading: string; slugs: string[] }[] = [
   { heading: 'Use the API', slugs: ['quickstart', 'streaming', 'errors', 'limits', 'prices', 'licences', 'accounts'] },
   { heading: 'Offer a GPU', slugs: ['hosting', 'host-security', 'hosts-and-failures', 'engines'] },
-  { heading: 'Run a hub', slugs: ['self-hosting', 'reliability', 'performance', 'chaos', 'decisions'] },
+  { heading: 'Run a hub', slugs: ['self-hosting', 'reliability', 'performance', 'chaos', 'simulation', 'decisions'] },
 ]
 /** Texts of the hub itself have addresses of their own. */
 const OWN_ADDRESS = new Set(['terms', 'privacy', 'acceptable-use'])
@@ -23,6 +23,10 @@ marked.use({
   renderer: {
     heading({ tokens, depth, text }) {
       return `<h${depth} id="${anchor(text)}">${this.parser.parseInline(tokens)}</h${depth}>\n`
+    },
+    // Reached by keyboard, since a long line scrolls.
+    code({ text }) {
+      return `<pre tabindex="0"><code>${Bun.escapeHTML(text)}</code></pre>\n`
     },
     link({ href, tokens }) {
       return `<a href="${Bun.escapeHTML(address(href))}">${this.parser.parseInline(tokens)}</a>`

@@ -35,7 +35,7 @@ export function LandingPage({ publicUrl, shelves, earn }: Landing) {
     <>
       <div class="hero">
         <div class="stack">
-          <p class="lead">Open models, answered by GPUs that would idle.</p>
+          <h1 class="lead">Open models, answered by GPUs that would idle.</h1>
           <p class="lead-text">
             Point the OpenAI SDK at this address and pay by the token. When a machine vanishes in mid-answer, another
             one goes on, and you pay for one answer.

@@ -110,6 +110,9 @@ export function ModelPage({ shelf: { model, variants }, publicUrl }: { shelf: Sh
         ]}
       />
       <Samples id="first-request" of={firstRequest(publicUrl, model.id)} />
+      <p>
+        <a href={`/client/playground?model=${encodeURIComponent(model.id)}`}>Ask it in the playground</a>
+      </p>
       <Section title="Precisions" note="without a suffix the first is meant">
         <Table<Item>
           caption={`Precisions of ${model.name}`}

