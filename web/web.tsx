@@ -36,6 +36,7 @@ import { overview, overviewLive } from './client/overview.tsx'
 import { receiptPage, usage, usageCsv } from './client/usage.tsx'
 import { readForm } from './form.ts'
 import { framed, type Framing } from './frame.tsx'
+import { exhibit, gallery } from './gallery/gallery.tsx'
 import { documentIndex, documentPage, textPage } from './home/documents.tsx'
 import { landing } from './home/landing.tsx'
 import { model, models } from './home/models.tsx'
@@ -70,6 +71,9 @@ export const routes: readonly Route[] = [
   open('/acceptable-use', () => textPage('acceptable-use')),
   open('/report-abuse', reportAbuse),
   openAct('/report-abuse', sendReport),
+
+  open('/dev/gallery', gallery),
+  open('/dev/gallery/:name', exhibit),
 
   open('/sign-in', signInPage),
   openAct('/sign-in', signInAct),

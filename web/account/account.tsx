@@ -359,6 +359,7 @@ export function AccountPage(view: AccountView) {
               <Current id="deletion" view={view} />
               <TextField
                 name="email"
+                id="own-email"
                 label={`Type ${email} to be sure`}
                 type="email"
                 faults={faults('deletion')}
