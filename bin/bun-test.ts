@@ -1,8 +1,10 @@
-// One run of `bun test`, and how many tests passed and failed in it.
+// One run of `bun test`, how many tests passed and failed in it, and why they failed, once more at its end.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const root = join(import.meta.dirname, '..')
+/** Of what a test said before it failed. */
+const MOST_LINES = 80
 
 export interface Count {
   passed: number
@@ -10,8 +12,11 @@ export interface Count {
   skipped: number
 }
 
+/** The last lines each failed test said. */
+export type Complaints = string[][]
+
 export interface Tests {
-  count: Promise<Count>
+  count: Promise<Count & { complaints: Complaints }>
   stop(): Promise<void>
 }
 
@@ -31,11 +36,12 @@ export function startTests(words: readonly string[], { env, eachMs, allMs, repor
   const child = Bun.spawn([...command, ...output, ...words], {
     cwd: root,
     env,
-    stdio: ['ignore', 'inherit', 'inherit'],
+    stdio: ['ignore', 'inherit', 'pipe'],
     timeout: allMs,
   })
+  const complaints = listen(child.stderr)
   return {
-    count: child.exited.then((code) => counted(report, code)),
+    count: child.exited.then(async (code) => ({ ...counted(report, code), complaints: await complaints })),
     async stop() {
       child.kill()
       await child.exited
@@ -48,6 +54,27 @@ export function withoutSettings(env: Record<string, string | undefined>): Record
   const ours = /^(GPUHUB_|GPUHOST_|DATABASE_URL$|REDIS_URL$|STRIPE_|SMTP_URL$)/
   return Object.fromEntries(Object.entries(env).filter(([name]) => !ours.test(name)))
 }
+
+/** Passes on what the tests say, and keeps what those said that failed. */
+async function listen(stream: ReadableStream<Uint8Array>): Promise<Complaints> {
+  const complaints: Complaints = []
+  const decoder = new TextDecoder()
+  let lines: string[] = []
+  let begun = ''
+  for await (const bytes of stream) {
+    process.stderr.write(bytes)
+    const whole = (begun + decoder.decode(bytes, { stream: true })).split('\n')
+    begun = whole.pop() ?? ''
+    for (const line of whole) {
+      if (isVerdict(line, 'pass|skip|todo')) lines = []
+      else if (lines.push(line) > MOST_LINES) lines.shift()
+      if (isVerdict(line, 'fail')) complaints.push(lines.splice(0))
+    }
+  }
+  return complaints
+}
+
+const isVerdict = (line: string, kinds: string) => new RegExp(`^\\S*\\((${kinds})\\)`).test(line)
 
 function counted(report: string, exitCode: number): Count {
   const text = safeRead(report)

@@ -9,6 +9,7 @@ import { type TestServer, testServer } from './postgres.ts'
 const root = join(import.meta.dirname, '..')
 const TEST_MS = 60_000
 const ALL_MS = 30 * 60_000
+const MOST_COMPLAINTS = 10
 
 const folder = mkdtempSync(join(tmpdir(), 'gpuhub-run-'))
 let server: TestServer | undefined
@@ -40,6 +41,8 @@ async function main(): Promise<number> {
     report: join(folder, 'report.xml'),
   })
   const count = await tests.count
+  // After thousands of lines, and where a log is cut.
+  for (const lines of count.complaints.slice(0, MOST_COMPLAINTS)) console.error(`\n${lines.join('\n')}`)
   if (missing) console.error(`\nNOT RUN: every test on PostgreSQL. ${missing}`)
   if (count.skipped > 0) console.error(`${count.skipped} skipped`)
   console.log(`${count.passed} passed, ${count.failed} failed`)

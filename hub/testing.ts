@@ -244,6 +244,7 @@ async function link(
     {
       linked: ({ host }) => linked.resolve(host),
       wish() {},
+      hubs() {},
       unregistered() {},
       lost() {},
       ended: (why) => linked.reject(new Error(why)),

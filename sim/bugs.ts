@@ -9,6 +9,8 @@ interface Edit {
 
 export interface Bug {
   name: string
+  /** The rule that shows it. */
+  breaks: string
   edits: Edit[]
   /** A seed that finds it. Should another version of the program no longer show it there, others are tried. */
   seed: number
@@ -20,10 +22,12 @@ const LINKS = 'hub/tunnel/links.ts'
 const LEASE = 'hub/ledger/lease.ts'
 const LEDGER = 'hub/ledger/ledger.ts'
 const RUN = 'hub/gateway/run.ts'
+const DECIDE = 'hub/ledger/decide.ts'
 
 export const BUGS: Bug[] = [
   {
     name: 'double settle: what is tried again is another charge',
+    breaks: 'an answer is settled before its end is sent',
     edits: [
       {
         file: 'hub/ledger/writer.ts',
@@ -35,15 +39,17 @@ export const BUGS: Bug[] = [
         }`,
       },
     ],
-    seed: 1,
+    seed: 13,
   },
   {
     name: 'no sequence check: a part that comes twice is passed on twice',
+    breaks: 'what a client is told is what the model said, once',
     edits: [{ file: STREAM, was: 'if (sequence !== this.frames) return', becomes: 'if (sequence < 0) return' }],
-    seed: 1,
+    seed: 14,
   },
   {
     name: 'no fencing: an attempt that was given up is still heard',
+    breaks: 'what a client is told is what the model said, once',
     edits: [
       { file: 'hub/tunnel/link.ts', was: 'this.streams.delete(stream)\n    this.uploads', becomes: 'this.uploads' },
       { file: ATTEMPT, was: 'if (this.over) return\n    if (this.statusCode', becomes: 'if (this.statusCode' },
@@ -53,20 +59,23 @@ export const BUGS: Bug[] = [
         becomes: 'if (!hasSubstance(piece)) return',
       },
     ],
-    seed: 1,
+    seed: 14,
   },
   {
     name: 'work to a drained host',
-    edits: [{ file: LINKS, was: `(state === 'ready' ? serving : [])`, becomes: '(serving)' }],
-    seed: 1,
+    breaks: 'a host that drains is given no work',
+    edits: [{ file: LINKS, was: `state === 'ready' && `, becomes: '' }],
+    seed: 13,
   },
   {
     name: 'free disconnect: who hangs up pays nothing',
+    breaks: 'who leaves pays for what was written to them',
     edits: [{ file: RUN, was: 'if (this.given.ask.stream && this.seat &&', becomes: 'if (false && this.seat &&' }],
-    seed: 1,
+    seed: 17,
   },
   {
     name: 'hold not swept: what a dead hub had set aside stays so',
+    breaks: 'all comes to rest',
     edits: [
       {
         file: LEASE,
@@ -74,15 +83,17 @@ export const BUGS: Bug[] = [
         becomes: '',
       },
     ],
-    seed: 1,
+    seed: 3,
   },
   {
     name: 'no token watchdog: who hangs is waited for',
+    breaks: 'a host that hangs is left for another',
     edits: [{ file: ATTEMPT, was: 'if (this.ear.couldMove()) return false', becomes: 'if (true) return true' }],
-    seed: 1,
+    seed: 53,
   },
   {
     name: 'check-then-hold: holds are taken whether or not they are covered',
+    breaks: 'a hub spends what was set aside for it',
     edits: [
       {
         file: 'hub/ledger/holds.ts',
@@ -90,20 +101,23 @@ export const BUGS: Bug[] = [
         becomes: 'if (purse.grant.committed > 0n || purse.grant.idle >= amount) return',
       },
     ],
-    seed: 1,
+    seed: 216,
   },
   {
     name: 'sweep all: what living hubs have set aside is swept, too',
+    breaks: 'a hub spends what was set aside for it',
     edits: [{ file: LEASE, was: '.where(notInArray(grants.hubId, living))', becomes: '' }],
-    seed: 1,
+    seed: 4,
   },
   {
     name: 'resume without prefix: the next host is not told what was said',
-    edits: [{ file: 'hub/gateway/course.ts', was: '[...prompt.ids, ...said.ids]', becomes: '[...prompt.ids]' }],
-    seed: 1,
+    breaks: 'a host that goes on is given all that was said',
+    edits: [{ file: 'hub/gateway/course.ts', was: '[...prompt, ...said.ids]', becomes: '[...prompt]' }],
+    seed: 13,
   },
   {
     name: 'settle after [DONE]: the end is sent before the charge is durable',
+    breaks: 'an answer is settled before its end is sent',
     edits: [
       {
         file: LEDGER,
@@ -118,10 +132,11 @@ export const BUGS: Bug[] = [
       spending.undo()`,
       },
     ],
-    seed: 1,
+    seed: 4,
   },
   {
     name: 'split brain: the older of two links goes on serving',
+    breaks: 'only the newest link of a host is given work',
     edits: [
       { file: LINKS, was: 'this.fence(who, run)\n', becomes: '\n' },
       {
@@ -130,26 +145,37 @@ export const BUGS: Bug[] = [
         becomes: 'if (!this.entries.has(who.hostId)) this.entries.set(who.hostId, entry)',
       },
     ],
-    seed: 1,
+    seed: 11,
   },
   {
     name: 'old session wins: its end takes the newer one with it',
+    breaks: 'all comes to rest',
     edits: [
+      { file: LINKS, was: 'this.fence(who, run)\n', becomes: 'const older = this.entries.get(who.hostId)?.link\n' },
+      {
+        file: LINKS,
+        was: 'this.publish(entry)\n    return link',
+        becomes: `this.publish(entry)
+    older?.close(closeCode.superseded, { class: 'network', code: 'superseded', message: '' })
+    return link`,
+      },
       {
         file: LINKS,
         was: 'if (entry?.link !== link) return\n    this.entries.delete',
         becomes: 'if (!entry) return\n    this.entries.delete',
       },
     ],
-    seed: 1,
+    seed: 17,
   },
   {
     name: 'a refusal is not final: its place and its hold stay taken',
+    breaks: 'all comes to rest',
     edits: [{ file: 'hub/gateway/streamed.ts', was: 'await run.giveUp(writer.failedEarly, [])', becomes: '' }],
-    seed: 1,
+    seed: 7,
   },
   {
     name: 'what fails after its first words is billed',
+    breaks: 'what fails costs nothing',
     edits: [
       {
         file: RUN,
@@ -157,25 +183,29 @@ export const BUGS: Bug[] = [
         becomes: 'if (!(error instanceof Cancelled) && !this.choices.some(hasText)) return this.endFree',
       },
     ],
-    seed: 1,
+    seed: 2,
   },
   {
     name: 'the host counts: its claim is billed',
+    breaks: 'a complete answer costs what it costs',
     edits: [{ file: 'hub/metering/count.ts', was: 'completion: Math.min(host, hub),', becomes: 'completion: host,' }],
-    seed: 1,
+    seed: 3,
   },
   {
     name: 'what was never written to a client is billed to it',
+    breaks: 'who leaves pays for what was written to them',
     edits: [{ file: RUN, was: 'for (const piece of unwritten) this.answer?.forget(piece)', becomes: '' }],
-    seed: 1,
+    seed: 103,
   },
   {
     name: 'an answer that goes on elsewhere is billed from there only',
+    breaks: 'a complete answer costs what it costs',
     edits: [{ file: 'hub/gateway/attempts.ts', was: 'baseTokens + claim.completion', becomes: 'claim.completion' }],
-    seed: 1,
+    seed: 7,
   },
   {
     name: 'a cancel stops at the hub',
+    breaks: 'who hangs up stops the engine',
     edits: [
       {
         file: ATTEMPT,
@@ -183,22 +213,26 @@ export const BUGS: Bug[] = [
         becomes: `this.finish({ kind: 'stopped' })`,
       },
     ],
-    seed: 1,
+    seed: 81,
   },
   {
     name: 'delivered too soon: a charge is not refunded though its end was never sent',
+    breaks: 'nobody pays for an answer cut by the hub',
     edits: [{ file: LEDGER, was: `delivered: ended.state === 'cancelled'`, becomes: 'delivered: true' }],
-    seed: 1,
+    seed: 40,
   },
   {
     name: 'a key does not make it once',
+    breaks: 'an errand costs once',
     edits: [
-      { file: 'hub/gateway/onces.ts', was: 'if (known) return this.again', becomes: 'if (!known) return this.again' },
+      { file: DECIDE, was: 'if (!known || known.requestId === once.requestId ||', becomes: 'if (true ||' },
+      { file: DECIDE, was: 'if (books.once(once.id)?.requestId !== once.requestId)', becomes: 'if (false)' },
     ],
-    seed: 1,
+    seed: 5,
   },
   {
     name: 'epochs follow the wall clock',
+    breaks: 'a newer link has a newer epoch',
     edits: [
       {
         file: LINKS,
@@ -206,10 +240,11 @@ export const BUGS: Bug[] = [
         becomes: 'this.options.env.now()',
       },
     ],
-    seed: 1,
+    seed: 16,
   },
   {
     name: 'a hub that stood still takes everybody for dead',
+    breaks: 'a host that speaks is not taken for dead',
     edits: [
       {
         file: 'hub/tunnel/awake.ts',
@@ -217,20 +252,23 @@ export const BUGS: Bug[] = [
         becomes: 'if (false)',
       },
     ],
-    seed: 1,
+    seed: 13,
   },
   {
     name: 'a revoked key goes on opening',
+    breaks: 'a revoked key opens nothing',
     edits: [{ file: 'hub/identity/keyring.ts', was: 'const BELIEVED_MS = 950', becomes: 'const BELIEVED_MS = 60_000' }],
-    seed: 1,
+    seed: 16,
   },
   {
     name: 'a place is never given back',
+    breaks: 'all comes to rest',
     edits: [{ file: RUN, was: 'this.given.leave()', becomes: '' }],
-    seed: 1,
+    seed: 7,
   },
   {
     name: 'an answer has no limit',
+    breaks: 'no answer is longer than was asked for',
     edits: [
       {
         file: 'hub/gateway/answer.ts',
@@ -238,6 +276,6 @@ export const BUGS: Bug[] = [
         becomes: 'const within = piece',
       },
     ],
-    seed: 1,
+    seed: 19,
   },
 ]

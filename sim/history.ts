@@ -103,6 +103,8 @@ function unrest({ visits, houses, machines, disk, outside, ground, plan }: World
   for (const { name, alive, banished } of machines) {
     if (banished) continue
     if (!alive.some(({ life }) => life.status().state === 'serving')) return `${name} is not back`
+    const linked = alive.flatMap(({ life }) => life.status().hubs.filter(({ state }) => state === 'linked'))
+    if (linked.length < houses.length) return `${name} is linked to ${linked.length} of ${houses.length} hubs`
     const idle = alive.find(({ engine }) => engine.busy > 0)
     if (idle) return `the engine of ${idle.name} works for nobody`
   }

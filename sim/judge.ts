@@ -77,8 +77,9 @@ function judgeVisit(world: World, visit: Visit, row: Row | undefined): void {
   if (visit.error === 'internal' || story.error === 'internal') broken('nothing fails inside the hub')
   // A hub that leaves does not wait for bodies that are still on their way to it.
   if (outcome === 'broken' && (status === null || status === 499)) return
-  // A hub that ends waits long enough for everybody who reads.
-  if (outcome === 'broken' && !hubDied && !(visit.cutOff && visit.congested)) broken('no connection just breaks')
+  // A hub that ends waits long enough for everybody who reads; one that goes on gives up who does not, after a minute.
+  if (outcome === 'broken' && !hubDied && !visit.congested) broken('no connection just breaks')
+  const left = visit.gone || (outcome === 'broken' && visit.congested)
   if (visit.cutOff && !story.done && paid(row) > 0n) broken('nobody pays for an answer cut by the hub')
   if (row && row.user_id !== visit.customer.userId) broken('who asks is who pays')
   // Judged when it was given first.
@@ -97,10 +98,10 @@ function judgeVisit(world: World, visit: Visit, row: Row | undefined): void {
   const exact = (cost: Money, wanted: Money) => unsure || (lied ? cost <= most : cost === wanted)
   if (story.done) {
     // Refunded when its end did not reach the network for certain.
-    const mayBeLost = hubDied || visit.gone
+    const mayBeLost = hubDied || left
     if (row?.state !== 'completed' && !(row?.state === 'lost' && mayBeLost)) broken('a complete answer is billed')
     if (row && !exact(row.cost, full)) broken('a complete answer costs what it costs', `${row.cost}, not ${full};`)
-  } else if (visit.gone) {
+  } else if (left) {
     if (row?.state === 'completed' && !exact(row.cost, full)) broken('a charge that raced a hang-up is the full one')
     if (row?.state === 'cancelled') judgeCancelled(world, visit, row, broken)
     if (!row && !hubDied && status === 200) broken('every request is written down')

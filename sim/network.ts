@@ -14,7 +14,9 @@ export interface Weather {
   jitterMs: number
 }
 
-type Item = { what: 'bytes'; bytes: Uint8Array } | { what: 'close' | 'gone'; code: number; reason: string }
+type Item =
+  | { what: 'bytes'; bytes: Uint8Array; saidBefore: number }
+  | { what: 'close' | 'gone'; code: number; reason: string }
 
 /** What may happen to messages at an end: they can be read, changed, multiplied, held. */
 export type Tap = (bytes: Uint8Array) => Uint8Array[]
@@ -62,7 +64,7 @@ export class End {
   onSend: (bytes: Uint8Array) => void = () => {}
   /** Called once, when this end is of no more use to its owner; with the code, where it was the owner who closed it. */
   onEnd: (code?: number) => void = () => {}
-  /** When its owner last said something that went out. */
+  /** When its owner last said something that nothing keeps from the other end. */
   saidAt = Number.NEGATIVE_INFINITY
   /** The most this end has had buffered. */
   mostBuffered = 0
@@ -102,6 +104,9 @@ export class End {
 
   freeze(): void {
     this.frozen = true
+    const [oldest] = this.travelling
+    // What is under way stays there.
+    if (oldest?.what === 'bytes') this.other.saidAt = oldest.saidBefore
   }
 
   thaw(): void {
@@ -127,8 +132,8 @@ export class End {
     }
     const bytes = message.slice()
     this.onSend(bytes)
+    this.other.travel({ what: 'bytes', bytes, saidBefore: this.saidAt })
     if (!this.other.frozen) this.saidAt = this.kernel.now
-    this.other.travel({ what: 'bytes', bytes })
     this.mostBuffered = Math.max(this.mostBuffered, this.buffered())
     return true
   }

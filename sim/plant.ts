@@ -1,4 +1,5 @@
-// `bun sim/plant.ts NAME`: plants one bug in this process alone, and runs histories until one of them breaks a rule.
+// `bun sim/plant.ts NAME [--search]`: plants one bug in this process alone, and runs histories until one of them breaks
+// the rule that shows it: first the seed that is known to, unless it is to be searched for.
 import { join } from 'node:path'
 import { type Bug, BUGS } from './bugs.ts'
 
@@ -9,19 +10,24 @@ const bug = BUGS.find(({ name }) => name === process.argv[2])
 if (!bug) throw new Error(`no such bug; there are:\n${BUGS.map(({ name }) => name).join('\n')}`)
 await plant(bug)
 // From here on whatever is loaded has the bug.
-const { campaign } = await import('./campaign.ts')
+const { live } = await import('./campaign.ts')
 const { layGround } = await import('./ground.ts')
 const { planFor } = await import('./plan.ts')
 
-const seeds = [bug.seed, ...Array.from({ length: MOST_SEEDS - 1 }, (_, at) => at + 1)]
-const so = await campaign(await layGround(), {
-  plans: seeds.map(planFor),
-  enough: ({ failures }) => failures.length > 0,
-})
-const [found] = so.failures
-console.log(
-  JSON.stringify({ histories: so.histories, seed: found?.plan.seed ?? null, broken: found?.broken[0] ?? null }),
-)
+const ground = await layGround()
+const others = Array.from({ length: MOST_SEEDS }, (_, at) => at + 1)
+const seeds = process.argv[3] === '--search' ? others : [bug.seed, ...others.slice(0, -1)]
+let histories = 0
+for (const seed of seeds) {
+  histories++
+  const { broken } = await live(planFor(seed), ground)
+  const found = broken.find(({ rule }) => rule === bug.breaks)
+  if (!found) continue
+  console.log(JSON.stringify({ histories, seed, found }))
+  process.exit(0)
+}
+console.log(JSON.stringify({ histories, seed: null, found: null }))
+process.exit(1)
 
 /** @throws when the program no longer has the place where the bug would be */
 async function plant({ name, edits }: Bug): Promise<void> {

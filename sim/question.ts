@@ -41,8 +41,9 @@ export function isResumed(body: string): boolean {
   return readQuestion(body).way !== 'whole'
 }
 
-/** What is wrong with asking this now; null: nothing. */
-export function flawOf({ way, ids, said, maxTokens }: Question, { ask, story, errand }: Visit): string | null {
+/** What is wrong with asking this now; null: nothing. `unsure`: nobody knows what the answer should be. */
+export function flawOf(question: Question, { ask, story, errand }: Visit, unsure: boolean): string | null {
+  const { way, ids, said, maxTokens } = question
   if (way !== 'whole' && !errand.failover) return 'its client wanted the words of one host or none'
   const truth = ask.truths[0]!
   const seen = story.choices[0]!
@@ -51,7 +52,8 @@ export function flawOf({ way, ids, said, maxTokens }: Question, { ask, story, er
   const prompt = ids.slice(0, truth.prompt.length)
   if (way === 'ids' && prompt.some((id, at) => id !== truth.prompt[at])) return 'the prompt is another'
   const before = way === 'ids' ? decode(ids.slice(truth.prompt.length)) : said
-  if (!decode(truth.ids).startsWith(before) && !truth.text.startsWith(before)) return `nobody said ${before.slice(-40)}`
+  if (!unsure && !decode(truth.ids).startsWith(before) && !truth.text.startsWith(before))
+    return `nobody said ${before.slice(-40)}`
   if (!before.includes(seen.content) || !before.includes(seen.reasoning.trim()))
     return `the client was told ${JSON.stringify(seen.content.slice(-40))}, it ends in ${JSON.stringify(before.slice(-40))}`
   const most = ask.body.max_tokens

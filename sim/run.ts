@@ -1,11 +1,14 @@
 // `bun run sim`: the stored histories, then random ones, until so many are done or the time is over.
 import { command } from '../bin/command.ts'
 import { main } from '../bin/main.ts'
+import { BUGS } from './bugs.ts'
 import { type Campaign, campaign, live, unseen } from './campaign.ts'
 import { type Ground, layGround } from './ground.ts'
 import { history, type Verdict } from './history.ts'
+import { type Hunt, hunt } from './hunt.ts'
 import { type Plan, planFor } from './plan.ts'
 import { shrink } from './shrink.ts'
+import { RARE, type Rare } from './sometimes.ts'
 import { storedPlans, storePlan } from './stored.ts'
 
 /** Fewer say nothing about what is never reached. */
@@ -27,20 +30,32 @@ const simulate = command({
       max: 2 ** 32 - 1,
     },
     trace: { type: 'boolean', help: 'With one seed: prints everything that happens in it.' },
-    keep: { type: 'boolean', help: 'Stores what fails, shrunk, as tests for ever.' },
+    find: {
+      type: 'string',
+      value: 'STATE',
+      help: 'Runs until a rare state is reached, and shrinks that.',
+      choices: RARE,
+    },
+    planted: {
+      type: 'boolean',
+      help: 'Plants one bug after the other, and says how many histories it took to find each.',
+    },
+    keep: { type: 'boolean', help: 'Stores what fails, or was found, shrunk, as a test for ever.' },
   },
-  notes: ['One history: bun run sim --seeds 1 --seed S --trace'],
+  notes: ['One history: bun run sim --seeds 1 --seed S --trace', 'What it does and how: docs/simulation.md'],
   async run({ options, world, out, say }) {
     const { seeds, minutes, least, seed: given, trace } = options
+    if (options.planted) return searchAll(out)
     const first = given ?? crypto.getRandomValues(new Uint32Array(1))[0]!
     const ground = await layGround()
+    if (options.find) return find(options.find as Rare, plansFrom(first, seeds), ground, { keep: options.keep, say })
     if (trace) return (await traced(planFor(first), ground, (line) => world.stdout(`${line}\n`))) ? 0 : 1
 
     const startedAt = performance.now()
     const until = startedAt + minutes * 60_000
     say(`first seed ${first}`)
     const so = await campaign(ground, {
-      plans: [...storedPlans(), ...plansFrom(first, seeds)],
+      plans: storedThen(plansFrom(first, seeds)),
       enough: ({ histories }) => histories >= least && performance.now() > until,
       each: progress(say),
     })
@@ -60,6 +75,43 @@ const simulate = command({
     return failures.length > 0 || blind.length > 0 ? 1 : 0
   },
 })
+
+/** Whether the simulator sees what it is there to see. */
+async function searchAll(out: (data: unknown, lines: string[]) => void): Promise<0 | 1> {
+  const hunts: (Hunt & { bug: string })[] = []
+  for (const { name: bug } of BUGS) hunts.push({ bug, ...(await hunt(bug, { search: true })) })
+  const line = ({ bug, histories, found }: (typeof hunts)[number]) =>
+    `${String(histories).padStart(5)}  ${bug}${found ? '' : ': NOT FOUND'}`
+  out(hunts, ['histories until it was found', ...hunts.map(line)])
+  return hunts.every(({ found }) => found) ? 0 : 1
+}
+
+/** A state that few histories come to is stored, so that every run sees it. */
+function find(
+  state: Rare,
+  plans: Iterable<Plan>,
+  ground: Ground,
+  { keep, say }: { keep: boolean; say: (line: string) => void },
+): 0 | 1 {
+  const reaches = (plan: Plan) => {
+    const { broken, reached } = history(plan, ground)
+    return broken.length === 0 && reached.has(state)
+  }
+  for (const plan of plans) {
+    if (!reaches(plan)) continue
+    const smallest = shrink(plan, reaches)
+    say(`seed ${plan.seed}; the smallest plan that comes to it:\n  ${JSON.stringify(smallest)}`)
+    if (keep) storePlan(smallest, `comes to: ${state}`)
+    return 0
+  }
+  say('None of them came to it.')
+  return 1
+}
+
+function* storedThen(others: Iterable<Plan>): Generator<Plan> {
+  yield* storedPlans()
+  yield* others
+}
 
 function* plansFrom(first: number, seeds: number): Generator<Plan> {
   for (let i = 0; i < seeds; i++) yield planFor((first + i) >>> 0)
@@ -91,6 +143,7 @@ function told({ plan, broken, lastNotes }: Verdict, ground: Ground, say: (line: 
   say(`faults: ${plan.faults.join(' ')}\nlast events:`)
   for (const note of lastNotes) say(note.slice(0, 300))
   say(`smallest plan that still does:\n  ${JSON.stringify(smallest)}`)
+  say(`all of it: bun run sim --seeds 1 --seed ${plan.seed} --trace`)
   return { plan: smallest, broken }
 }
 

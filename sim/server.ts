@@ -85,6 +85,12 @@ export class Exchange {
     this.server?.process.hears(this.line.latencyMs + lateMs, 'client gone', () => this.lose())
   }
 
+  /** Whatever kept the client from reading is over. */
+  readOn(): void {
+    this.line.charsPerSecond = Number.POSITIVE_INFINITY
+    this.sink?.readOn()
+  }
+
   /** Something of it still has to reach its client, or to come from it. */
   get pending(): boolean {
     return this.state === 'open' || (this.state === 'ended' && !this.sink?.empty)
@@ -254,6 +260,14 @@ class Sink {
   whenEmpty(then: () => void): void {
     if (this.empty) then()
     else this.whenRead.push(then)
+  }
+
+  /** It reads at once what it was taking its time for. */
+  readOn(): void {
+    if (!this.reading) return
+    this.reading()
+    this.reading = null
+    this.read()
   }
 
   /** Nobody reads any more: whoever waited goes on. */

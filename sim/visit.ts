@@ -75,7 +75,8 @@ export class Visit {
   /** The hub's program ended before all of the answer had left. */
   cutOff = false
   readonly startedAt: number
-  endedAt = 0
+  /** When its hub had said all it has to say; its client may not have heard it yet. */
+  private givenAt = Number.POSITIVE_INFINITY
   private readonly exchange: Exchange
   /** It had words of a host that had failed, when the hub heard that it was gone. */
   between = false
@@ -128,12 +129,17 @@ export class Visit {
 
   /** Whatever kept its client from reading is over. */
   readOn(): void {
-    this.patience.line.charsPerSecond = Number.POSITIVE_INFINITY
+    this.exchange.readOn()
   }
 
-  /** What its hub has asked hosts since then in these words; for it, or for the same errand sent again. */
+  /**
+   * What its hub has asked hosts in these words since it came, and until its answer was given: for it, or for the same
+   * errand sent again.
+   */
   get attempts(): Attempt[] {
-    return this.world.wire.attemptsOf(this.ask.tag).filter(({ hub, at }) => hub === this.hub && at >= this.startedAt)
+    return this.world.wire
+      .attemptsOf(this.ask.tag)
+      .filter(({ hub, at }) => hub === this.hub && at >= this.startedAt && at <= this.givenAt)
   }
 
   private heard(): void {
@@ -151,7 +157,6 @@ export class Visit {
   private end(outcome: Outcome): void {
     if (this.outcome !== 'running') return
     this.outcome = outcome
-    this.endedAt = this.world.kernel.now
     const how = this.error ?? this.story.error ?? this.status ?? ''
     this.world.kernel.note(`${this.customer.name} ${outcome} ${this.ask.tag} ${how}`)
     this.over(this)
@@ -169,6 +174,7 @@ export class Visit {
       },
       ended: () => {
         this.ended = true
+        this.givenAt = Math.min(this.givenAt, this.world.kernel.now)
         if (this.status === 200 && this.ask.body.stream && !this.story.done)
           this.broken('an answer ends with [DONE]', 'it ended in silence')
       },
@@ -188,6 +194,7 @@ export class Visit {
     if (status === 499) return
     if (!this.requestId) this.broken('every answer has its request id', `status ${status}`)
     if (body === null) return
+    this.givenAt = this.world.kernel.now
     const answer = JSON.parse(body) as WholeAnswer
     if (status !== 200) {
       this.error = answer.error?.code ?? 'no code'

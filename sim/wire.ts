@@ -133,6 +133,8 @@ export class Wire {
 
   private controlled(line: Line, payload: Uint8Array): void {
     const said = readFromHub(payload)
+    // Its last word: whoever hears it stops all it does on this link, and the hub has turned to others.
+    if (said.type === 'refused') for (const attempt of line.attempts.values()) finish(attempt, 'lost')
     if (said.type !== 'welcome') return
     const place = `${line.hub} ${said.host}`
     const older = this.newest.get(place)

@@ -103,7 +103,7 @@ export class World {
     this.kernel.note(`${hub} asks ${machine} ${tag} by ${way}, attempt ${number}`)
     // Several may have these words: one errand, sent again.
     const visits = this.visits.filter((visit) => visit.ask.tag === tag && visit.hub === hub)
-    const flaws = visits.map((visit) => flawOf(question, visit))
+    const flaws = visits.map((visit) => flawOf(question, visit, this.unsure.has(tag)))
     if (visits.length === 0) this.broken('a host is asked what a client asked', attempt.body.slice(0, 200))
     else if (flaws.every((flaw) => flaw !== null))
       this.broken('a host that goes on is given all that was said', `${tag}: ${flaws.join(', or ')}`)

@@ -16,6 +16,8 @@ export type LinkState =
 export interface LinkEvents {
   linked(welcome: Welcome): void
   wish(wish: Wish['wish'], why: string): void
+  /** The deployment has other hubs than the welcome said. */
+  hubs(addresses: readonly string[]): void
   /** The hub sends nothing new. */
   unregistered(): void
   /** The link is down and will be dialled again in `retryMs`. */
@@ -80,6 +82,7 @@ export class HubLink {
     this.session = new Session(this.world, this.address, {
       welcomed: (welcome) => this.linked(welcome),
       wish: (wish, why) => this.events.wish(wish, why),
+      hubs: (addresses) => this.events.hubs(addresses),
       unregistered: () => this.events.unregistered(),
       ended: (ending) => this.ended(ending),
     })

@@ -48,6 +48,17 @@ describe('a link to a hub', () => {
     ])
   })
 
+  test('beats at once when the hub asks whether it lives', async () => {
+    const { env, memory } = world()
+    await env.flush()
+    const { hub } = memory.last()
+    hub.welcome({ epoch: 7 })
+    hub.say({ type: 'beat', epoch: 7, answer: true })
+    hub.say({ type: 'beat', epoch: 6, answer: true })
+    await env.flush()
+    expect(hub.beats()).toEqual([{ type: 'beat', epoch: 7, running: 0, waiting: 0 }])
+  })
+
   test('that falls silent is given up 12 s after the last word and dialled again', async () => {
     const { env, memory, states } = world()
     await env.flush()
@@ -195,8 +206,45 @@ describe('a deployment of several hubs', () => {
     await env.advance(1_000)
     memory.last(BERLIN).hub.welcome({ hubs: [BERLIN], epoch: 2 })
     await env.flush()
+    memory.last(OSLO).pair.cut()
+    await env.flush()
     expect(states()).toEqual(['berlin linked'])
-    expect(memory.last(OSLO).hub.closedWith).toMatchObject({ code: closeCode.stopping })
+    const links = memory.links.length
+    await env.advance(10_000)
+    expect(memory.links.length).toBe(links)
+  })
+
+  test('loses no link that lives to a hub that does not know of it yet', async () => {
+    const { env, memory, states } = world()
+    await env.flush()
+    memory.last(BERLIN).hub.welcome({ hubs: [BERLIN, OSLO] })
+    await env.flush()
+    memory.last(OSLO).hub.welcome({ hub: 'hub_2', hubs: [OSLO] })
+    await env.flush()
+    expect(states()).toEqual(['berlin linked', 'oslo linked'])
+  })
+
+  test('is followed by beats: to a hub that has come, and away from one that is down and gone', async () => {
+    const { env, memory, states } = world()
+    await env.flush()
+    const { hub } = memory.last(BERLIN)
+    hub.welcome({ hubs: [BERLIN] })
+    hub.say({ type: 'beat', epoch: 1, hubs: [BERLIN, OSLO] })
+    await env.flush()
+    memory.last(OSLO).hub.welcome({ hub: 'hub_2', hubs: [BERLIN, OSLO] })
+    await env.flush()
+    expect(states()).toEqual(['berlin linked', 'oslo linked'])
+    hub.say({ type: 'beat', epoch: 1 })
+    await env.flush()
+    memory.last(OSLO).pair.cut()
+    await env.flush()
+    expect(states()).toEqual(['berlin linked', 'oslo waiting'])
+    hub.say({ type: 'beat', epoch: 9, hubs: [BERLIN] })
+    await env.flush()
+    expect(states()).toEqual(['berlin linked', 'oslo waiting'])
+    hub.say({ type: 'beat', epoch: 1, hubs: [BERLIN] })
+    await env.flush()
+    expect(states()).toEqual(['berlin linked'])
   })
 
   test('has one load: every hub hears of all requests', async () => {

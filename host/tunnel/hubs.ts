@@ -1,6 +1,8 @@
 // The links to every hub of a deployment. One address is given by the owner; the others are what hubs name in their
-// welcome. The given one may be a load balancer in front of the very hubs that are named: then two links lead to one
-// hub, the hub ends the older, and here that link goes quietly.
+// welcome, and in beats when that has changed. Hubs learn of each other at different moments, so a link that lives is
+// never dropped because some hub does not name its hub: only one that is down is, or that goes down later. The given
+// address may be a load balancer in front of the very hubs that are named: then two links lead to one hub, the hub ends
+// the older, and here that link goes quietly.
 import { type Cancel, sleep } from '../../sdk/env.ts'
 import type { Welcome, Wish } from '../../sdk/wire/frames.ts'
 import type { Log } from '../log.ts'
@@ -24,6 +26,8 @@ export class Hubs {
   private readonly twins = new Map<string, string>()
   private readonly unfollow: Cancel
   private waiting: (() => void)[] = []
+  /** As a hub said last; empty: it is alone. */
+  private named: string[] = []
 
   constructor(
     private readonly given: string,
@@ -75,8 +79,9 @@ export class Hubs {
     const link: HubLink = new HubLink(address, this.world, {
       linked: (welcome) => this.welcomed(link, welcome),
       wish: (wish, why) => this.wish(wish, why),
+      hubs: (addresses) => this.follow(addresses),
       unregistered: () => this.look(),
-      lost: (why, retryMs) => this.lost(address, why, retryMs),
+      lost: (why, retryMs) => this.lost(link, why, retryMs),
       ended: (why, code) => this.linkEnded(link, why, code),
     })
     this.links.set(address, link)
@@ -95,13 +100,20 @@ export class Hubs {
 
   private welcomed(link: HubLink, { hub, host, hubs }: Welcome): void {
     this.log.info('linked', { hub: link.address, id: hub, host })
-    const named = linkAddresses(hubs, this.given)
-    for (const address of this.twins.keys()) if (!named.includes(address)) this.twins.delete(address)
-    for (const address of named) if (!this.hasTwin(address)) this.add(address)
-    if (named.length > 0)
-      for (const other of this.links.values())
-        if (other !== link && other.address !== this.given && !named.includes(other.address))
-          this.drop(other, 'its hub has left the deployment')
+    this.follow(hubs)
+  }
+
+  private follow(hubs: readonly string[]): void {
+    this.named = linkAddresses(hubs, this.given)
+    for (const address of this.twins.keys()) if (!this.named.includes(address)) this.twins.delete(address)
+    for (const address of this.named) if (!this.hasTwin(address)) this.add(address)
+    for (const link of this.links.values()) if (link.state().state !== 'linked') this.dropUnnamed(link)
+  }
+
+  private dropUnnamed(link: HubLink): void {
+    const { named, given } = this
+    if (named.length > 0 && link.address !== given && !named.includes(link.address))
+      this.drop(link, 'its hub has left the deployment')
   }
 
   private hasTwin(address: string): boolean {
@@ -109,8 +121,9 @@ export class Hubs {
     return hub !== undefined && [...this.links.values()].some((link) => link.hub() === hub)
   }
 
-  private lost(address: string, why: string, retryMs: number): void {
-    this.log.warn('not linked', { hub: address, why, retryMs: Math.round(retryMs) })
+  private lost(link: HubLink, why: string, retryMs: number): void {
+    this.log.warn('not linked', { hub: link.address, why, retryMs: Math.round(retryMs) })
+    this.dropUnnamed(link)
     this.look()
     // Should the hubs that were named have gone for good, the given address leads to those that came after them.
     if (!this.linked()) this.add(this.given)

@@ -19,6 +19,7 @@ async function linked() {
   const session = new Session(world, 'ws://hub/hosts/link', {
     welcomed: () => {},
     wish: () => {},
+    hubs: () => {},
     unregistered: () => {},
     ended: (ending) => void endings.push(ending.kind === 'lost' ? ending.why : ending.refused.message),
   })

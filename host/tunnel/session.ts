@@ -52,6 +52,8 @@ export type Ending =
 export interface SessionEvents {
   welcomed(welcome: Welcome): void
   wish(wish: Wish['wish'], why: string): void
+  /** The deployment has other hubs than the welcome said. */
+  hubs(addresses: readonly string[]): void
   /** The hub sends nothing new. */
   unregistered(): void
   ended(ending: Ending): void
@@ -162,15 +164,18 @@ export class Session {
         this.socket.close(1000, 'refused')
         return this.end({ kind: 'refused', refused: { ...said, message: printable(said.message) } })
       case 'beat':
-        return this.noted(said)
+        return this.beaten(said)
       case 'wish':
         if (said.epoch === this.welcome?.epoch) this.events.wish(said.wish, printable(said.reason))
     }
   }
 
-  private noted({ epoch, noted }: Beat): void {
+  private beaten({ epoch, noted, hubs, answer }: Beat): void {
     const { announced } = this
-    if (!announced || noted !== announced.state || epoch !== this.welcome?.epoch) return
+    if (epoch !== this.welcome?.epoch) return
+    if (answer) this.sayBeat(epoch)
+    if (hubs) this.events.hubs(hubs)
+    if (!announced || noted !== announced.state) return
     announced.noted = true
     if (noted === 'draining') this.events.unregistered()
   }
@@ -188,9 +193,13 @@ export class Session {
 
   private beat({ epoch, beatMs }: Welcome): void {
     this.timers.beat = this.world.env.timer(beatMs, () => {
-      this.control({ type: 'beat', epoch, ...this.world.offer.load() })
+      this.sayBeat(epoch)
       if (this.welcome && !this.over) this.beat(this.welcome)
     })
+  }
+
+  private sayBeat(epoch: number): void {
+    this.control({ type: 'beat', epoch, ...this.world.offer.load() })
   }
 
   private listen(silenceMs: number): void {

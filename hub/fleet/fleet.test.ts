@@ -8,6 +8,7 @@ import { helloOf } from '../tunnel/testing.ts'
 import { Doubles } from './doubles.ts'
 import { Enrolment, type Machine } from './enrol.ts'
 import { FailureBook, failureCounts, failuresOf, type HostFailure, KEPT_FAILURES, noFailures } from './failures.ts'
+import { Hubs } from './hubs.ts'
 import { findHost, listHosts } from './list.ts'
 import { lockHost, recentLocks } from './locks.ts'
 import { Presence } from './presence.ts'
@@ -106,6 +107,27 @@ describe.each(testDialects)('what failed on a host, on %s', (dialect) => {
     book.note(failure(berlin))
     await book.flush()
     expect(await failuresOf(it.db, berlin)).toHaveLength(1)
+  })
+})
+
+describe.each(testDialects)('the hubs of a deployment, on %s', (dialect) => {
+  test('are one list until it changes, so that hosts are told once', async () => {
+    await using it = await world(dialect)
+    const { hubs: table } = it.db.tables
+    const started = { startedAt: it.env.now(), seenAt: it.env.now() }
+    await it.db.query.insert(table).values({ id: 'hub_1', ...started, selfUrl: 'https://one.example' })
+    const hubs = new Hubs(it.env, it.db, silentLog)
+    await hubs.start()
+    const first = hubs.links()
+    expect(first).toEqual(['wss://one.example/hosts/link'])
+    await it.env.advance(5_000)
+    await until('the list was read again', () => it.env.timers() === 1)
+    expect(hubs.links()).toBe(first)
+    await it.db.query.insert(table).values({ id: 'hub_2', ...started, selfUrl: 'http://two.example:8080' })
+    await it.env.advance(5_000)
+    await until('the list is another', () => hubs.links() !== first)
+    expect(hubs.links()).toEqual(['wss://one.example/hosts/link', 'ws://two.example:8080/hosts/link'])
+    hubs.stop()
   })
 })
 

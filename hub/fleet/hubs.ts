@@ -23,7 +23,7 @@ export class Hubs {
     private readonly log: Log,
   ) {}
 
-  /** Where hosts link to, every hub of the deployment; empty when none has an address of its own. */
+  /** Where hosts link to, every hub of the deployment; empty when none has an address of its own. The same until it changes. */
   links(): string[] {
     return this.addresses
   }
@@ -63,9 +63,10 @@ export class Hubs {
       .from(hubs)
       .orderBy(hubs.startedAt, hubs.id)
     this.count = alive.length
-    this.addresses = alive
+    const addresses = alive
       .flatMap(({ selfUrl }) => (selfUrl === null ? [] : [linkAddress(selfUrl)]))
       .slice(0, MOST_HUBS)
+    if (addresses.join() !== this.addresses.join()) this.addresses = addresses
     if (alive.length > 0)
       await this.db.query.delete(links).where(
         notInArray(

@@ -65,6 +65,13 @@ describe('the limit of an answer', () => {
     expect([answer.choices[0]?.finish, answer.cut]).toEqual(['length', true])
   })
 
+  test('is kept where a character is several tokens', () => {
+    const { answer, say, text } = world({ maxTokens: 7 })
+    for (let i = 0; i < 20 && !answer.finished; i++) say({ content: '漢' })
+    expect(encode('漢').length).toBe(3)
+    expect([text(), answer.choices[0]?.finish]).toEqual(['漢漢', 'length'])
+  })
+
   test('is kept in the middle of a piece, and for thoughts and calls too', () => {
     const one = world({ maxTokens: 7 })
     one.say({ content: words, ids: tokens })

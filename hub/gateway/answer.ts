@@ -2,6 +2,7 @@
 // it ends. Every host's words go through here, and none gets past the limits of the request.
 import { EngineError, type Piece } from './engine.ts'
 import { type Count, Limit } from './limit.ts'
+import type { RawReader } from './raw.ts'
 import { emptyChoice, type Folded, fold, sizeOf, toolCallDeltas, unfold } from './shape.ts'
 import { charsOfBegunStop, firstStop } from './stops.ts'
 import type { Traits } from './traits.ts'
@@ -74,6 +75,11 @@ export class Answer {
     return this.blank && !cutShort
   }
 
+  /** The engine says that it ended where it wanted to. */
+  get stopped(): boolean {
+    return this.choices.every(({ finish }) => finish === 'stop')
+  }
+
   /** Takes what a host said. @throws EngineError when no engine would say it. */
   take(said: Piece): void {
     const choice = this.choices[said.index]!
@@ -135,9 +141,10 @@ export class Answer {
     this.pass(piece)
   }
 
-  /** All tokens asked for were said; only the host's last word is missing. */
-  finish(): void {
-    this.take({ ...SILENCE, ids: [], finish: 'length' })
+  /** All tokens asked for were said; only the host's last word is missing, and what `raw` still holds. */
+  finish(raw: RawReader | null): void {
+    const end: Piece = { ...SILENCE, ids: [], finish: 'length' }
+    this.take(raw ? raw.read(end) : end)
   }
 
   private firstHolding(): 'nothing' | 'thoughts' | 'everything' {

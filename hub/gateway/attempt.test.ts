@@ -60,6 +60,7 @@ function world(ear: Partial<Ear> = {}) {
       link.heardAt = awake.mono()
       events.data(new TextEncoder().encode(text))
     },
+    quiet: () => events.quiet(),
     ends: () => events.end(),
     breaks: () => events.failed({ class: 'network', code: 'link_closed', message: 'gone' }),
     stall: (ms: number) => void (stoodStillMs += ms),
@@ -77,6 +78,20 @@ describe('a host that falls silent', () => {
     answers()
     expect([await passes(19_999), await passes(2)]).toEqual(['going on', 'first_token_timeout'])
     expect(cancelled()).toBe(1)
+  })
+
+  test.each([
+    ['before its first token', 0],
+    ['in the middle', 3],
+  ])('%s is left at once when its machine does not answer either, if another can go on', async (_, tokens) => {
+    for (const couldMove of [false, true]) {
+      const { answers, says, quiet, passes, cancelled } = world({ couldMove: () => couldMove })
+      answers()
+      for (let token = 0; token < tokens; token++) says(event('word '))
+      expect(await passes(3_000)).toBe('going on')
+      quiet()
+      expect([await passes(0), cancelled()]).toEqual(couldMove ? ['quiet', 1] : ['going on', 0])
+    }
   })
 
   test('in the middle is left after a gap, counted from its last token', async () => {

@@ -110,6 +110,11 @@ class Hearing implements AttemptEvents {
     this.fail({ class: 'engine', code: `status_${this.statusCode}`, message: 'The engine answered with an error.' })
   }
 
+  quiet(): void {
+    if (!this.over && this.ear.couldMove())
+      this.giveUp({ class: 'network', code: 'quiet', message: 'The host does not answer.' })
+  }
+
   failed(failure: Failure): void {
     this.fail(failure)
   }

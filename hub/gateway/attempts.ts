@@ -136,7 +136,11 @@ class Loop {
       this.doubt.settle('engine')
       return true
     }
-    return this.doubted('blank', seat, tokens)
+    if (this.doubted('blank', seat, tokens)) return true
+    if (!this.on.answer.stopped || this.on.course.couldMove(this.tried)) return false
+    // Nobody is there to contradict.
+    this.doubt.settle('client')
+    return true
   }
 
   /** @throws HubError when a second host refuses it too. */

@@ -75,8 +75,7 @@ export class Course {
     const said = this.stands
     const broken = this.broken(said)
     if (said && wayOn({ ...broken, seat: NO_SEAT }) === 'finish') {
-      this.goOn(said, said.ids)
-      this.options.answer.finish()
+      this.options.answer.finish(this.goOn(said))
       return 'finish'
     }
     let next: Next = 'nobody'
@@ -108,10 +107,10 @@ export class Course {
   /** What another host can go on from; null: nothing, or it is not that kind of answer. */
   private async said(): Promise<Agreed | null> {
     const { answer, traits, failover } = this.options
-    const { reasoning, content, tail, ids } = answer.choices[0]!
-    const text = rawText(this.raw, { reasoning, content: content + tail })
+    const { ids } = answer.choices[0]!
+    const text = this.heard()
     if (text === '' || !failover || !answer.kept || traits.several || traits.logprobs || traits.structured) return null
-    const aheadChars = reasoning === '' ? mostBegunChars(traits.stops) : 0
+    const aheadChars = mostBegunChars(traits.stops)
     await this.hub.moves.turn()
     return this.patiently(() => this.hub.meter.agree(this.tokenizer, { text, ids, aheadChars }))
   }
@@ -172,29 +171,36 @@ export class Course {
       return { question: goOnByText(ask, text, said.ids, this.terms(seat, said.tokens)), baseTokens: said.tokens }
     }
     const prompt = await this.patiently(() => this.hub.meter.promptIds(this.tokenizer, ask.prompt))
-    const raw = this.rawReader(said)
-    this.goOn(said, said.ids)
+    const raw = this.goOn(said)
     const ids = [...prompt, ...said.ids]
     return { question: goOnByIds(ask, ids, raw, this.terms(seat, said.ids.length)), baseTokens: said.ids.length }
   }
 
-  private goOn(said: Agreed, ids: number[]): void {
+  /** The answer stands where `said` ends. @returns who reads what follows, where it comes unparsed */
+  private goOn({ ids, text }: Agreed): RawReader | null {
     const { answer } = this.options
-    const { reasoning, content, tail } = answer.choices[0]!
-    // With thoughts before it the text is not the raw text, and nothing was held back of it.
-    answer.goOn({ text: reasoning === '' ? said.text : content + tail, ids, tokens: ids.length })
+    const { content, tail } = answer.choices[0]!
+    const raw = this.rawReader(text.slice(this.heard().length))
+    // What the engine had held back is text, or, where it may be a thought or a mark, the reader's to tell.
+    answer.goOn({ text: raw ? content + tail : text, ids, tokens: ids.length })
+    return raw
   }
 
-  private rawReader({ text }: Agreed): RawReader | null {
+  private rawReader(ahead: string): RawReader | null {
     const { requestId, ask, answer, traits } = this.options
     const { reasoning, content, tail } = answer.choices[0]!
     if (!this.raw || ask.format !== 'chat' || (reasoning === '' && !traits.tools)) return null
     return new RawReader(this.raw, {
-      begun: text,
+      ...{ begun: this.heard(), ahead, tools: traits.tools },
       thinking: reasoning !== '' && content + tail === '',
-      tools: traits.tools,
       nameCall: (index) => `call_${requestId.slice(4)}_${index}`,
     })
+  }
+
+  /** All that was said, as the model's own tokens say it. */
+  private heard(): string {
+    const { reasoning, content, tail } = this.options.answer.choices[0]!
+    return rawText(this.raw, { reasoning, content: content + tail })
   }
 
   private terms(seat: Seat, baseTokens: number): Terms {

@@ -1,5 +1,6 @@
 // What one host says alone and may be wrong about: that the request is at fault, or that there is nothing to say. Two
-// that say the same are believed; one that another host contradicts was wrong.
+// that say the same are believed; one that another host contradicts was wrong. One that is alone is believed when it has
+// nothing to say, and not when it refuses: then the client is told whose words those are.
 import type { Evidence, Health } from '../routing/health.ts'
 import type { Seat } from '../routing/turns.ts'
 import type { Failure } from '../tunnel/link.ts'

@@ -23,10 +23,9 @@ export class Limit {
 
   /** The piece, or, with the finish `length`, what of it lies within the limit. `before` is all that was said. */
   within(before: Pick<Folded, 'content' | 'reasoning' | 'toolCalls'>, piece: Piece): Piece {
-    const size = sizeOf(piece)
-    this.chars += size
-    // Without ids every character could be a token.
-    this.tokens += this.believed && piece.ids ? piece.ids.length : size
+    this.chars += sizeOf(piece)
+    // Without ids every byte could be a token: of a rare character each is.
+    this.tokens += this.believed && piece.ids ? piece.ids.length : bytesIn(piece)
     if (this.tokens <= this.most && this.chars <= this.tokens * MOST_CHARS_PER_TOKEN + FREE_CHARS) return piece
     return this.recounted(before, piece)
   }
@@ -60,6 +59,11 @@ export class Limit {
   private tokensOf(text: string): number {
     return this.count(text, Number.POSITIVE_INFINITY).tokens
   }
+}
+
+function bytesIn({ content, reasoning, toolCalls }: Piece): number {
+  const calls = toolCalls ? toolCalls.map(callText).join('') : ''
+  return Buffer.byteLength(content) + Buffer.byteLength(reasoning) + Buffer.byteLength(calls)
 }
 
 function callText({ function: call }: NonNullable<Piece['toolCalls']>[number]): string {

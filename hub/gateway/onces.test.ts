@@ -62,6 +62,18 @@ describe.each(testDialects)('idempotency keys on %s', (dialect) => {
     await leave(one, two)
   })
 
+  test('an answer that cannot be read just now is nobody’s mistake: its client may try again', async () => {
+    await using books = await testBooks(dialect, { ada: 1_000n })
+    const hub = await hubOn(books)
+    await (await first(hub.onces, wishOf(books))).keep(answer)
+    const read = hub.ledger.keptAnswer.bind(hub.ledger)
+    hub.ledger.keptAnswer = () => Promise.reject(new Error('the disk is away'))
+    expect(await begin(hub.onces, wishOf(books))).toBe('hub_unavailable')
+    hub.ledger.keptAnswer = read
+    expect(await begin(hub.onces, wishOf(books))).toEqual(answer)
+    await leave(hub)
+  })
+
   test('what a hub was doing when it died is free for the next, and charged once', async () => {
     await using books = await testBooks(dialect, { ada: 1_000n })
     const dead = await hubOn(books, 'http://hub.test')

@@ -48,7 +48,7 @@ export class Onces {
 
   /**
    * The first with its key: the caller does the work and says how it ended. Otherwise the answer that is kept.
-   * @throws HubError 400 or 409 when there is no answer to give
+   * @throws HubError 400 or 409 when there is no answer to give, `hub_unavailable` when nobody can tell
    */
   async begin(wish: Wish): Promise<First | KeptAnswer> {
     const { requestId, bearer, route, key, body, stream } = wish
@@ -139,10 +139,11 @@ export class Onces {
         'idempotency_completed',
         `The request with this Idempotency-Key was streamed to its end as ${requestId}. Use a new key to ask again.`,
       )
-    const sealed = known.hasAnswer && known.keyId === bearer.keyId ? await this.ledger.keptAnswer(once.id) : null
+    const mine = known.hasAnswer && known.keyId === bearer.keyId
+    const sealed = mine ? await this.ledger.keptAnswer(once.id).catch(unreadable) : null
     if (sealed !== null) return unseal(apiKey, once.id, sealed)
     const why = known.hasAnswer ? 'can be read with the API key alone that asked' : 'was too large to be kept'
-    const row = await requestOf(this.db, bearer.userId, requestId)
+    const row = await requestOf(this.db, bearer.userId, requestId).catch(unreadable)
     throw new HubError(
       'idempotency_body_not_kept',
       `The request with this Idempotency-Key was completed as ${requestId} and cost ${formatUsd(row?.cost ?? 0n)}; ` +
@@ -196,6 +197,11 @@ export class First {
     this.over = true
     this.ended()
   }
+}
+
+function unreadable(cause: unknown): never {
+  const message = 'The hub cannot read its books just now. Nothing more was billed. Try again in a moment.'
+  throw new HubError('hub_unavailable', message, { cause })
 }
 
 function sha256(text: string): string {

@@ -7,6 +7,7 @@ import { type Call, complete } from './complete.ts'
 import { type Connection, IDLE_SECONDS } from './connection.ts'
 import type { Gateway } from './gateway.ts'
 import { apiHeaders, preflight } from './headers.ts'
+import { logInternal } from './log-internal.ts'
 import { allow } from './methods.ts'
 import { listModels, retrieveModel } from './models.ts'
 import { anybody } from './who.ts'
@@ -67,9 +68,7 @@ export function refusal(hub: Pick<Gateway, 'log'>, request: Request, requestId: 
   // Nobody is there to read it; the status is for the access log of a proxy.
   if (error instanceof Cancelled) return new Response(null, { status: 499 })
   const known = asHubError(error)
-  if (known.code === 'internal') {
-    hub.log.error('a request failed inside the hub', { request: requestId, error: describe(known.cause ?? known) })
-  }
+  logInternal(hub.log, requestId, known)
   const headers = { ...apiHeaders(request, requestId), ...errorHeaders(known) }
   // Bun drops what still comes of a body that was refused, and never keeps it; from one that hardly comes we hang up.
   // To hang up on a client in full flow would cost it the answer: it sees a reset before it reads.
@@ -79,8 +78,4 @@ export function refusal(hub: Pick<Gateway, 'log'>, request: Request, requestId: 
 
 function isStream(response: Response): boolean {
   return response.headers.get('content-type')?.startsWith('text/event-stream') ?? false
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }

@@ -14,6 +14,7 @@ const piece = (content: string, finish: Piece['finish'] = null): Piece => ({
 
 interface Start {
   begun?: string
+  ahead?: string
   thinking?: boolean
   tools?: boolean
 }
@@ -22,10 +23,10 @@ interface Start {
 function read(
   raw: string,
   size: number,
-  { begun = '', thinking = false, tools = true }: Start = {},
+  { begun = '', ahead = '', thinking = false, tools = true }: Start = {},
   finish: Piece['finish'] = 'stop',
 ) {
-  const reader = new RawReader(form, { begun, thinking, tools, nameCall: (index) => `call_${index}` })
+  const reader = new RawReader(form, { begun, ahead, thinking, tools, nameCall: (index) => `call_${index}` })
   const heard = { reasoning: '', content: '', calls: [] as unknown[], finish: null as Piece['finish'] }
   for (let at = 0; at < raw.length || at === 0; at += size) {
     const last = at + size >= raw.length
@@ -54,6 +55,8 @@ describe.each([1, 2, 3, 7, 1_000])('raw output in parts of %d characters', (size
       { thinking: true },
       { reasoning: ' and so on.', content: 'Yes.' },
     ],
+    ['what was held back of a thought', 'on.', { thinking: true, ahead: 'questi' }, { reasoning: 'question.' }],
+    ['a mark of which half was held back', 'nk>\n\nYes.', { thinking: true, ahead: '\n</thi' }, { content: 'Yes.' }],
     ['a thought that never ends', ' and < so', { thinking: true }, { reasoning: ' and < so' }],
     ['white space between thought and answer', '\n\nYes.', { begun: '<think>\nx\n</think>\n\n' }, { content: 'Yes.' }],
     ['white space in an answer', '\n\nYes.', { begun: '<think>\nx\n</think>\n\nWell.' }, { content: '\n\nYes.' }],

@@ -14,15 +14,25 @@ export function rawText(form: RawForm | null, { reasoning, content }: Pick<Folde
 
 export class RawReader {
   private phase: 'thought' | 'answer' | 'calls'
-  private held = ''
+  private held: string
   private skipsSpace = false
   private produced = 0
 
-  /** `begun` is the raw text so far; `nameCall` gives the calls their ids. */
+  /**
+   * `begun` is the raw text so far, `ahead` what was said after it and nobody has seen; `nameCall` gives the calls their
+   * ids.
+   */
   constructor(
     private readonly form: RawForm,
-    private readonly options: { begun: string; thinking: boolean; tools: boolean; nameCall: (index: number) => string },
+    private readonly options: {
+      begun: string
+      ahead: string
+      thinking: boolean
+      tools: boolean
+      nameCall: (index: number) => string
+    },
   ) {
+    this.held = options.ahead
     this.phase = options.thinking ? 'thought' : 'answer'
     this.skipsSpace = options.begun.trimEnd().endsWith(form.thought?.close.trim() ?? '\0')
   }

@@ -247,5 +247,6 @@ function stopping(): HubError {
   return new HubError(
     'hub_unavailable',
     'This hub is shutting down. Try again: another one, or its successor, answers.',
+    { retryAfterSeconds: 1 },
   )
 }

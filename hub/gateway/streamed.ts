@@ -8,6 +8,7 @@ import type { Piece } from './engine.ts'
 import { EventStream } from './event-stream.ts'
 import type { Gateway } from './gateway.ts'
 import { answerHeaders } from './headers.ts'
+import { logInternal } from './log-internal.ts'
 import type { Bill, Run } from './run.ts'
 
 /** Headers wait for the first token, so that a failure before it still has a status of its own; but never longer. */
@@ -80,7 +81,9 @@ async function sayFailure(
     .giveUp(failure, stream.unwritten)
     .catch((error) => hub.log.error('a request could not be closed', { request: call.requestId, error: String(error) }))
   if (failure instanceof Cancelled) return
-  stream.event(errorBody(asHubError(failure), call.requestId))
+  const error = asHubError(failure)
+  logInternal(hub.log, call.requestId, error)
+  stream.event(errorBody(error, call.requestId))
   await stream.end()
 }
 

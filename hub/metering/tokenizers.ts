@@ -12,6 +12,7 @@ import { Value } from '@sinclair/typebox/value'
 import { renderConversation } from '../../sdk/wire/emulated-prompt.ts'
 import { decode, encode, mark, shows } from '../../sdk/wire/vocabulary.ts'
 import type { TokenizerName } from '../catalog/records.ts'
+import { Bpe, type BpeModel } from './bpe.ts'
 import { type Chat, ChatTemplate } from './template.ts'
 import { Vocabulary } from './vocabulary.ts'
 
@@ -53,6 +54,17 @@ const load: Record<TokenizerName, () => ModelTokenizer> = {
 }
 
 const TokenizerFile = Type.Object({
+  // Any other would have to be learnt first.
+  model: Type.Object({
+    type: Type.Literal('BPE'),
+    byte_fallback: Type.Optional(Type.Literal(false)),
+    dropout: Type.Optional(Type.Null()),
+    continuing_subword_prefix: Type.Optional(Type.Union([Type.Literal(''), Type.Null()])),
+    end_of_word_suffix: Type.Optional(Type.Union([Type.Literal(''), Type.Null()])),
+    ignore_merges: Type.Optional(Type.Boolean()),
+    vocab: Type.Unsafe<BpeModel['vocab']>(Type.Object({})),
+    merges: Type.Unsafe<BpeModel['merges']>(Type.Unknown()),
+  }),
   added_tokens: Type.Array(Type.Object({ id: Type.Integer(), content: Type.String(), special: Type.Boolean() })),
 })
 const ConfigFile = Type.Object({
@@ -63,9 +75,12 @@ const ConfigFile = Type.Object({
 })
 
 function fromFiles(file: string, configFile: string, { shortCallIds }: { shortCallIds: boolean }): ModelTokenizer {
-  const model = read(TokenizerFile, file)
+  const { model, ...rest } = read(TokenizerFile, file)
   const config = read(ConfigFile, configFile)
-  const vocabulary = new Vocabulary(new Tokenizer(model, config), model.added_tokens)
+  // Its rules without its vocabulary, which would fill a hundred megabytes.
+  const rules = new Tokenizer({ ...rest, added_tokens: [], model: { ...model, vocab: {}, merges: [] } }, config)
+  const bpe = new Bpe({ ...model, ignoreMerges: model.ignore_merges ?? false })
+  const vocabulary = new Vocabulary(rules, bpe, rest.added_tokens)
   const marks = { bos_token: config.bos_token ?? null, eos_token: config.eos_token ?? null }
   const template = new ChatTemplate(config.chat_template, { marks, shortCallIds })
   const begin = config.add_bos_token && config.bos_token ? vocabulary.encodePrompt(config.bos_token) : []

@@ -1,6 +1,6 @@
 // A model's vocabulary, from its `tokenizer.json`: text to token ids and back, exactly as its engine does it.
 import { ByteLevelPreTokenizer, SequencePreTokenizer, SplitPreTokenizer, type Tokenizer } from '@huggingface/tokenizers'
-
+import { type Bpe, MOST_BYTES } from './bpe.ts'
 import { Words } from './words.ts'
 
 export interface AddedToken {
@@ -8,12 +8,6 @@ export interface AddedToken {
   content: string
   special: boolean
 }
-
-/**
- * Longer runs without a word break are encoded piece by piece. Merging costs more than linearly; no real text has such
- * runs, and where a made-up one does, the count is off by at most one token per piece.
- */
-const MAX_RUN_CHARS = 4_096
 
 export class Vocabulary {
   private readonly addedIds: Map<string, number>
@@ -26,13 +20,14 @@ export class Vocabulary {
   private readonly splitsPlainWords: boolean
   private readonly leavesLatinAlone: boolean
   private readonly words = new Words()
-  private readonly bytesOf = new Map<number, Uint8Array>()
 
+  /** `rules` says how a text becomes words, `bpe` how a word becomes tokens. */
   constructor(
-    private readonly tokenizer: Tokenizer,
+    private readonly rules: Pick<Tokenizer, 'normalizer' | 'pre_tokenizer'>,
+    private readonly bpe: Bpe,
     added: readonly AddedToken[],
   ) {
-    this.splitter = splitterOf(tokenizer)
+    this.splitter = splitterOf(rules)
     this.pattern = new RegExp(this.splitter.pattern!.source, 'uy')
     this.splitsPlainWords = splitsPlainWords(this.pattern)
     this.leavesLatinAlone = this.normal(LATIN) === LATIN
@@ -140,36 +135,31 @@ export class Vocabulary {
   }
 
   private normal(text: string): string {
-    return this.tokenizer.normalizer?._call(text) ?? text
+    return this.rules.normalizer?._call(text) ?? text
   }
 
+  /**
+   * Longer runs without a word break are encoded piece by piece. No real text has such runs, and where a made-up one
+   * does, the count is off by at most one token per piece.
+   */
   private encodeWord(word: string, ids: number[] | null): number {
-    const bytes = new TextEncoder().encode(word)
-    const letters = Array.from(bytes, (byte) => letterOfByte[byte]!).join('')
+    const bytes = utf8.encode(word)
     const found: number[] = []
-    for (let at = 0; at < letters.length; at += MAX_RUN_CHARS)
-      for (const token of this.tokenizer.model!._call([letters.slice(at, at + MAX_RUN_CHARS)]))
-        found.push(this.tokenizer.token_to_id(token)!)
+    for (let at = 0; at < bytes.length; at += MOST_BYTES) this.bpe.encode(bytes.subarray(at, at + MOST_BYTES), found)
     this.words.remember(word, found)
     for (const id of found) ids?.push(id)
     return found.length
   }
 
   private bytes(id: number): Uint8Array {
-    let bytes = this.bytesOf.get(id)
-    if (bytes) return bytes
     const added = this.addedById.get(id)
-    const token = this.tokenizer.id_to_token(id)
-    // Not remembered: whoever makes up ids must not fill the memory with them.
-    if (!added && token === undefined) return NOTHING
-    if (added) bytes = added.special ? new Uint8Array() : new TextEncoder().encode(added.content)
-    else bytes = Uint8Array.from(token!, (letter) => byteOfLetter.get(letter) ?? 0x3f)
-    this.bytesOf.set(id, bytes)
-    return bytes
+    if (!added) return this.bpe.bytesOf(id)
+    return added.special ? NOTHING : utf8.encode(added.content)
   }
 }
 
 const NOTHING = new Uint8Array()
+const utf8 = new TextEncoder()
 
 /** What no normal form changes: all of Latin-1, spaces at both ends. */
 const LATIN = ` ${Array.from({ length: 256 }, (_, code) => String.fromCharCode(code)).join('')} e `
@@ -206,7 +196,7 @@ function splitsPlainWords(pattern: RegExp): boolean {
 }
 
 /** Only vocabularies that split by a pattern and then go by bytes are known here. @throws for any other. */
-function splitterOf({ pre_tokenizer }: Tokenizer): SplitPreTokenizer {
+function splitterOf({ pre_tokenizer }: Pick<Tokenizer, 'pre_tokenizer'>): SplitPreTokenizer {
   const parts = pre_tokenizer instanceof SequencePreTokenizer ? pre_tokenizer.tokenizers : []
   const [split, bytes] = parts
   const byBytes = bytes instanceof ByteLevelPreTokenizer && !bytes.use_regex && !bytes.add_prefix_space
@@ -221,12 +211,3 @@ function oneOf(tokens: readonly AddedToken[]): RegExp | null {
   const contents = tokens.map((token) => RegExp.escape(token.content)).sort((a, b) => b.length - a.length)
   return new RegExp(`(${contents.join('|')})`)
 }
-
-/** Byte-level vocabularies write bytes as letters: printable Latin-1 as itself, the rest from U+0100 on. */
-const letterOfByte: string[] = []
-let next = 0x100
-for (let byte = 0; byte < 256; byte++) {
-  const printable = (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae
-  letterOfByte.push(String.fromCharCode(printable ? byte : next++))
-}
-const byteOfLetter = new Map(letterOfByte.map((letter, byte) => [letter, byte]))

@@ -15,12 +15,14 @@ export type Blame =
 
 const SLOW = new Set(['first_token_timeout', 'gap_timeout', 'too_long', 'refused:full', 'status_429', 'status_503'])
 const GOODBYES = new Set(['refused:draining', 'stopping', 'left'])
+/** A host that is gone is told apart from one that only paused, when its link ends. */
+const PAUSED = 'quiet'
 /** The hub's own doing, for reasons that have nothing to do with how well it served. */
 const SHUT_OUT = new Set(['bad_token', 'locked'])
 
 /** `draining`: the host has said, before this, that it takes nothing new. A goodbye of one that has not is a failure. */
 export function blameFor({ class: whose, code }: Failure, { draining }: { draining: boolean }): Blame {
-  if (whose === 'client' || whose === 'hub' || SHUT_OUT.has(code)) return 'nobody'
+  if (whose === 'client' || whose === 'hub' || code === PAUSED || SHUT_OUT.has(code)) return 'nobody'
   if (GOODBYES.has(code)) return draining ? 'nobody' : 'seat'
   if (whose === 'network') return 'link'
   if (code === 'out_of_memory') return 'broken'

@@ -109,6 +109,7 @@ describe('whose fault', () => {
     ['network', 'link_closed', ready, 'link'],
     ['network', 'silent', ready, 'link'],
     ['network', 'superseded', ready, 'link'],
+    ['network', 'quiet', ready, 'nobody'],
     ['network', 'link_closed', draining, 'link'],
     ['host', 'stopping', draining, 'nobody'],
     ['host', 'stopping', ready, 'seat'],

@@ -18,6 +18,8 @@ export interface AttemptEvents {
   status(status: number): void
   /** Raw engine bytes, in order: a view, valid during the call. Give back as `credit` what was consumed. */
   data(bytes: Uint8Array): void
+  /** The host does not answer when it is asked whether it lives. It may yet go on. */
+  quiet(): void
   /** Complete. Exactly one of `end` and `failed` is called, last; neither after `cancel`. */
   end(): void
   failed(failure: Failure): void
@@ -72,6 +74,10 @@ export class Stream implements Attempt {
     this.allowedBytes += this.creditBytes
     this.lane.send(encodeCredit(this.id, this.creditBytes))
     this.creditBytes = 0
+  }
+
+  quiet(): void {
+    if (this.phase !== 'over') this.events.quiet()
   }
 
   cancel(): void {

@@ -253,7 +253,7 @@ describe('a host that sends without end', () => {
       .get('host_berlin')!
       .ask(
         { path: '/v1/completions', model: 'm', attempt: 1, body: new Uint8Array(1) },
-        { status() {}, data() {}, end() {}, failed() {} },
+        { status() {}, quiet() {}, data() {}, end() {}, failed() {} },
       )
       .cancel()
     for (let second = 0; second < 20; second++) {
@@ -278,7 +278,7 @@ describe('an owner of attempts that throws', () => {
       .get('host_berlin')!
       .ask(
         { path: '/v1/completions', model: 'test/model', attempt: 1, body: new TextEncoder().encode('{}') },
-        { status: hear('status'), data: hear('data'), end: hear('end'), failed: hear('failed') },
+        { status: hear('status'), quiet: hear('quiet'), data: hear('data'), end: hear('end'), failed: hear('failed') },
       )
     const neighbour = ask('host_berlin')
     await env.flush()
@@ -325,6 +325,7 @@ describe('a link that ends', () => {
       { path: '/v1/completions', model: 'test/model', attempt: 1, body: new Uint8Array(0) },
       {
         status() {},
+        quiet() {},
         data() {},
         end() {},
         failed() {
@@ -345,7 +346,7 @@ describe('a link that ends', () => {
     const failures: unknown[] = []
     link.ask(
       { path: '/v1/completions', model: 'test/model', attempt: 1, body: new Uint8Array(1) },
-      { status() {}, data() {}, end() {}, failed: (failure) => void failures.push(failure) },
+      { status() {}, quiet() {}, data() {}, end() {}, failed: (failure) => void failures.push(failure) },
     )
     expect(failures).toEqual([])
     await env.flush()

@@ -49,8 +49,20 @@ export interface Identity {
 /** What the keeper of links is told. Called synchronously. */
 export interface LinkEvents {
   status(link: Link, status: Status): void
+  /** It does not answer. Called before its attempts are told, so that they do not come back. */
+  quiet(link: Link): void
+  /** It had gone quiet, and is heard again. */
+  woke(link: Link): void
   /** Called once, before the attempts that ran here are told: who looks for another host must not find this one. */
   closed(link: Link): void
+}
+
+interface LinkWorld {
+  env: Env
+  awake: Awake
+  log: Log
+  /** Link addresses of every hub of the deployment; the same list until it changes. */
+  hubs: () => string[]
 }
 
 export class Link implements Lane, SocketEvents {
@@ -66,9 +78,15 @@ export class Link implements Lane, SocketEvents {
   waiting = 0
   /** It has said that it takes nothing new. */
   draining = false
+  /** It does not answer. Nothing new is given to it; what it was asked may go elsewhere. */
+  quiet = false
+  questionedAt: number | null = null
   /** Frames for streams that were over: normal after a cancel. */
   late = 0
+  /** Link addresses of every hub, as this host was told. */
+  named: string[]
   readonly log: Log
+  private readonly hubs: LinkWorld['hubs']
   private readonly env: Env
   private readonly awake: Awake
   private strangers = 0
@@ -82,7 +100,7 @@ export class Link implements Lane, SocketEvents {
   private readonly budget: Budget
 
   constructor(
-    { env, awake, log }: { env: Env; awake: Awake; log: Log },
+    { env, awake, log, hubs }: LinkWorld,
     private readonly socket: Socket,
     identity: Identity,
     private readonly events: LinkEvents,
@@ -95,6 +113,8 @@ export class Link implements Lane, SocketEvents {
     this.env = env
     this.awake = awake
     this.log = log
+    this.hubs = hubs
+    this.named = hubs()
     this.heardAt = awake.mono()
     this.budget = new Budget(env)
     // Told on a later turn: whoever asks just now has no attempt in hand yet.
@@ -131,8 +151,25 @@ export class Link implements Lane, SocketEvents {
     this.say({ type: 'wish', epoch: this.epoch, wish, reason: reason.slice(0, 200) })
   }
 
+  /** It does not answer: so that what it was asked can go elsewhere. Once, until it is heard again. */
+  fellQuiet(): void {
+    if (this.quiet) return
+    this.quiet = true
+    this.events.quiet(this)
+    for (const stream of this.streams.values()) stream.quiet()
+  }
+
+  question(): void {
+    if (this.questionedAt !== null) return
+    this.questionedAt = this.awake.mono()
+    this.say({ type: 'beat', epoch: this.epoch, answer: true })
+  }
+
   beat(): void {
-    this.say({ type: 'beat', epoch: this.epoch })
+    const hubs = this.hubs()
+    const news = hubs === this.named ? {} : { hubs }
+    this.named = hubs
+    this.say({ type: 'beat', epoch: this.epoch, ...news })
   }
 
   /** Ends the link: the socket is closed with `code`, and every attempt on it fails with `failure`. */
@@ -166,6 +203,8 @@ export class Link implements Lane, SocketEvents {
   message(bytes: Uint8Array): void {
     if (!this.open) return
     this.heardAt = this.awake.mono()
+    this.questionedAt = null
+    if (this.quiet) this.wake()
     let frames = 0
     try {
       decode(bytes, (frame) => {
@@ -237,6 +276,11 @@ export class Link implements Lane, SocketEvents {
     if (control.type === 'status') return this.events.status(this, control)
     this.running = control.running ?? 0
     this.waiting = control.waiting ?? 0
+  }
+
+  private wake(): void {
+    this.quiet = false
+    this.events.woke(this)
   }
 
   private unknown(stream: number): void {

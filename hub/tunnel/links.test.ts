@@ -15,7 +15,7 @@ function listening() {
 describe('a host that says hello', () => {
   test('is welcomed with its id, its epoch, this hub and all hubs, and then gets requests', async () => {
     const hubs = ['wss://one.example/hosts/link', 'wss://two.example/hosts/link']
-    const { env, links, ask, turns, present, welcomed } = testTunnel({ hubs })
+    const { env, links, ask, turns, present, welcomed } = testTunnel({ hubs: () => hubs })
     const { host } = await welcomed('berlin', { script: says('hi') })
     expect(host.welcome).toEqual({
       type: 'welcome',
@@ -41,6 +41,17 @@ describe('a host that says hello', () => {
     const seen = ask('host_berlin')
     await env.flush()
     expect(seen.text).toBe('hi')
+  })
+
+  test('hears once of hubs that come and go, in a beat', async () => {
+    let hubs = ['wss://one.example/hosts/link']
+    const { env, welcomed } = testTunnel({ hubs: () => hubs })
+    const { host } = await welcomed('berlin')
+    await env.advance(10_000)
+    expect(host.hubs).toEqual([])
+    hubs = [...hubs, 'wss://two.example/hosts/link']
+    await env.advance(10_000)
+    expect(host.hubs).toEqual([hubs])
   })
 
   test('under a model’s other name is seated under the catalog’s', async () => {
@@ -338,6 +349,46 @@ describe('silence', () => {
     expect([links.get('host_berlin'), links.size]).toEqual([undefined, 1])
     await env.advance(60_000)
     expect(links.size).toBe(1)
+  })
+
+  test('after an ask takes a host out of the turns within four seconds, and a word brings it back (F-halfopen)', async () => {
+    const { env, links, ask, turns, welcomed } = testTunnel()
+    const { host, pair } = await welcomed('berlin', { script: stalls })
+    await env.advance(2_000)
+    pair.freeze()
+    const running = ask('host_berlin')
+    await env.advance(2_400)
+    expect([turns.count('test/model'), running.quietTimes]).toEqual([1, 0])
+    await env.advance(1_100)
+    expect([turns.count('test/model'), running.quietTimes]).toEqual([0, 1])
+    await env.advance(2_000)
+    pair.thaw()
+    await env.flush()
+    expect([turns.count('test/model'), running.quietTimes]).toEqual([1, 1])
+    host.status('ready')
+    await env.advance(60_000)
+    expect([turns.count('test/model'), links.size]).toEqual([1, 1])
+  })
+
+  test('of a host that should have beaten takes it out of the turns, though it was asked nothing', async () => {
+    const { env, turns, welcomed } = testTunnel()
+    const { pair } = await welcomed('berlin')
+    await env.advance(5_000)
+    pair.freeze()
+    await env.advance(6_000)
+    expect(turns.count('test/model')).toBe(1)
+    await env.advance(4_000)
+    expect(turns.count('test/model')).toBe(0)
+  })
+
+  test('that never was puts nobody out: asked again and again, a living host keeps its turns', async () => {
+    const { env, ask, turns, welcomed } = testTunnel()
+    await welcomed('berlin', { script: stalls })
+    for (let second = 0; second < 30; second++) {
+      ask('host_berlin')
+      await env.advance(1_500)
+      expect(turns.count('test/model')).toBe(1)
+    }
   })
 
   test('is not what any word breaks: a host that streams but forgets to beat is kept', async () => {

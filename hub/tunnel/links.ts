@@ -49,7 +49,8 @@ interface Entry {
   state: HostState
   judgement: Judgement
   serving: Served[]
-  places: Map<string, Place>
+  /** One for each variant on offer. A map would take a kilobyte, for mostly one. */
+  places: Place[]
 }
 
 export class Links implements LinkEvents {
@@ -60,9 +61,11 @@ export class Links implements LinkEvents {
 
   constructor(private readonly options: Options) {
     this.clones = new Clones(options.env)
-    this.heart = new Heart(options.env, options.awake, (link) =>
-      link.close(closeCode.silent, { class: 'network', code: 'silent', message: 'The host went silent.' }),
-    )
+    this.heart = new Heart(options.env, options.awake, {
+      quiet: (link) => link.fellQuiet(),
+      silent: (link) =>
+        link.close(closeCode.silent, { class: 'network', code: 'silent', message: 'The host went silent.' }),
+    })
   }
 
   get size(): number {
@@ -84,9 +87,9 @@ export class Links implements LinkEvents {
     const run = hello.run ?? null
     this.fence(who, run)
     const epoch = this.nextEpoch()
-    const link = new Link({ env, awake, log }, socket, { ...who, epoch }, this)
+    const link = new Link({ env, awake, log, hubs }, socket, { ...who, epoch }, this)
     const judgement = { vetted, quarantined }
-    const entry: Entry = { link, run, state: hello.state, judgement, serving, places: new Map() }
+    const entry: Entry = { link, run, state: hello.state, judgement, serving, places: [] }
     this.entries.set(who.hostId, entry)
     const welcome: Welcome = {
       type: 'welcome',
@@ -94,7 +97,7 @@ export class Links implements LinkEvents {
       host: who.hostId,
       epoch,
       hub: hubId,
-      hubs: hubs(),
+      hubs: link.named,
       beatMs: BEAT_MS,
     }
     link.say(welcome)
@@ -153,13 +156,26 @@ export class Links implements LinkEvents {
     link.say({ type: 'beat', epoch: link.epoch, noted: state })
   }
 
+  quiet(link: Link): void {
+    this.reseat(link)
+  }
+
+  woke(link: Link): void {
+    this.reseat(link)
+  }
+
   closed(link: Link): void {
     this.heart.remove(link)
     const entry = this.entries.get(link.hostId)
     if (entry?.link !== link) return
     this.entries.delete(link.hostId)
     this.options.presence.gone(link.hostId)
-    for (const place of entry.places.values()) this.options.places.left(place)
+    for (const place of entry.places) this.options.places.left(place)
+  }
+
+  private reseat(link: Link): void {
+    const entry = this.entries.get(link.hostId)
+    if (entry?.link === link) this.seat(entry)
   }
 
   /** Ends the host's older link. */
@@ -211,25 +227,21 @@ export class Links implements LinkEvents {
   }
 
   /** Makes the host's places what it offers now. */
-  private seat({ link, state, serving, judgement, places }: Entry): void {
+  private seat(entry: Entry): void {
+    const { link, state, serving, judgement, places: before } = entry
     const { places: told } = this.options
-    const wanted = new Map(
-      (state === 'ready' && !judgement.quarantined ? serving : []).map((served) => [served.variant, served]),
-    )
-    for (const place of places.values()) {
-      if (wanted.has(place.variant)) continue
-      places.delete(place.variant)
-      told.left(place)
-    }
-    for (const served of wanted.values()) {
-      const before = places.get(served.variant)
-      const { vetted } = judgement
-      if (before && before.vetted === vetted && same(before, served)) continue
-      const place = { ...served, hostId: link.hostId, ownerId: link.ownerId, simulated: link.simulated, vetted, link }
-      places.set(served.variant, place)
-      if (before) told.changed(place)
-      else told.joined(place)
-    }
+    const { vetted } = judgement
+    const wanted = state === 'ready' && !link.quiet && !judgement.quarantined ? serving : []
+    for (const place of before) if (!wanted.some(({ variant }) => variant === place.variant)) told.left(place)
+    entry.places = wanted.map((served) => {
+      const place = before.find(({ variant }) => variant === served.variant)
+      if (place && place.vetted === vetted && same(place, served)) return place
+      const { hostId, ownerId, simulated } = link
+      const now = { ...served, hostId, ownerId, simulated, vetted, link }
+      if (place) told.changed(now)
+      else told.joined(now)
+      return now
+    })
   }
 }
 

@@ -57,6 +57,8 @@ export class FakeHost {
   /** Requests, in the order in which they were asked. */
   readonly calls: Call[] = []
   beats = 0
+  /** Lists of hubs that came in beats. */
+  readonly hubs: string[][] = []
   private mute = false
 
   constructor(
@@ -112,6 +114,9 @@ export class FakeHost {
 
   private heard(control: FromHub): void {
     if (control.type === 'beat') this.beats++
+    if (control.type === 'beat' && control.hubs) this.hubs.push(control.hubs)
+    if (control.type === 'beat' && control.answer && this.options.beats !== false)
+      this.say({ type: 'beat', epoch: control.epoch })
     if (control.type === 'refused') this.refused = control
     if (control.type === 'refused' && this.options.run && !this.mute) this.close(1000)
     if (control.type === 'wish') this.wishes.push(control)
@@ -234,6 +239,7 @@ export const stalls: Script = (call) => {
 
 /** What became of one attempt. Consumes at once, unless told to hold back. */
 export class Recorded implements AttemptEvents {
+  quietTimes = 0
   readonly statuses: number[] = []
   text = ''
   ends = 0
@@ -251,6 +257,10 @@ export class Recorded implements AttemptEvents {
   data(bytes: Uint8Array): void {
     this.text += text.decode(bytes)
     this.credit(bytes.length)
+  }
+
+  quiet(): void {
+    this.quietTimes++
   }
 
   end(): void {
@@ -279,6 +289,8 @@ export interface TestTunnel {
   ask(hostId: string, body?: string | Uint8Array, attempt?: number): Recorded & { cancel(): void }
 }
 
+const ALONE: string[] = []
+
 /** Links, turns and a virtual clock. Machine `m` becomes host `host_m`, owned by `ada`. */
 export function testTunnel(
   options: {
@@ -286,7 +298,7 @@ export function testTunnel(
     log?: Log
     knows?: Knows
     allowSimulated?: boolean
-    hubs?: string[]
+    hubs?: () => string[]
     lock?: (host: { hostId: string; tokenIds: string[] }) => void
   } = {},
 ): TestTunnel {
@@ -295,7 +307,7 @@ export function testTunnel(
     log = silentLog,
     knows = (model) => model,
     allowSimulated = true,
-    hubs = [],
+    hubs = () => ALONE,
     lock = () => {},
   } = options
   const turns = new Turns()
@@ -307,7 +319,7 @@ export function testTunnel(
     log,
     hubId: 'hub_test',
     knows,
-    hubs: () => hubs,
+    hubs,
     lock,
     presence: {
       set: (hostId, { state, models }) => void present.set(hostId, { state, models }),

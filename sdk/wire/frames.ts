@@ -144,6 +144,10 @@ export const Beat = Type.Object({
   waiting: Type.Optional(whole(1_000_000)),
   /** Hub → host only, at once after a status: what it has noted. After `draining` no further ask follows. */
   noted: Type.Optional(HostState),
+  /** Hub → host only: the host is to beat at once, so that the hub knows it lives. */
+  answer: Type.Optional(Type.Boolean()),
+  /** Hub → host only: as in the welcome, where it has changed since this link was told. */
+  hubs: Type.Optional(Type.Array(words(200), { maxItems: 64 })),
 })
 export type Beat = Static<typeof Beat>
 

@@ -13,7 +13,7 @@ const documents: Document[] = embeddedDocuments() as unknown as Document[]
 const ORDER: { heading: string; slugs: string[] }[] = [
   { heading: 'Use the API', slugs: ['quickstart', 'streaming', 'errors', 'limits', 'prices', 'licences', 'accounts'] },
   { heading: 'Offer a GPU', slugs: ['hosting', 'hosts-and-failures', 'engines'] },
-  { heading: 'Run a hub', slugs: ['self-hosting', 'reliability', 'performance', 'chaos', 'decisions'] },
+  { heading: 'Run a hub', slugs: ['self-hosting', 'reliability', 'performance', 'chaos', 'simulation', 'decisions'] },
 ]
 /** Texts of the hub itself have addresses of their own. */
 const OWN_ADDRESS = new Set(['terms', 'privacy', 'acceptable-use'])

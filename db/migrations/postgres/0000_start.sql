@@ -169,6 +169,11 @@ CREATE TABLE "hosts" (
 	"agent" text NOT NULL,
 	"hardware" text NOT NULL,
 	"simulated" boolean NOT NULL,
+	"vetted_at" bigint,
+	"quarantined_at" bigint,
+	"quarantine_reason" text,
+	"note" text DEFAULT '' NOT NULL,
+	"judged_at" bigint,
 	"created_at" bigint NOT NULL,
 	"seen_at" bigint NOT NULL
 );
@@ -266,6 +271,8 @@ CREATE TABLE "notices" (
 CREATE TABLE "offers" (
 	"variant" text PRIMARY KEY NOT NULL,
 	"enabled" boolean NOT NULL,
+	"prompt_picos" bigint,
+	"completion_picos" bigint,
 	"changed_at" bigint NOT NULL
 );
 --> statement-breakpoint
@@ -296,6 +303,18 @@ CREATE TABLE "recovery_codes" (
 	"mac" text NOT NULL,
 	"used_at" bigint,
 	CONSTRAINT "recovery_codes_mac_unique" UNIQUE("mac")
+);
+--> statement-breakpoint
+CREATE TABLE "reports" (
+	"id" text PRIMARY KEY NOT NULL,
+	"at" bigint NOT NULL,
+	"kind" text NOT NULL,
+	"about" text NOT NULL,
+	"text" text NOT NULL,
+	"contact" text NOT NULL,
+	"state" text NOT NULL,
+	"note" text DEFAULT '' NOT NULL,
+	"changed_at" bigint NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "requests" (
@@ -411,6 +430,7 @@ CREATE INDEX "host_locks_at" ON "host_locks" USING btree ("at");--> statement-br
 CREATE INDEX "host_tokens_owner" ON "host_tokens" USING btree ("owner_id");--> statement-breakpoint
 CREATE INDEX "host_traffic_at" ON "host_traffic" USING btree ("span","at");--> statement-breakpoint
 CREATE UNIQUE INDEX "hosts_machine" ON "hosts" USING btree ("owner_id","machine");--> statement-breakpoint
+CREATE INDEX "hosts_judged" ON "hosts" USING btree ("judged_at");--> statement-breakpoint
 CREATE INDEX "keys_user" ON "keys" USING btree ("user_id","created_at");--> statement-breakpoint
 CREATE INDEX "links_hub" ON "links" USING btree ("hub_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "logins_subject" ON "logins" USING btree ("provider","subject");--> statement-breakpoint
@@ -423,6 +443,7 @@ CREATE INDEX "onces_request" ON "onces" USING btree ("request_id");--> statement
 CREATE INDEX "onces_expires" ON "onces" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "onces_running" ON "onces" USING btree ("hub_id") WHERE "onces"."state" = 'running';--> statement-breakpoint
 CREATE INDEX "recovery_codes_user" ON "recovery_codes" USING btree ("user_id");--> statement-breakpoint
+CREATE INDEX "reports_state" ON "reports" USING btree ("state","id");--> statement-breakpoint
 CREATE INDEX "requests_user" ON "requests" USING btree ("user_id","at");--> statement-breakpoint
 CREATE INDEX "requests_host" ON "requests" USING btree ("host_id","at");--> statement-breakpoint
 CREATE INDEX "requests_undelivered" ON "requests" USING btree ("hub_id") WHERE not "requests"."delivered";--> statement-breakpoint

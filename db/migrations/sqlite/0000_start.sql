@@ -188,11 +188,17 @@ CREATE TABLE `hosts` (
 	`agent` text NOT NULL,
 	`hardware` text NOT NULL,
 	`simulated` integer NOT NULL,
+	`vetted_at` integer,
+	`quarantined_at` integer,
+	`quarantine_reason` text,
+	`note` text DEFAULT '' NOT NULL,
+	`judged_at` integer,
 	`created_at` integer NOT NULL,
 	`seen_at` integer NOT NULL
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `hosts_machine` ON `hosts` (`owner_id`,`machine`);--> statement-breakpoint
+CREATE INDEX `hosts_judged` ON `hosts` (`judged_at`);--> statement-breakpoint
 CREATE TABLE `hubs` (
 	`id` text PRIMARY KEY NOT NULL,
 	`self_url` text,
@@ -298,6 +304,8 @@ CREATE INDEX `notices_owner` ON `notices` (`owner_id`,`at`);--> statement-breakp
 CREATE TABLE `offers` (
 	`variant` text PRIMARY KEY NOT NULL,
 	`enabled` integer NOT NULL,
+	`prompt_picos` integer,
+	`completion_picos` integer,
 	`changed_at` integer NOT NULL
 );
 --> statement-breakpoint
@@ -335,6 +343,19 @@ CREATE TABLE `recovery_codes` (
 --> statement-breakpoint
 CREATE UNIQUE INDEX `recovery_codes_mac_unique` ON `recovery_codes` (`mac`);--> statement-breakpoint
 CREATE INDEX `recovery_codes_user` ON `recovery_codes` (`user_id`);--> statement-breakpoint
+CREATE TABLE `reports` (
+	`id` text PRIMARY KEY NOT NULL,
+	`at` integer NOT NULL,
+	`kind` text NOT NULL,
+	`about` text NOT NULL,
+	`text` text NOT NULL,
+	`contact` text NOT NULL,
+	`state` text NOT NULL,
+	`note` text DEFAULT '' NOT NULL,
+	`changed_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `reports_state` ON `reports` (`state`,`id`);--> statement-breakpoint
 CREATE TABLE `requests` (
 	`id` text PRIMARY KEY NOT NULL,
 	`hub_id` text NOT NULL,
