@@ -8,6 +8,7 @@ import type { Browser, Page } from 'playwright-core'
 import { findChromium, SIZES, startChromium, type Watched, watchedPage } from './testing/chromium.ts'
 import { MODEL, PASSWORD, type RealHub, startRealHub } from './testing/real-hub.ts'
 import { exhibits } from './gallery/gallery.tsx'
+import { payloads } from './testing/payloads.ts'
 import { addresses, fullLife, signIn } from './testing/tour.ts'
 
 // A bound, not an expectation: a machine under load is slow.
@@ -209,6 +210,32 @@ describe.skipIf(!there)('in a browser', () => {
       await page.click('#talk a')
       await page.waitForURL('**/client/requests/*')
       expect(await page.locator('main').textContent()).toContain('stopped by you')
+    })
+
+    test('shows what a model says as text, whatever it says', async () => {
+      const page = await visitor()
+      await signIn(page, hub, 'ada@example.com')
+      // As an answer streams, cut where no text is.
+      await page.route('**/client/playground/answers', (route) => {
+        const said =
+          payloads
+            .map((payload) => payload.replaceAll('\u0000', ''))
+            .join('\n')
+            .match(/[^]{1,7}/g) ?? []
+        const events = said.map((content) => `data: ${JSON.stringify({ choices: [{ delta: { content } }] })}\n\n`)
+        return route.fulfill({ contentType: 'text/event-stream', body: `${events.join('')}data: [DONE]\n\n` })
+      })
+      await page.goto('/client/playground')
+      await page.fill('#question', payloads.join(' '))
+      await page.click('#send')
+      await page.locator('#talk', { hasText: 'data:,x' }).waitFor()
+      await page.locator('#send:enabled').waitFor()
+      const tags = await page.evaluate(() =>
+        [...document.querySelectorAll('#talk *, #code *')].map((one) => one.tagName),
+      )
+      expect([...new Set(tags)].sort()).toEqual(['BUTTON', 'CODE', 'DIV', 'INPUT', 'LABEL', 'P', 'PRE'])
+      const shown = (await page.locator('#talk .said >> nth=1').locator('.words').textContent()) ?? ''
+      for (const payload of payloads) expect(shown).toContain(payload.replaceAll('\u0000', ''))
     })
 
     test('says what is wrong, and gives the question back', async () => {

@@ -219,6 +219,7 @@ export async function answerPage(hub: Platform, request: Request, connection: Co
   if (!found) return null
   let guest: SignedIn | null = null
   try {
+    if (url.href.includes('%00')) throw new HubError('invalid_request', 'An address holds text; this one does not.')
     sameOrigin(hub.identity, request)
     guest = await whoIsSignedIn(hub.identity, request)
     const elsewhere = turnAway(found.route.who, guest, request, url)
