@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { source as axe, type AxeResults, type RunOptions } from 'axe-core'
 import OpenAI from 'openai'
+import { codeAt, stepAt } from '../hub/identity/totp.ts'
 import { type Emulator, startEmulator } from '../host/testing.ts'
 import type { Browser, Page } from 'playwright-core'
 import { findChromium, SIZES, startChromium, type Watched, watchedPage } from './testing/chromium.ts'
@@ -163,6 +164,31 @@ describe.skipIf(!there)('in a browser', () => {
     await page.waitForURL('**/client')
   })
 
+  test('a second factor is scanned or typed, and asked for from then on', async () => {
+    await hub.person('careful@example.com', ['client'])
+    const page = await visitor()
+    await signIn(page, hub, 'careful@example.com')
+    await page.goto('/account')
+    await page.fill('form[action="/account/second-factor"] input[type=password]', PASSWORD)
+    await page.click('form[action="/account/second-factor"] button')
+    expect(await page.locator('svg.qr path').getAttribute('d')).toMatch(/^(M\d+ \d+h1v1h-1z)+$/)
+    const secret = (await page.locator('#factor-secret').textContent()) ?? ''
+    await page.fill('#code', codeNow(secret))
+    await page.click('text=Turn on')
+    const recovery = (await page.locator('#recovery-codes').textContent()) ?? ''
+    await page.click('.menu summary')
+    await page.click('.menu >> text=Sign out')
+    await signIn(page, hub, 'careful@example.com')
+    expect(pathOf(page)).toBe('/sign-in/code')
+    await page.fill('#code', '000000')
+    await page.click('main button.primary')
+    await page.locator('main [role=alert]').waitFor()
+    // Each code works once, so the same minute's would be refused.
+    await page.fill('#code', recovery.split('\n')[0] ?? '')
+    await page.click('main button.primary')
+    await page.waitForURL('**/client')
+  })
+
   test('an invitation that is used, a link that is none and a suspended account say what to do next', async () => {
     const link = await invite(admin, 'once@example.com', 'client')
     const page = await visitor()
@@ -302,6 +328,16 @@ describe.skipIf(!there)('in a browser', () => {
     expect(watched.flatMap(({ wrongs }) => wrongs)).toEqual([])
   })
 })
+
+/** Of an authenticator app. */
+function codeNow(secret: string): string {
+  const bits = [...secret].map((one) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(one).toString(2).padStart(5, '0'))
+  const bytes = bits.join('').match(/.{8}/g) ?? []
+  return codeAt(
+    Uint8Array.from(bytes, (byte) => Number.parseInt(byte, 2)),
+    stepAt(Date.now()),
+  )
+}
 
 async function bash(script: string): Promise<string> {
   const child = Bun.spawn(['bash', '-c', script], { stdout: 'pipe', stderr: 'pipe', env: { PATH: process.env.PATH } })

@@ -41,6 +41,7 @@ import { documentIndex, documentPage, textPage } from './home/documents.tsx'
 import { landing } from './home/landing.tsx'
 import { model, models } from './home/models.tsx'
 import { reportAbuse, sendReport } from './home/report.tsx'
+import { reference } from './home/reference.tsx'
 import { status } from './home/status.tsx'
 import { drain, machine, machines, makeToken, newMachine, resume } from './host/machines.tsx'
 import { hostLive, hostOverview } from './host/overview.tsx'
@@ -64,6 +65,7 @@ export const routes: readonly Route[] = [
   open('/models/*id', model),
   open('/status', status),
   open('/docs', documentIndex),
+  open('/docs/api', reference),
   open('/docs/:slug', documentPage),
   open('/licences', () => textPage('licences')),
   open('/terms', () => textPage('terms')),

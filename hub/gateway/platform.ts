@@ -57,6 +57,8 @@ export interface Platform extends Gateway {
   seal: Seal
   identity: Identity
   version: string
+  /** What describes the platform API, as OpenAPI 3. */
+  apiDocument: () => Promise<unknown>
   /** Aborted when this hub stops: whatever would stay open ends. */
   stopping: AbortSignal
   /** Whose machine shows this token, proven to be its own. @throws HubError */

@@ -95,7 +95,8 @@ function Contents() {
       ))}
       <div class="card stack">
         <h2>API reference</h2>
-        <a href="/openapi.json">OpenAPI document: every address, with its fields</a>
+        <a href="/docs/api">Every address, with its fields</a>
+        <a href="/openapi.json">The same as an OpenAPI document</a>
       </div>
     </div>
   )
