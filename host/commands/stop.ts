@@ -38,7 +38,11 @@ export async function stop(world: StopWorld, graceSeconds: number | undefined): 
   // A launcher does not start again what its owner ended, however that came about.
   if (existsSync(home.path)) writeFileSync(home.stoppingPath, '', { mode: 0o600 })
   const status = await asked(world, graceSeconds)
-  if (status === undefined) return { state: 'stopped', wasRunning: false }
+  if (status === undefined) {
+    // An agent that was killed may have left its engine.
+    if (runningPid(home) === undefined) await world.sweep()
+    return { state: 'stopped', wasRunning: false }
+  }
   if (!now && status !== 'hanging' && status.requests > 0)
     progress(`${status.requests} requests are finishing; gpuhost stop --now ends them`)
   const patienceMs = now ? FORCE_MS : (graceSeconds ?? MOST_GRACE_SECONDS) * 1_000 + ENDING_MS
