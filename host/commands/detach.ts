@@ -83,7 +83,7 @@ function lastError(log: string): string | undefined {
 
 function notLinked({ hubs, pid }: Status): HostError {
   const [hub] = hubs
-  const why = hub && 'why' in hub ? `: ${hub.why}` : ''
+  const why = hub && 'why' in hub ? `: ${hub.why.replace(/\.$/, '')}` : ''
   return new HostError(
     `The agent runs (process ${pid}) but is not linked to ${hub?.address ?? 'its hub'} yet${why}. ` +
       'It keeps trying; gpuhost status shows it, gpuhost stop ends it.',

@@ -5,9 +5,9 @@ import { chmodSync, copyFileSync, mkdirSync, openSync, readFileSync, rmSync, wri
 import { createPrivateKey } from 'node:crypto'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { releaseTargets } from '../sdk/release.ts'
-import { until } from '../sdk/testing.ts'
-import { signRelease } from './release.ts'
+import { releaseTargets } from '../../sdk/release.ts'
+import { until } from '../../sdk/testing.ts'
+import { signRelease } from '../release.ts'
 
 const folder = process.env.GPUHUB_INSTALL_TEST ?? ''
 const root = join(folder, 'root')
