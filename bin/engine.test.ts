@@ -84,19 +84,27 @@ test.if(compiler() !== null)(
     expect(link.on(1).answer?.status).toBe(200)
     expect(engines().map((pid) => membersOf(pid).length)).toEqual([1, 1])
     const before = engines()
+    const removal = await gpuhost('weights', 'remove', 'Qwen--Qwen3-8B@0123456789ab')
+    expect(removal.stderr).toContain('is in use')
     expect(await gpuhost('stop', '--now')).toMatchObject({ code: 0 })
     expect(before.flatMap(membersOf)).toEqual([])
   },
 )
 
 test.if(compiler() !== null)('an agent that was killed leaves engines, and the next start ends them', async () => {
-  const { engines, start } = world({ child: true })
+  const { gpuhost, engines, start } = world({ child: true })
   const first = JSON.parse((await start()).stdout) as { pid: number }
   const left = engines()
   process.kill(first.pid, 'SIGKILL')
-  expect(await start()).toMatchObject({ code: 0 })
+  const second = await start()
+  expect(second).toMatchObject({ code: 0 })
   expect(left.flatMap(membersOf)).toEqual([])
-  expect(engines().flatMap(membersOf).length).toBeGreaterThan(0)
+  const again = engines()
+  expect(again.flatMap(membersOf).length).toBeGreaterThan(0)
+  // So does a stop, where there is no agent any more to be stopped.
+  process.kill((JSON.parse(second.stdout) as { pid: number }).pid, 'SIGKILL')
+  expect(await gpuhost('stop')).toMatchObject({ code: 0 })
+  expect(again.flatMap(membersOf)).toEqual([])
 })
 
 test.if(compiler() !== null)('an engine that cannot start fails the start in words', async () => {

@@ -195,6 +195,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     bodies: new Bodies(env),
     prices: openingPrices(offers),
     stopping: stopping.signal,
+    apiDocument: async () => (await api.fetch(new Request('http://localhost/openapi.json'))).json(),
     hostBearer: (token, proof) => enrolment.bearer(token, proof),
     wish(hostId, wish, reason) {
       const link = links.get(hostId)
@@ -264,6 +265,8 @@ export async function openHub(options: HubOptions): Promise<Hub> {
       const left = running.size
       live.end()
       await within(env, LAST_WORDS_MS, live.empty())
+      // Whose charge is still on its way is told so while there is somebody to tell it.
+      ledger.hurry()
       // Hosts are told why.
       links.stop()
       return left

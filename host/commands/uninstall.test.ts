@@ -48,9 +48,8 @@ test('what others have put there stays', async () => {
 
 test('a folder that holds somebody’s whole life is not removed', async () => {
   const { userFolder, world } = installed('.')
-  await expect(uninstall(world)).rejects.toThrow('holds more than gpuhost')
-  await expect(uninstall({ ...installed().world, engine: '/var/lib' })).rejects.toThrow(
-    'GPUHOST_ENGINE_ROOM is /var/lib',
-  )
+  const refusal = (asked: typeof world) => uninstall(asked).then(() => 'removed', String)
+  expect(await refusal(world)).toContain('holds more than gpuhost')
+  expect(await refusal({ ...installed().world, engine: '/var/lib' })).toContain('GPUHOST_ENGINE_ROOM is /var/lib')
   expect(readdirSync(userFolder)).toContain('.gpuhost')
 })

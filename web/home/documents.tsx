@@ -14,7 +14,16 @@ const ORDER: { heading: string; slugs: string[] }[] = [
   { heading: 'Use the API', slugs: ['quickstart', 'streaming', 'errors', 'limits', 'prices', 'licences', 'accounts'] },
   {
     heading: 'Offer a GPU',
-    slugs: ['hosting', 'installing', 'vast', 'runpod', 'several-gpus', 'hosts-and-failures', 'engines'],
+    slugs: [
+      'hosting',
+      'installing',
+      'vast',
+      'runpod',
+      'several-gpus',
+      'host-security',
+      'hosts-and-failures',
+      'engines',
+    ],
   },
   {
     heading: 'Run a hub',
@@ -40,8 +49,13 @@ marked.use({
   },
 })
 
-/** Rendered once: they do not change while the program runs. */
-const rendered = new Map(documents.map(({ slug, markdown }) => [slug, marked.parse(markdown, { async: false })]))
+/** Rendered once: they do not change while the program runs. A wide table scrolls, so the keyboard has to get there. */
+const rendered = new Map(
+  documents.map(({ slug, markdown }) => {
+    const html = marked.parse(markdown, { async: false })
+    return [slug, html.replaceAll('<table>', '<table tabindex="0">')]
+  }),
+)
 
 function anchor(text: string): string {
   const words = text.toLowerCase().replace(/[^a-z0-9]+/g, '-')
@@ -96,7 +110,8 @@ function Contents() {
       ))}
       <div class="card stack">
         <h2>API reference</h2>
-        <a href="/openapi.json">OpenAPI document: every address, with its fields</a>
+        <a href="/docs/api">Every address, with its fields</a>
+        <a href="/openapi.json">The same as an OpenAPI document</a>
       </div>
     </div>
   )

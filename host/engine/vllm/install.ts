@@ -66,7 +66,13 @@ export async function installVllm(
   const uv = await installer(installing, signal)
   const list = join(installing.room, `requirements-${lock}.txt`)
   writeFileSync(list, requirements)
-  await run(installing, [uv, 'venv', '--quiet', '--no-config', '--python', PYTHON, folder], signal)
+  const python = [uv, 'venv', '--quiet', '--no-config', '--clear', '--python', PYTHON, folder]
+  // A Python of its own brings what kernels are compiled with, and lies where the engine's user can reach it. Where it
+  // cannot be had, the system's may do.
+  await run(installing, [...python, '--managed-python'], signal).catch(() => {
+    signal.throwIfAborted()
+    return run(installing, [...python, '--no-managed-python'], signal)
+  })
   const exactly = ['--require-hashes', '--no-deps', '--only-binary', ':all:', '--no-cache', '--no-config']
   const into = ['--python', join(folder, 'bin', 'python'), '--index-url', installing.index]
   await run(installing, [uv, 'pip', 'install', ...exactly, ...into, '-r', list], signal)

@@ -6,7 +6,7 @@ export type Phase = 'pulling' | 'installing' | 'starting' | 'loading weights' | 
 const SIGNS: readonly (readonly [RegExp, Phase])[] = [
   [/Application startup complete|Uvicorn running on|Started server process/i, 'warming up'],
   [
-    /torch\.compile|Capturing CUDA graph|Graph capturing|Dynamo bytecode|Available KV cache memory|GPU KV cache size/i,
+    /torch\.compile takes|Capturing CUDA graph|Graph capturing|Dynamo bytecode|Available KV cache memory|GPU KV cache size/i,
     'capturing graphs',
   ],
   [

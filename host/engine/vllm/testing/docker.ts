@@ -1,5 +1,5 @@
 // A Docker engine of one's own for a test: its own folder and socket, no network to set up, gone afterwards.
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 
@@ -87,6 +87,8 @@ function fill(root: string, program: string): void {
   copy(program, join(root, 'usr/bin/vllm'))
   for (const folder of ['tmp', 'etc', 'models/m', 'run/gpuhost', 'home/vllm', 'var/tmp', 'proc', 'sys', 'dev'])
     mkdirSync(join(root, folder), { recursive: true })
+  // Anybody may write there, were it not for how it is mounted.
+  for (const folder of ['home/vllm', 'var/tmp']) chmodSync(join(root, folder), 0o777)
 }
 
 function copy(from: string, to: string): void {
