@@ -5,7 +5,7 @@ import type { Env } from '../../../sdk/env.ts'
 import type { Home } from '../../config.ts'
 import { dockerAt } from './docker-here.ts'
 import { removeContainers } from './in-container.ts'
-import { killNoted } from './session.ts'
+import { endNoted } from './session.ts'
 
 type Variables = Readonly<Record<string, string | undefined>>
 
@@ -18,7 +18,7 @@ export function engineRoom(home: Home, variables: Variables): string {
 export async function sweepEngines(env: Env, home: Home, variables: Variables): Promise<void> {
   const room = engineRoom(home, variables)
   const notes = existsSync(room) ? readdirSync(room).filter((name) => /^engine-\d+\.json$/.test(name)) : []
-  for (const name of notes) killNoted(join(room, name))
+  await Promise.all(notes.map((name) => endNoted(env, join(room, name))))
   const machine = machineOf(home)
   const docker = dockerAt(env, variables)
   if (docker && machine) await removeContainers(docker, machine)
