@@ -18,13 +18,23 @@ export function note(path: string, pid: number): void {
 
 /** Ends what an earlier run has left, as `note` has it. */
 export async function endNoted(env: Env, path: string): Promise<void> {
-  const leader = noted(path)
-  if (leader && leader.boot === bootId()) {
-    const now = statOf(leader.pid)
-    // Another process that has its number now is none of ours.
-    if (!now || now.startedAt === leader.startedAt) await endSession(env, leader.pid)
-  }
+  const leader = notedLeader(path)
+  if (leader !== null) await endSession(env, leader)
   rmSync(path, { force: true })
+}
+
+/** Those of the session noted there. */
+export function notedMembers(path: string): number[] {
+  const leader = notedLeader(path)
+  return leader === null ? [] : membersOf(leader)
+}
+
+function notedLeader(path: string): number | null {
+  const leader = noted(path)
+  if (!leader || leader.boot !== bootId()) return null
+  const now = statOf(leader.pid)
+  // Another process that has its number now is none of ours.
+  return !now || now.startedAt === leader.startedAt ? leader.pid : null
 }
 
 /** A process in the driver dies only when the driver lets it. */
