@@ -229,10 +229,12 @@ test('as a service of the machine it has a user of its own, and removal leaves n
   expect((await inside('gpuhost version')).out).toContain('gpuhost 0.2.0')
   // What systemd would start, started by hand, serves.
   const service = inside(
-    'exec runuser -u gpuhost -- env GPUHOST_HOME=/var/lib/gpuhost $(sed -n "s/^ExecStart=//p" /etc/systemd/system/gpuhost.service | sed "s/ --simulate.*//") --simulate-gpu X',
+    'exec runuser -u gpuhost -- env GPUHOST_HOME=/var/lib/gpuhost $(sed -n "s/^ExecStart=//p" /etc/systemd/system/gpuhost.service | sed "s/ --simulate.*//") --simulate-gpu A10',
     { GPUHOST_TOKEN: token },
   )
-  await until('it serves', async () => (await inside('gpuhost status --json')).out.includes('"serving"'), 60_000)
+  const ended = service.then(({ code, said }) => Promise.reject(new Error(`it ended (${code}): ${said}`)))
+  const served = async () => (await inside('gpuhost status --json')).out.includes('"serving"')
+  await Promise.race([until('it serves', served, 60_000), ended])
   expect(await ask()).toBeGreaterThan(0)
   expect((await inside('gpuhost stop --json')).out).toContain('"wasRunning": true')
   expect((await service).code).toBe(0)

@@ -96,6 +96,11 @@ export const Config = Type.Object({
     description: 'Accept hosts that say openly that their GPU is simulated.',
     ...setting('GPUHUB_ALLOW_SIMULATED'),
   }),
+  development: Type.Boolean({
+    default: false,
+    description: 'Show /dev/gallery: every page in every state, for whoever works on them.',
+    ...setting('GPUHUB_DEVELOPMENT'),
+  }),
   feePpm: Type.Integer({
     default: 150_000,
     minimum: 0,

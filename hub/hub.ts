@@ -195,6 +195,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     bodies: new Bodies(env),
     prices: openingPrices(offers),
     stopping: stopping.signal,
+    apiDocument: async () => (await api.fetch(new Request('http://localhost/openapi.json'))).json(),
     hostBearer: (token, proof) => enrolment.bearer(token, proof),
     wish(hostId, wish, reason) {
       const link = links.get(hostId)

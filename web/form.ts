@@ -6,19 +6,23 @@ const MOST_BYTES = 64 * 1024
 export class Form {
   constructor(private readonly given = new URLSearchParams()) {}
 
-  /** One field, as typed; empty when it was not sent. */
+  /** One field, as typed; empty when it was not sent. A NUL, which nobody types, is left out: PostgreSQL takes none. */
   text(name: string): string {
-    return this.given.get(name) ?? ''
+    return withoutNul(this.given.get(name) ?? '')
   }
 
   /** Every value of a field that may be sent several times. */
   all(name: string): string[] {
-    return this.given.getAll(name)
+    return this.given.getAll(name).map(withoutNul)
   }
 
   has(name: string): boolean {
     return this.given.has(name)
   }
+}
+
+function withoutNul(text: string): string {
+  return text.replaceAll('\u0000', '')
 }
 
 /** @throws HubError `invalid_request` for what is no form, or too long a one */

@@ -21,6 +21,7 @@ async function belongings(pages: TestPages): Promise<Record<string, string | nul
     '/admin/': null,
     '/models/*id': null,
     '/docs/:slug': null,
+    '/dev/gallery/:name': null,
     '/client/licences/*id': null,
   }
 }

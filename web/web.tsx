@@ -36,10 +36,12 @@ import { overview, overviewLive } from './client/overview.tsx'
 import { receiptPage, usage, usageCsv } from './client/usage.tsx'
 import { readForm } from './form.ts'
 import { framed, type Framing } from './frame.tsx'
+import { exhibit, gallery } from './gallery/gallery.tsx'
 import { documentIndex, documentPage, textPage } from './home/documents.tsx'
 import { landing } from './home/landing.tsx'
 import { model, models } from './home/models.tsx'
 import { reportAbuse, sendReport } from './home/report.tsx'
+import { reference } from './home/reference.tsx'
 import { status } from './home/status.tsx'
 import { drain, machine, machines, makeToken, newMachine, resume } from './host/machines.tsx'
 import { hostLive, hostOverview } from './host/overview.tsx'
@@ -63,6 +65,7 @@ export const routes: readonly Route[] = [
   open('/models/*id', model),
   open('/status', status),
   open('/docs', documentIndex),
+  open('/docs/api', reference),
   open('/docs/:slug', documentPage),
   open('/licences', () => textPage('licences')),
   open('/terms', () => textPage('terms')),
@@ -70,6 +73,9 @@ export const routes: readonly Route[] = [
   open('/acceptable-use', () => textPage('acceptable-use')),
   open('/report-abuse', reportAbuse),
   openAct('/report-abuse', sendReport),
+
+  open('/dev/gallery', gallery),
+  open('/dev/gallery/:name', exhibit),
 
   open('/sign-in', signInPage),
   openAct('/sign-in', signInAct),
@@ -215,6 +221,7 @@ export async function answerPage(hub: Platform, request: Request, connection: Co
   if (!found) return null
   let guest: SignedIn | null = null
   try {
+    if (url.href.includes('%00')) throw new HubError('invalid_request', 'An address holds text; this one does not.')
     sameOrigin(hub.identity, request)
     guest = await whoIsSignedIn(hub.identity, request)
     const elsewhere = turnAway(found.route.who, guest, request, url)

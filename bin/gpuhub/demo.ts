@@ -53,7 +53,8 @@ export const demoCommand = command({
     const engine = await demoEngine(options['engine-url'])
     // `--once` is for scripts: it must not fail because something else has the port.
     const port = options.once ? 0 : options.port
-    const config = readConfig({ GPUHUB_ALLOW_SIMULATED: '1' }, { data: folder, port: String(port) })
+    const settings = { GPUHUB_ALLOW_SIMULATED: '1', GPUHUB_DEVELOPMENT: process.env.GPUHUB_DEVELOPMENT }
+    const config = readConfig(settings, { data: folder, port: String(port) })
     const demo = await start(config, engine, folder, world.interactive)
     try {
       await paidRequest(demo, engine, say)

@@ -12,6 +12,8 @@ import type { LinkWorld } from './session.ts'
 
 /** How long farewells may take to leave. */
 const FAREWELL_MS = 2_000
+/** By then another program with this host's identity has taken over at every hub, or is gone. */
+const TAKEOVER_MS = 30_000
 
 export interface HubsEvents {
   /** No link is left: the hub said that trying again will not help. */
@@ -28,6 +30,7 @@ export class Hubs {
   private readonly twins = new Map<string, string>()
   private readonly unfollow: Cancel
   private waiting: (() => void)[] = []
+  private stopLooking: Cancel = () => {}
   /** What each hub said last that is linked; where none is, those that were. An empty list: it is alone. */
   private readonly lists = new Map<HubLink, readonly string[]>()
 
@@ -68,6 +71,7 @@ export class Hubs {
     const until = env.mono() + FAREWELL_MS
     while (this.backlog() > 0 && env.mono() < until) await sleep(env, 10)
     this.unfollow()
+    this.stopLooking()
     for (const link of this.links.values()) link.close(why)
     this.links.clear()
   }
@@ -142,10 +146,15 @@ export class Hubs {
     const hub = link.hub()
     if (code === 'superseded' && this.links.size > 0) {
       if (hub) this.twins.set(link.address, hub)
+      // Or another program came to one hub, and perhaps will not stay.
+      this.stopLooking()
+      this.stopLooking = this.world.env.timer(TAKEOVER_MS, () => this.follow())
       return this.log.info('a second way to a hub is closed', { hub: link.address })
     }
     this.log.error(why, { hub: link.address, code })
-    if (this.links.size === 0) this.events.ended(why, code)
+    if (this.links.size > 0) return
+    this.stopLooking()
+    this.events.ended(why, code)
   }
 
   private wish(wish: Wish['wish'], why: string): void {

@@ -60,6 +60,8 @@ export interface Platform extends Gateway {
   version: string
   /** The host program, as this hub hands it out; null: it does not. */
   releases: Releases | null
+  /** What describes the platform API, as OpenAPI 3. */
+  apiDocument: () => Promise<unknown>
   /** Aborted when this hub stops: whatever would stay open ends. */
   stopping: AbortSignal
   /** Whose machine shows this token, proven to be its own. @throws HubError */

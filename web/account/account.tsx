@@ -26,6 +26,7 @@ import { normalEmail } from '../../hub/identity/users.ts'
 import { type Faults, faultOf, type Form } from '../form.ts'
 import { CheckField, FormFault, Hidden, TextField } from '../parts/field.tsx'
 import { Section, Title } from '../parts/heading.tsx'
+import { QrCode } from '../parts/qr.tsx'
 import { Table } from '../parts/table.tsx'
 import { When } from '../parts/when.tsx'
 import { type MemberVisit, type Page, seeOther, type Visit } from '../route.ts'
@@ -250,10 +251,12 @@ export function AccountPage(view: AccountView) {
           {begun && (
             <form method="post" action="/account/second-factor/confirmation" class="stack">
               <p>
-                Open the link on your phone, or type the secret into your authenticator app; then show a code of it.
+                Scan the picture with your authenticator app, open the link on your phone, or type the secret; then show
+                a code of it.
               </p>
+              <QrCode text={begun.uri} label="The secret for your authenticator app, as a QR code" />
               <p>
-                <a href={begun.uri}>Open in an app</a> · <code>{begun.secret}</code>
+                <a href={begun.uri}>Open in an app</a> · <code id="factor-secret">{begun.secret}</code>
               </p>
               <TextField name="code" label="Code" autocomplete="one-time-code" required maxLength={10} />
               <div>
@@ -359,6 +362,7 @@ export function AccountPage(view: AccountView) {
               <Current id="deletion" view={view} />
               <TextField
                 name="email"
+                id="own-email"
                 label={`Type ${email} to be sure`}
                 type="email"
                 faults={faults('deletion')}

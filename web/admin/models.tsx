@@ -222,7 +222,11 @@ export function AdminModelPage({ offer, enabled, hosts, why, price, fallback, ty
         of={[
           { label: 'Prompt', value: `$${usdPerMillion(price.prompt)}`, note: 'per million tokens' },
           { label: 'Answer', value: `$${usdPerMillion(price.completion)}`, note: 'per million tokens' },
-          { label: 'Hosts ready', value: hosts, note: `each needs ${variant.minVramGb} GB of VRAM` },
+          {
+            label: 'Hosts ready',
+            value: hosts,
+            note: variant.minVramGb > 0 ? `each needs ${variant.minVramGb} GB of VRAM` : 'any machine can',
+          },
         ]}
       />
       <div class="columns">

@@ -21,6 +21,8 @@ function localise(root) {
 }
 
 localise(document)
+// A narrow bar scrolls: where one is has to be in view.
+document.querySelector('.bar nav [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' })
 setInterval(() => localise(document), 15_000)
 document.addEventListener('htmx:after:swap', () => localise(document))
 document.addEventListener('click', async ({ target }) => {

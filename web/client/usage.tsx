@@ -177,11 +177,11 @@ export async function receiptPage({ hub, guest, params }: MemberVisit): Promise<
   if (!row) throw new HubError('not_found', 'There is no such request of yours.')
   const keys = await listKeys(hub.db, { userId: guest.user.id, limit: 200 })
   const host = row.hostId === null ? null : hub.nameHost(row.hostId, `client:${guest.user.id}`)
-  const view = { row, key: keys.find(({ id }) => id === row.keyId)?.name ?? '–', host }
+  const view = { row, keyName: keys.find(({ id }) => id === row.keyId)?.name ?? '–', host }
   return { title: 'Receipt', body: <ReceiptPage {...view} /> }
 }
 
-export function ReceiptPage({ row, key: keyName, host }: { row: RequestRow; key: string; host: string | null }) {
+export function ReceiptPage({ row, keyName, host }: { row: RequestRow; keyName: string; host: string | null }) {
   const facts: [string, preact.ComponentChildren][] = [
     ['Request', <code>{row.id}</code>],
     ['When', <When at={row.at} exact />],

@@ -34,8 +34,13 @@ marked.use({
   },
 })
 
-/** Rendered once: they do not change while the program runs. */
-const rendered = new Map(documents.map(({ slug, markdown }) => [slug, marked.parse(markdown, { async: false })]))
+/** Rendered once: they do not change while the program runs. A wide table scrolls, so the keyboard has to get there. */
+const rendered = new Map(
+  documents.map(({ slug, markdown }) => {
+    const html = marked.parse(markdown, { async: false })
+    return [slug, html.replaceAll('<table>', '<table tabindex="0">')]
+  }),
+)
 
 function anchor(text: string): string {
   const words = text.toLowerCase().replace(/[^a-z0-9]+/g, '-')
@@ -90,7 +95,8 @@ function Contents() {
       ))}
       <div class="card stack">
         <h2>API reference</h2>
-        <a href="/openapi.json">OpenAPI document: every address, with its fields</a>
+        <a href="/docs/api">Every address, with its fields</a>
+        <a href="/openapi.json">The same as an OpenAPI document</a>
       </div>
     </div>
   )

@@ -3,6 +3,8 @@ import type { Faults } from '../form.ts'
 
 interface Field {
   name: string
+  /** Where two forms of a page have a field of this name. */
+  id?: string
   label: string
   value?: string | number
   type?: 'text' | 'email' | 'password' | 'number' | 'date' | 'search'
@@ -18,10 +20,10 @@ interface Field {
 }
 
 /** One line to fill in, with what is wrong with it beside it. */
-export function TextField({ name, label, value, hint, faults = {}, type = 'text', ...rest }: Field) {
-  const attributes = { ...described(name, hint, faults[name]), ...rest, id: name, name, value }
+export function TextField({ name, id = name, label, value, hint, faults = {}, type = 'text', ...rest }: Field) {
+  const attributes = { ...described(id, hint, faults[name]), ...rest, id, name, value }
   return (
-    <Labelled name={name} label={label} hint={hint} fault={faults[name]}>
+    <Labelled name={id} label={label} hint={hint} fault={faults[name]}>
       <input {...attributes} type={type as 'text'} />
     </Labelled>
   )

@@ -13,7 +13,7 @@ export async function startChromium(): Promise<Browser> {
   const executablePath = findChromium()
   if (!executablePath) throw new Error(`There is no Chromium at ${PLACES.join(', ')}; CHROMIUM may name another.`)
   // Without its own sandbox it runs as root, too: it opens nothing but our pages here.
-  return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] })
+  return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'] })
 }
 
 export interface Watched {

@@ -38,6 +38,7 @@ export async function startRealHub(): Promise<RealHub> {
     GPUHUB_DATA: join(folder, 'data'),
     GPUHUB_ALLOW_SIMULATED: '1',
     GPUHUB_GRACE_SECONDS: '2',
+    GPUHUB_DEVELOPMENT: '1',
   }
   const children: Bun.Subprocess[] = []
   const start = (words: string[], log: string, more: Record<string, string> = {}) => {

@@ -19,7 +19,11 @@ try {
   for (const path of every) {
     const viewer = PUBLIC.includes(path) ? stranger : page
     await viewer.goto(path)
-    const name = path.slice(1).replaceAll(/[^\w.-]+/g, '_') || 'landing'
+    const name =
+      path
+        .slice(1)
+        .replaceAll(/\w+_[0-9a-z]{26}/g, 'one')
+        .replaceAll(/[^\w.-]+/g, '_') || 'landing'
     for (const scheme of SCHEMES) {
       await viewer.emulateMedia({ colorScheme: scheme })
       for (const [size, viewport] of Object.entries(SIZES)) {

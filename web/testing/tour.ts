@@ -6,7 +6,7 @@ import { PASSWORD, type RealHub } from './real-hub.ts'
 /** What stands for the variable part of an address, by the address before it. */
 export type Things = Record<string, string>
 
-const NO_PAGE = /\/live$|\.csv$|^\/account\/export$|^\/machines$/
+const NO_PAGE = /^\/dev\/gallery|\/live$|\.csv$|^\/account\/export$|^\/machines$/
 
 export function addresses(things: Things): string[] {
   return routes
