@@ -8,20 +8,28 @@ const root = join(import.meta.dirname, '..')
 /** Bun's names; without one, this machine's own. */
 type Target = Bun.Build.CompileTarget
 
+/** What a build may be other than the sources say. */
+export interface Stamp {
+  /** Else that of package.json. */
+  version?: string
+  /** Whose updates it takes; else `deploy/release-keys.txt`. */
+  releaseKeys?: string
+}
+
 /** Builds `gpuhub` and `gpuhost` into `folder` and returns their paths. A finished file replaces the old one at once. */
-export async function buildPrograms(folder: string, target?: Target): Promise<string[]> {
+export async function buildPrograms(folder: string, target?: Target, stamp: Stamp = {}): Promise<string[]> {
   mkdirSync(folder, { recursive: true })
   return [
-    await buildProgram('gpuhub', { folder, target, withWorkers: true }),
-    await buildProgram('gpuhost', { folder, target }),
+    await buildProgram('gpuhub', { folder, target, stamp, withWorkers: true }),
+    await buildProgram('gpuhost', { folder, target, stamp }),
   ]
 }
 
-async function buildProgram(
-  name: string,
-  options: { folder: string; target?: Target; withWorkers?: boolean },
+export async function buildProgram(
+  name: 'gpuhub' | 'gpuhost',
+  options: { folder: string; target?: Target; stamp?: Stamp; withWorkers?: boolean },
 ): Promise<string> {
-  const { folder, target, withWorkers = false } = options
+  const { folder, target, stamp = {}, withWorkers = false } = options
   const file = target ? `${name}-${target.replace(/^bun-/, '')}` : name
   const work = join(folder, `.${file}.${process.pid}`)
   try {
@@ -42,6 +50,7 @@ async function buildProgram(
       // Names stay: Elysia reads the source of handlers.
       minify: { whitespace: true, syntax: true, identifiers: false },
       sourcemap: 'linked',
+      plugins: [stamped(stamp)],
     })
     if (!result.success) throw new AggregateError(result.logs, `${file} could not be built`)
     const built = target?.includes('windows') ? `${file}.exe` : file
@@ -49,6 +58,22 @@ async function buildProgram(
     return join(folder, built)
   } finally {
     rmSync(work, { recursive: true, force: true })
+  }
+}
+
+function stamped({ version, releaseKeys }: Stamp): Bun.BunPlugin {
+  return {
+    name: 'stamp',
+    setup(build) {
+      if (version !== undefined)
+        build.onLoad({ filter: /^\/.*\/package\.json$/ }, async ({ path }) => {
+          const contents = await Bun.file(path).text()
+          const own = path === join(root, 'package.json')
+          return { contents: own ? JSON.stringify({ ...JSON.parse(contents), version }) : contents, loader: 'json' }
+        })
+      if (releaseKeys !== undefined)
+        build.onLoad({ filter: /\/deploy\/release-keys\.txt$/ }, () => ({ contents: releaseKeys, loader: 'text' }))
+    },
   }
 }
 

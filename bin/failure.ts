@@ -1,5 +1,5 @@
-/** 0 done · 1 failed · 2 wrong use · 3 this machine does not meet the requirements. */
-export type ExitCode = 0 | 1 | 2 | 3
+/** 0 done · 1 failed · 2 wrong use · 3 this machine does not meet the requirements · 75 start me again, I am newer. */
+export type ExitCode = 0 | 1 | 2 | 3 | 75
 
 /**
  * A failure a person can act on: shown as its sentence and hint, without a stack. Any error that carries an

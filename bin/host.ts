@@ -9,38 +9,50 @@ import { savedChoice } from '../host/choice.ts'
 import { type Home, homeAt } from '../host/config.ts'
 import { MOST_GRACE_SECONDS } from '../host/daemon/control.ts'
 import { Stopping } from '../host/daemon/stopping.ts'
+import { engineNames } from '../host/engine/choose.ts'
 import { HostError, reason } from '../host/errors.ts'
 import { linkProver, savedLogin } from '../host/login.ts'
 import { fileWriter, humanLine, jsonLine, logTo } from '../host/log.ts'
 import { httpAddress } from '../host/tunnel/address.ts'
 import { dialWith } from '../host/tunnel/dial.ts'
+import type { Program } from '../host/update/program.ts'
 import { version as release } from '../package.json'
 import { systemEnv } from '../sdk/env.ts'
 import { command, type Group, type World } from './command.ts'
+import { benchCommand } from './gpuhost/bench.ts'
 import { doctorCommand } from './gpuhost/doctor.ts'
 import { modelsCommand } from './gpuhost/models.ts'
 import { accessTo, probeCommand, surveyed } from './gpuhost/probe.ts'
 import { progressOn } from './gpuhost/progress.ts'
+import { launching, serviceCommands, uninstallEverything } from './gpuhost/service.ts'
 import { setupCommand } from './gpuhost/setup.ts'
+import { stopping } from './gpuhost/stopping.ts'
+import { selfTestCommand, updateCommand, updatesOf } from './gpuhost/update.ts'
 import { weightsCommands } from './gpuhost/weights.ts'
 import { columns } from './lines.ts'
 import { changedSince, forBackground, inBackground, makeRoom, startAnew, withoutToken, withToken } from './restart.ts'
 
-/** `self` is this program as a command, up to where `start` would follow. */
-export function hostProgram(self: readonly string[]): Group {
+/** `self` is this program as a command, up to where `start` would follow; `program` where install.sh put it. */
+export function hostProgram(self: readonly string[], program: Program | null = null): Group {
   return {
     name: 'gpuhost',
     summary: 'Offers this machine’s GPU to a gpuhub and takes it back when you say so.',
     commands: [
       setupCommand(self),
       loginCommand(self),
-      startCommand(self),
+      startCommand(self, program),
       stopCommand,
       statusCommand,
       modelsCommand(self),
       weightsCommands,
+      benchCommand(self, 'bench'),
+      benchCommand(self, 'benchmark'),
       doctorCommand(self),
       probeCommand(self),
+      updateCommand(program),
+      serviceCommands(program, kill, startCommand(self, program).options),
+      uninstallEverything(kill),
+      selfTestCommand,
       versionCommand,
     ],
   }
@@ -70,7 +82,7 @@ const loginCommand = (self: readonly string[]) =>
     },
   })
 
-const startCommand = (self: readonly string[]) =>
+const startCommand = (self: readonly string[], program: Program | null) =>
   command({
     name: 'start',
     summary: 'Link to a hub and serve requests.',
@@ -87,7 +99,18 @@ const startCommand = (self: readonly string[]) =>
         value: 'ID',
         help: 'What to offer, e.g. Qwen/Qwen3-8B; after gpuhost setup, what was chosen.',
       },
-      engine: { type: 'string', value: 'NAME', choices: ['openai', 'vllm'], default: 'openai', help: 'The engine.' },
+      engine: {
+        type: 'string',
+        value: 'NAME',
+        choices: engineNames,
+        help: 'vllm: what setup chose, with docker or as a process; openai: your own; otherwise whichever fits.',
+      },
+      'engine-image': {
+        type: 'string',
+        value: 'NAME@sha256:…',
+        env: 'GPUHOST_ENGINE_IMAGE',
+        help: 'Another image of vLLM than the one this program knows.',
+      },
       'engine-url': { type: 'string', value: 'URL', help: 'Where a running OpenAI-compatible server listens.' },
       'engine-model': { type: 'string', value: 'NAME', help: 'What that server calls the model, if it is not clear.' },
       slots: {
@@ -132,7 +155,12 @@ const startCommand = (self: readonly string[]) =>
         const begun = await startInBackground({
           env: systemEnv,
           home: homeAt(world.env),
-          command: [...self, 'start', '--foreground', ...withoutToken(world.argv)],
+          command: [
+            ...launching(homeAt(world.env), self, program),
+            'start',
+            '--foreground',
+            ...withoutToken(world.argv),
+          ],
           variables: forBackground(withToken(world.env, token)),
           progress,
         }).finally(() => progress(''))
@@ -147,7 +175,8 @@ const startCommand = (self: readonly string[]) =>
           token,
           model,
           name,
-          engine: engine === 'vllm' ? 'vllm' : 'openai',
+          engine: engineNames.find((each) => each === engine),
+          engineImage: options['engine-image'],
           engineUrl: options['engine-url'],
           engineModel: options['engine-model'],
           simulateGpu: options['simulate-gpu'],
@@ -163,6 +192,8 @@ const startCommand = (self: readonly string[]) =>
           dial: dialWith(linkProver(home, systemEnv)),
           stopping: stoppedBySignals(options.grace),
           outdated: changedSince(self),
+          updates: updatesOf(world, program, { hub, log }),
+          launcher: Number(world.env.GPUHOST_LAUNCHER) || undefined,
           access: accessTo(self, world.env),
           variables: world.env,
         },
@@ -172,6 +203,8 @@ const startCommand = (self: readonly string[]) =>
         if (inBackground(world.env)) log.error(reason(error))
         throw error
       })
+      // The launcher starts what is in place now, and has an eye on it.
+      if (afterwards === 'restart' && world.env.GPUHOST_LAUNCHER) return 75
       if (afterwards === 'restart') startAnew(self, ['start', ...world.argv], world.env, token)
     },
   })
@@ -197,9 +230,8 @@ const stopCommand = command({
     },
   },
   async run({ options, world, out }) {
-    const progress = progressOn(world)
-    const stopWorld = { env: systemEnv, home: homeAt(world.env), progress, kill }
-    const stopped = await stop(stopWorld, options.now ? 0 : options.grace).finally(() => progress(''))
+    const from = stopping(world, kill)
+    const stopped = await stop(from, options.now ? 0 : options.grace).finally(() => from.progress(''))
     out(stopped, [stopped.wasRunning ? 'stopped' : 'gpuhost was not running'])
   },
 })

@@ -10,7 +10,7 @@ export interface Source {
 
 /** What each room may import. Files that are no part of the product (tests, test kits, sim, bench) may import anything. */
 const ROOMS: Record<string, readonly string[]> = {
-  bin: ['web', 'hub', 'host', 'db', 'sdk', 'package.json'],
+  bin: ['web', 'hub', 'host', 'db', 'sdk', 'deploy', 'package.json'],
   web: ['hub', 'sdk'],
   hub: ['db', 'sdk'],
   host: ['sdk'],

@@ -91,6 +91,32 @@ describe.each(testDialects)('a database on %s', (dialect) => {
     expect(await migrate(world.db)).toEqual([])
   })
 
+  test('a migration that fails in the middle leaves the database as it was', async () => {
+    const own = await testDatabase(dialect)
+    const { db } = own
+    const tables = async () =>
+      dialect === 'sqlite'
+        ? await db.rows<{ name: string }>(db.query, sql`select name from sqlite_master where type = 'table'`)
+        : await db.rows<{ name: string }>(
+            db.query,
+            sql`select table_name as name from information_schema.tables where table_schema = 'public'`,
+          )
+    if (dialect === 'sqlite') await db.exec('PRAGMA foreign_keys = OFF')
+    for (const { name } of await tables())
+      await db.exec(`drop table "${name}"${dialect === 'sqlite' ? '' : ' cascade'}`)
+    await db.exec('create table users (in_the_way text)')
+    expect(
+      await migrate(db).then(
+        () => 'done',
+        () => 'failed',
+      ),
+    ).toBe('failed')
+    expect(await tables()).toEqual([{ name: 'users' }])
+    await db.exec('drop table users')
+    expect((await migrate(db)).length).toBeGreaterThan(0)
+    await own.drop()
+  })
+
   test('a database from a newer version is refused, and named', async () => {
     await world.db.rows(world.db.query, sql`insert into migrations (id) values ('9999_future')`)
     const error = await migrate(world.db).then(
@@ -112,5 +138,25 @@ test('on SQLite, using the outer connection inside a transaction fails at once i
       (thrown) => String(thrown.cause ?? thrown),
     ),
   ).toContain('use the tx you were given')
+  await world.drop()
+})
+
+test('on SQLite, a write waits for the transaction of another program', async () => {
+  const world = await testDatabase('sqlite')
+  const { query, tables } = world.db
+  const source = `const { Database } = await import('bun:sqlite')
+    const file = new Database(${JSON.stringify(world.url.slice('sqlite:'.length))})
+    file.run('BEGIN IMMEDIATE')
+    file.run("insert into accounts (id) values ('client:theirs')")
+    console.log('begun')
+    setTimeout(() => file.run('COMMIT'), 200)`
+  const other = Bun.spawn(['bun', '-e', source], { stdout: 'pipe', stderr: 'inherit' })
+  for await (const _ of other.stdout) break
+  await query.insert(tables.accounts).values({ id: 'client:ours' })
+  const ids = (await query.select({ id: tables.accounts.id }).from(tables.accounts).orderBy(tables.accounts.id)).map(
+    ({ id }) => id,
+  )
+  expect(ids).toEqual(['client:ours', 'client:theirs'])
+  await other.exited
   await world.drop()
 })

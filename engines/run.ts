@@ -47,7 +47,9 @@ async function run(name: EngineName, dist: string): Promise<Count> {
   const seconds = () => ((performance.now() - begun) / 1_000).toFixed(0)
   await installEngine(name)
   console.error(`${name} is installed (${seconds()} s)`)
-  tests = startTests(['./engines/answers.ts'], {
+  // What only vLLM is: an engine that the agent runs itself.
+  const files = ['./engines/answers.ts', ...(name === 'vllm' ? ['./engines/managed.ts'] : [])]
+  tests = startTests(files, {
     env: { ...withoutSettings(process.env), GPUHUB_ENGINE: name, GPUHUB_DIST: dist },
     eachMs: TEST_MS,
     allMs: ALL_MS,

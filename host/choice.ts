@@ -16,6 +16,8 @@ const Choice = Type.Object({
   /** Flags of vLLM beyond the model. */
   args: Type.Array(Type.String({ maxLength: 200 })),
   contextTokens: Type.Integer({ minimum: 1 }),
+  /** Least tokens a second a request alone has to get, as the catalog had it; absent: nothing is asked. */
+  minTokensPerSecond: Type.Optional(Type.Number({ minimum: 0 })),
 })
 export type Choice = Static<typeof Choice>
 

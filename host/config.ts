@@ -12,6 +12,8 @@ export interface Home {
   lockPath: string
   pidPath: string
   logPath: string
+  /** There while the owner wants no agent; a launcher's start takes it away. */
+  stoppingPath: string
 }
 
 /** Longest path a unix socket can have on every system we run on, less its closing zero. */
@@ -29,6 +31,7 @@ export function homeAt(variables: Readonly<Record<string, string | undefined>>):
     lockPath: join(path, 'lock'),
     pidPath: join(path, 'pid'),
     logPath: join(path, 'gpuhost.log'),
+    stoppingPath: join(path, 'stopping'),
   }
 }
 

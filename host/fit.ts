@@ -1,6 +1,7 @@
 // Whether a machine can serve a variant, decided from facts alone: the catalog's word and the survey. Every "no" says what
 // there is, what it takes, why, and what its owner can do.
 import type { CatalogVariant } from '../sdk/catalog.ts'
+import { release } from './engine/vllm/release.ts'
 import type { Card } from './hardware/card.ts'
 import type { Survey } from './hardware/survey.ts'
 
@@ -26,8 +27,8 @@ export interface Fit {
   checks: Check[]
 }
 
-/** vLLM's wheels and images need CUDA 12.9 or 13; no older driver runs either. */
-const LEAST_DRIVER = 570
+/** The vLLM that gpuhost runs is built for CUDA 13, which no older driver runs (engine/vllm/release.ts). */
+const LEAST_DRIVER = release.leastDriver
 /** Cards hold a little less than their name says: 24564 MiB of 24 GiB, 81559 MiB of 80. */
 const AS_SOLD = 0.99
 /** The catalog's figures are for an engine that takes nine tenths of its cards, as vLLM does; a little more stays free. */
@@ -135,7 +136,7 @@ function driver(version: string): Check {
   const ok = Number(version.split('.')[0]) >= LEAST_DRIVER
   return {
     ...{ what: 'driver', ok, actual: version, required: `${LEAST_DRIVER} or newer` },
-    why: 'vLLM is built for CUDA 12.9 and 13, which older drivers do not run.',
+    why: 'vLLM is built for CUDA 13, which older drivers do not run.',
     remedy: ok ? null : 'Install a newer NVIDIA driver (on Ubuntu: sudo ubuntu-drivers install), then reboot.',
   }
 }

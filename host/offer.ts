@@ -15,6 +15,8 @@ interface Reasons {
 export class Offer {
   private count = 0
   private readonly reasons: Reasons = {}
+  /** What was on offer when somebody last looked. */
+  private offered = ''
   private readonly listeners = new Set<() => void>()
   private readonly waiting: (() => void)[] = []
 
@@ -42,7 +44,19 @@ export class Offer {
     const before = this.whyIdle()
     if (why === null) delete this.reasons[who]
     else this.reasons[who] = why
-    if (this.whyIdle() !== before) for (const listener of this.listeners) listener()
+    if (this.whyIdle() !== before) this.tell()
+  }
+
+  /** Tells those who listen where the engine offers something else than before: of several, one may be gone. */
+  compare(): void {
+    const now = JSON.stringify(this.engine.serving())
+    const changed = this.offered !== '' && this.offered !== now
+    this.offered = now
+    if (changed && this.whyIdle() === null) this.tell()
+  }
+
+  private tell(): void {
+    for (const listener of this.listeners) listener()
   }
 
   /** Hubs ask by variant (`Qwen/Qwen3-8B:bf16`), also where a bare model id was offered: they know its default. */

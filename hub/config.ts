@@ -85,6 +85,12 @@ export const Config = Type.Object({
     description: 'The OpenID issuer that stands for Google.',
     ...setting('GPUHUB_GOOGLE_URL'),
   }),
+  releases: Type.String({
+    default: '',
+    description:
+      'Signed releases of gpuhost for hosts to install: a folder, or an https:// address to send them to; empty: releases in the data folder.',
+    ...setting('GPUHUB_RELEASES'),
+  }),
   allowSimulated: Type.Boolean({
     default: false,
     description: 'Accept hosts that say openly that their GPU is simulated.',

@@ -18,6 +18,7 @@ import { sweepDevices } from './fleet/sign-in.ts'
 import { Bodies } from './gateway/body.ts'
 import { Budgets } from './gateway/budgets.ts'
 import { Connection } from './gateway/connection.ts'
+import { answerDownload, type Releases, Shelf } from './gateway/downloads.ts'
 import { Entrance } from './gateway/entrance.ts'
 import { wrongMethodOf } from './gateway/methods.ts'
 import { Onces } from './gateway/onces.ts'
@@ -67,6 +68,8 @@ export interface HubOptions {
   writer: 'worker' | 'inline'
   /** No other hub shares this database, so whoever is enrolled is dead. By default so on SQLite. */
   alone?: boolean
+  /** The host program to hand out; by default none. */
+  releases?: Releases
   /** The pages, which this room knows nothing of; null: not a page's address. */
   pages?: (hub: Platform, request: Request, connection: Connection) => Promise<Response | null>
 }
@@ -88,7 +91,7 @@ export interface Hub {
 }
 
 export async function openHub(options: HubOptions): Promise<Hub> {
-  const { env, config, db, log, secret, version, url, writer, alone, pages } = options
+  const { env, config, db, log, secret, version, url, writer, alone, releases = null, pages } = options
   const hubId = newId(env, 'hub')
   const awake = new Awake(env, (ms) => log.warn('hub stood still', { ms: Math.round(ms) }))
   // A hub that stood still has not waited for its books: it gave them no time.
@@ -173,6 +176,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
       log,
       seal,
       version,
+      releases,
       identity,
       policy,
       keyring,
@@ -209,6 +213,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     webhook: () => policy.current().alertWebhook,
     post: webhook({ env, seal, allowPrivate: config.alertPrivate }),
   }
+  const shelf = releases ? new Shelf(releases) : null
   const jobs = new Jobs(env, log, [
     { name: 'sum up traffic', everyMs: 60_000, run: () => rollUp(db, env.now()) },
     { name: 'forget idempotency keys', everyMs: 60_000, run: () => onces.tidy() },
@@ -217,6 +222,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     { name: 'tell alarms', everyMs: 5_000, run: () => tellAlarms(alarms) },
     { name: 'forget who reported', everyMs: 60 * 60_000, run: () => forgetReporters(env, db) },
     { name: 'forget machines that did not sign in', everyMs: 60 * 60_000, run: () => sweepDevices(env, db) },
+    ...(shelf ? [{ name: 'announce releases', everyMs: 60_000, run: () => announce(shelf) }] : []),
   ])
   jobs.start()
   let ready = true
@@ -246,6 +252,8 @@ export async function openHub(options: HubOptions): Promise<Hub> {
         // Ahead of everything else, since these are nearly all of the traffic.
         const inference = inferenceRoute(pathname, request)
         if (inference) return await answerInference(platform, inference, request, connection)
+        const download = await answerDownload(platform, pathname, request, connection)
+        if (download) return download
         if (pathname === '/hosts/link') return await door.upgrade(request, server, connection.address())
         identity.callers.note(request, server?.requestIP?.(request)?.address)
         return (await pages?.(platform, request, connection)) ?? (await api.fetch(request))
@@ -267,6 +275,8 @@ export async function openHub(options: HubOptions): Promise<Hub> {
       const left = running.size
       live.end()
       await within(env, LAST_WORDS_MS, live.empty())
+      // Whose charge is still on its way is told so while there is somebody to tell it.
+      ledger.hurry()
       // Hosts are told why.
       links.stop()
       return left
@@ -291,6 +301,15 @@ export async function openHub(options: HubOptions): Promise<Hub> {
       ])
         await leave().catch((error) => log.error('not everything was left in order', { error: String(error) }))
     },
+  }
+
+  /** Hosts hear of it; each decides by itself, from the manifest, whether it is for it and when. */
+  async function announce(shelf: Shelf): Promise<number> {
+    const version = await shelf.news()
+    if (version === null) return 0
+    log.info('a new release of the host program', { version })
+    links.wish('update', `gpuhost ${version} is here`)
+    return 0
   }
 
   function knows(model: string): string | null {

@@ -31,6 +31,7 @@ export interface World {
   hosts?: Record<string, Partial<Conduct>>
   config?: Partial<Config>
   pages?: HubOptions['pages']
+  releases?: HubOptions['releases']
 }
 
 /**
@@ -52,6 +53,8 @@ export interface TestHost {
   name: string
   id: string
   engine: Emulator
+  /** What the hub asked of it. */
+  wishes: string[]
   /** The cable is pulled: nothing arrives at either end any more, and nobody is told. */
   freeze(): void
   /** The connection is lost; the host dials again. */
@@ -110,6 +113,7 @@ export async function startHub({
   hosts = {},
   config = {},
   pages,
+  releases,
 }: World = {}): Promise<TestHub> {
   const env = stillEnv()
   const world = await testDatabase(database)
@@ -123,6 +127,7 @@ export async function startHub({
     version: 'test',
     url: () => HUB_URL,
     writer: 'inline',
+    releases,
     pages,
   })
   const clients = new Map<string, TestClient>()
@@ -236,6 +241,7 @@ async function link(
     return pair.left.socket
   }
   const linked = Promise.withResolvers<string>()
+  const wishes: string[] = []
   const identity = { agent: 'test', machine: newId(env, 'machine'), name, hardware: simulatedCard }
   const offer = new Offer(adapter(engine, machine))
   const hubLink = new HubLink(
@@ -243,7 +249,7 @@ async function link(
     { env, dial, token, identity, offer, engineTrouble() {} },
     {
       linked: ({ host }) => linked.resolve(host),
-      wish() {},
+      wish: (wish) => void wishes.push(wish),
       hubs() {},
       unregistered() {},
       lost() {},
@@ -256,6 +262,7 @@ async function link(
     name,
     id,
     engine,
+    wishes,
     freeze: () => last().freeze(),
     cut: () => last().cut(),
     kill() {

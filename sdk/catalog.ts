@@ -32,6 +32,9 @@ export const CatalogVariant = Type.Object({
   ),
   contextTokens: count('Longest prompt plus answer.'),
   maxOutputTokens: count('Longest answer.'),
+  minTokensPerSecond: Type.Optional(
+    count('Least tokens a second a host has to give one request alone; absent: an older hub, which asks for none.'),
+  ),
   args: Type.Array(Type.String({ maxLength: 200 }), { maxItems: 64, description: 'Flags of vLLM beyond the model.' }),
   gated: orNull(Type.Boolean(), 'Each host has to accept its publisher’s terms on HuggingFace first; null: not known.'),
   license: text('SPDX name of the licence.'),

@@ -14,22 +14,26 @@ const LONG_SILENCE_MS = 15_000
 /** A hub gave up a request, or waited for one host as long as the request may live. */
 export interface GaveUp {
   rule: string
+  /** Attempts there were by then, also those whose question never arrived. */
+  attempts: number
   /** The hosts that could be asked then. */
   seated: readonly string[]
 }
 
 /** `silentMs`: how long the host of an attempt that failed had said nothing. */
-export function gaveUp(hub: Hub, event: string, { code, state }: LogFields, silentMs: number): GaveUp | null {
-  const seated = () => hub.platform.turns.hosts(VARIANT)
+export function gaveUp(hub: Hub, event: string, fields: LogFields, silentMs: number): GaveUp | null {
+  const { code, state } = fields
+  const so = () => ({ seated: hub.platform.turns.hosts(VARIANT), attempts: Number(fields.attempts ?? fields.attempt) })
   if (event === 'attempt failed' && code === 'too_long' && silentMs > LONG_SILENCE_MS)
-    return { rule: 'a host that hangs is left for another', seated: seated() }
+    return { rule: 'a host that hangs is left for another', ...so() }
   if (event === 'request' && state === 'failed' && code === 'upstream_error')
-    return { rule: 'nobody gives up while another host could be asked', seated: seated() }
+    return { rule: 'nobody gives up while another host could be asked', ...so() }
   return null
 }
 
-export function judgeEffort(world: World, { attempts, ask, errand, story }: Visit, { rule, seated }: GaveUp): void {
-  if (attempts.length >= ENOUGH_ATTEMPTS || (story.begun && !(ask.plain && errand.failover))) return
+export function judgeEffort(world: World, visit: Visit, { rule, attempts: made, seated }: GaveUp): void {
+  const { attempts, ask, errand, story } = visit
+  if (made >= ENOUGH_ATTEMPTS || (story.begun && !(ask.plain && errand.failover))) return
   const asked = new Set(attempts.map(({ hostId }) => hostId))
   if (seated.some((hostId) => !asked.has(hostId)))
     world.broken(rule, `${ask.tag}: asked ${[...asked].join(', ')} of ${seated.join(', ')}`)

@@ -77,8 +77,10 @@ function judgeVisit(world: World, visit: Visit, row: Row | undefined): void {
   if (visit.error === 'internal' || story.error === 'internal') broken('nothing fails inside the hub')
   // A hub that leaves does not wait for bodies that are still on their way to it.
   if (outcome === 'broken' && (status === null || status === 499)) return
-  // A hub that ends waits long enough for everybody who reads; one that goes on gives up who does not, after a minute.
-  if (outcome === 'broken' && !hubDied && !visit.congested) broken('no connection just breaks')
+  // A hub that ends waits some seconds for its last words to be read; one that goes on gives up who does not, after a
+  // minute.
+  const behind = visit.congested || (visit.cutOff && visit.slow)
+  if (outcome === 'broken' && !hubDied && !behind) broken('no connection just breaks')
   const left = visit.gone || (outcome === 'broken' && visit.congested)
   if (visit.cutOff && !story.done && paid(row) > 0n) broken('nobody pays for an answer cut by the hub')
   if (row && row.user_id !== visit.customer.userId) broken('who asks is who pays')

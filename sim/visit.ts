@@ -74,6 +74,8 @@ export class Visit {
   congested = false
   /** The hub's program ended before all of the answer had left. */
   cutOff = false
+  /** It takes its time to read. */
+  readonly slow: boolean
   readonly startedAt: number
   /** When its hub had said all it has to say; its client may not have heard it yet. */
   private givenAt = Number.POSITIVE_INFINITY
@@ -101,6 +103,7 @@ export class Visit {
       () => unsure.has(ask.tag),
     )
     this.startedAt = kernel.now
+    this.slow = Number.isFinite(patience.line.charsPerSecond)
     this.hub = house?.process.name ?? null
     const headers = {
       authorization: `Bearer ${customer.secret}`,

@@ -1,4 +1,5 @@
 import { createInterface } from 'node:readline/promises'
+import { describeBenchmark } from '../../host/commands/benchmark.ts'
 import { login } from '../../host/commands/login.ts'
 import { MODEL_HEADER, MODEL_NUMBERS, modelRow } from '../../host/commands/models.ts'
 import { setup } from '../../host/commands/setup.ts'
@@ -12,7 +13,8 @@ import { httpAddress } from '../../host/tunnel/address.ts'
 import { version as release } from '../../package.json'
 import { systemEnv } from '../../sdk/env.ts'
 import { command, type World } from '../command.ts'
-import { table } from '../lines.ts'
+import { columns, table } from '../lines.ts'
+import { measured, soakOption } from './bench.ts'
 import { hubOf, hubOption } from './hub.ts'
 import { nightOptions, supposedOf } from './models.ts'
 import { surveyed } from './probe.ts'
@@ -22,7 +24,7 @@ import { fetchOptions, limitsOf, shelfAt, sourceOf, untilInterrupted } from './w
 export const setupCommand = (self: readonly string[]) =>
   command({
     name: 'setup',
-    summary: 'Look at this machine, choose a model, join the hub, download: all that comes before start.',
+    summary: 'Look at this machine, choose a model, join the hub, download, measure: all that comes before start.',
     options: {
       ...hubOption,
       token: {
@@ -37,6 +39,8 @@ export const setupCommand = (self: readonly string[]) =>
         type: 'boolean',
         help: 'You agree to what is shown, licences too; without --model the best one is taken.',
       },
+      'no-benchmark': { type: 'boolean', help: 'Do not measure at the end; gpuhost bench does it later.' },
+      ...soakOption,
       ...fetchOptions,
       ...nightOptions,
     },
@@ -71,6 +75,10 @@ export const setupCommand = (self: readonly string[]) =>
             return { env: systemEnv, hub, token: savedLogin(home)!.token, prove: linkProver(home, systemEnv) }
           },
           measure: (member) => measureLine({ ...member, progress }),
+          benchmark: async (choice) =>
+            options['no-benchmark']
+              ? null
+              : measured(self, world, choice, { engine: 'vllm', soakSeconds: options['soak-seconds'] }),
           async download(variant) {
             const tell = (at: Parameters<typeof describeProgress>[0]) => progress(describeProgress(at))
             const wanted = { variant, signal, source: sourceOf(options), progress: tell, ...limitsOf(options) }
@@ -79,6 +87,7 @@ export const setupCommand = (self: readonly string[]) =>
         },
       ).finally(() => (over(), progress('')))
       const how = done.model?.engine === 'own' ? ' --engine openai --engine-url http://127.0.0.1:11434' : ''
+      if (done.benchmark) columns(describeBenchmark(done.benchmark)).forEach(say)
       out(done, done.ready ? [`Ready. Serve with: gpuhost start${how}`] : ['Not ready.'])
       return done.ready ? 0 : 3
     },

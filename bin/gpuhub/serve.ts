@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { Server } from 'bun'
 import { lockFile } from '../../db/lock.ts'
 import { tokenizerOf } from '../../hub/catalog/find.ts'
@@ -8,7 +9,10 @@ import { Callers } from '../../hub/identity/caller.ts'
 import { firstAdminPath } from '../../hub/identity/first-admin.ts'
 import { createLog, type Log } from '../../hub/log.ts'
 import { sleep, systemEnv } from '../../sdk/env.ts'
+import { readKeys } from '../../sdk/release.ts'
 import { answerPage } from '../../web/web.tsx'
+import installer from '../../deploy/install.sh' with { type: 'text' }
+import releaseKeys from '../../deploy/release-keys.txt' with { type: 'text' }
 import { command, type World } from '../command.ts'
 import { Failure } from '../failure.ts'
 import { columns } from '../lines.ts'
@@ -88,6 +92,7 @@ export async function startServing(
     version: release.version,
     url: () => url,
     writer: 'worker',
+    releases: { from: config.releases || join(config.data, 'releases'), installer, keys: readKeys(releaseKeys) },
     pages: answerPage,
   })
   // Half a second each, and better now than in the first request.

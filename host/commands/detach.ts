@@ -36,9 +36,9 @@ export async function startInBackground(background: Background): Promise<Status>
   for (;;) {
     if (child.exitCode !== null || child.signalCode !== null) throw failure(child.exitCode, home, logStart)
     const status = await askControl(env, home.controlPath, 'status')
-    if (status?.pid === child.pid) {
+    if (status && (status.pid === child.pid || status.launcher === child.pid)) {
       if (status.state === 'serving' || status.state === 'paused') return status
-      progress(status.state === 'starting' ? 'waiting for the engine' : 'waiting for the hub')
+      progress(status.state === 'starting' ? `the engine: ${status.starting ?? 'starting'}` : 'waiting for the hub')
       if (status.state === 'linking') linkingSince ??= env.mono()
       if (linkingSince !== undefined && env.mono() - linkingSince > LINK_MS) throw notLinked(status)
     }
@@ -54,7 +54,7 @@ function spawn({ command, variables, home }: Background) {
       stdin: 'ignore',
       stdout: 'ignore',
       stderr: errors,
-      env: variables,
+      env: { ...variables, GPUHOST_HOME: home.path },
       cwd: home.path,
       detached: true,
     })

@@ -58,6 +58,7 @@ function world(more: Partial<Examined> = {}): Examined {
     line: { downMbits: 100, upMbits: 40, roundTripMs: 20, jitterMs: 1 },
     shelf: [],
     containers: [],
+    noContainer: null,
     ...more,
   }
 }
@@ -199,3 +200,13 @@ test.if(compiler() !== null)(
     expect(result('programs on the GPUs')).toBe('none')
   },
 )
+
+test.each([
+  ['where a container can be started', null, false, ['ok', 'vLLM, in a container']],
+  ['on a machine without Docker', 'Docker is not here', false, ['warning', 'vLLM, as a process: Docker is not here']],
+  ['in a rented container', 'Docker is not here', true, ['ok', 'vLLM, as a process']],
+])('the engine %s', (_, noContainer, container, expected) => {
+  const place = { kind: 'machine' as const, container, systemd: false }
+  const found = diagnose(world({ noContainer, survey: { ...survey, place } })).find(({ what }) => what === 'engine')
+  expect([found?.level, found?.actual]).toEqual(expected)
+})

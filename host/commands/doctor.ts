@@ -34,6 +34,8 @@ export interface Examined {
   line: Line | Error | null
   shelf: Shelved[]
   containers: GpuContainer[]
+  /** Why vLLM cannot run in a container here; null: it can. */
+  noContainer: string | null
 }
 
 export interface GpuContainer {
@@ -54,6 +56,7 @@ export function diagnose(examined: Examined): Finding[] {
     ...graphics(survey),
     ...survey.cards.flatMap((card) => health(card)),
     ...surroundings(survey, examined.containers),
+    ...engine(survey, examined.noContainer),
     ...membership(examined),
     ...models(examined),
     ...weights(examined.shelf),
@@ -100,6 +103,16 @@ function graphics({ cards, driver, simulated }: Survey): Finding[] {
         ]
       : []),
   ]
+}
+
+/** A rented container has no choice; a machine of its own has. */
+function engine({ cards, place }: Survey, noContainer: string | null): Finding[] {
+  if (cards.length === 0) return []
+  const told = { what: 'engine', required: 'a container', why: 'What breaks out of an engine is still shut in there.' }
+  if (noContainer === null) return [fine({ ...told, actual: 'vLLM, in a container' })]
+  if (place.container) return [fine({ ...told, required: 'a process', actual: 'vLLM, as a process' })]
+  const remedy = 'Install docker.io and nvidia-container-toolkit, or serve with less protection (docs: host security).'
+  return [warning({ ...told, actual: `vLLM, as a process: ${noContainer}`, remedy })]
 }
 
 function health(card: Card): Finding[] {

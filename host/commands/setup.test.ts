@@ -80,6 +80,7 @@ async function world(answers: (string | null)[] = [], more: Partial<SetupWorld> 
       const rest = { bytesPerSecond: null, quotaBytes: null, progress: () => {}, room: () => 1e12 }
       return (await shelf.fetch({ ...rest, variant, source, signal: new AbortController().signal })).folder
     },
+    benchmark: async () => null,
     show: (models) => void said.push(`[${models.map(({ id }) => id).join(' ')}]`),
     ...more,
   }

@@ -1,6 +1,7 @@
 // `gpuhost setup`: from a machine to one that can start. Nothing large is downloaded, and nothing joins a hub, before its
 // owner has seen what it may bring and has said yes.
 import type { CatalogVariant } from '../../sdk/catalog.ts'
+import type { Benchmark } from '../benchmark/record.ts'
 import { type Choice, saveChoice } from '../choice.ts'
 import type { Home } from '../config.ts'
 import { HostError } from '../errors.ts'
@@ -33,6 +34,8 @@ export interface SetupWorld {
   downloaded: (catalog: Catalog) => ReadonlySet<string>
   /** Downloads, and returns the folder. */
   download: (variant: CatalogVariant) => Promise<string>
+  /** Starts what was chosen, measures it, ends it; null: it was not to be measured. */
+  benchmark: (choice: Choice) => Promise<{ benchmark: Benchmark; checks: Check[] } | null>
   /** Lists models for a person. */
   show: (models: readonly FittedModel[]) => void
 }
@@ -43,7 +46,9 @@ export interface SetUp {
   choice: Choice | null
   model: FittedModel | null
   line: Line | null
-  /** Of hardware, model and line. */
+  /** How fast it is; null: it was not measured, or has an engine of the owner's own. */
+  benchmark: Benchmark | null
+  /** Of hardware, model, line and speed. */
   checks: Check[]
 }
 
@@ -76,10 +81,13 @@ export async function setup(settings: SetupSettings, world: SetupWorld): Promise
   if (checks.some(({ ok }) => !ok)) return refuse(checks, { model, line }, say)
   if (variant.terms !== null) await confirmLicence(member, variant)
   const weightsFolder = model.engine === 'own' ? null : await world.download(variant)
-  const { args, contextTokens } = variant
-  const choice: Choice = { variant: model.id, weightsFolder, gpus: model.gpus, args, contextTokens }
+  const { args, contextTokens, minTokensPerSecond } = variant
+  const choice: Choice = { variant: model.id, weightsFolder, gpus: model.gpus, args, contextTokens, minTokensPerSecond }
   saveChoice(world.home, choice)
-  return { ready: true, choice, model, line, checks }
+  const speed = weightsFolder === null ? null : await world.benchmark(choice)
+  const all = [...checks, ...(speed?.checks ?? [])]
+  if (all.some(({ ok }) => !ok)) return { ...refuse(all, { model, line }, say), benchmark: speed?.benchmark ?? null }
+  return { ready: true, choice, model, line, benchmark: speed?.benchmark ?? null, checks: all }
 }
 
 async function choose(
@@ -128,7 +136,7 @@ async function agree({ ask }: SetupWorld, { yes }: SetupSettings, question: stri
 
 function refuse(checks: Check[], { model, line }: Pick<SetUp, 'model' | 'line'>, say: (line: string) => void): SetUp {
   for (const check of checks.filter(({ ok }) => !ok)) say(explainCheck(check))
-  return { ready: false, choice: null, model, line, checks }
+  return { ready: false, choice: null, model, line, benchmark: null, checks }
 }
 
 /** The checks that failed for the model that came nearest. */

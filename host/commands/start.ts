@@ -4,6 +4,7 @@ import { type Env, newId } from '../../sdk/env.ts'
 import { type Home, machineId, makeHome } from '../config.ts'
 import { run } from '../daemon/run.ts'
 import type { Afterwards, Stopping } from '../daemon/stopping.ts'
+import type { Updates } from '../daemon/update-watch.ts'
 import { chooseEngine, type EngineSettings } from '../engine/choose.ts'
 import { HostError, printable } from '../errors.ts'
 import type { DriverAccess } from '../hardware/driver.ts'
@@ -28,27 +29,30 @@ export interface StartWorld {
   dial: Dial
   stopping: Stopping
   outdated: () => boolean
+  updates: Updates | undefined
+  launcher: number | undefined
   access: DriverAccess
   variables: Readonly<Record<string, string | undefined>>
 }
 
 /** Resolves when the host was stopped, to what is to follow. @throws HostError when it cannot start, or cannot go on */
 export async function start(settings: StartSettings, world: StartWorld): Promise<Afterwards> {
-  const { env, log, home, version, dial, stopping, outdated, access, variables } = world
+  const { env, log, home, version, dial, stopping, outdated, updates, launcher, access, variables } = world
   const hub = linkAddress(settings.hub)
   check(settings)
   makeHome(home)
   const found = await survey({ env, access, variables, folder: home.path, simulate: settings.simulateGpu })
   const hardware = hardwareOf(found)
   if (found.driver.trouble !== null) log.warn('the GPUs cannot be read', { why: found.driver.trouble })
-  const engine = chooseEngine(env, settings)
+  const machine = machineId(home, env)
+  const engine = await chooseEngine(settings, { env, log, home, machine, found, access, variables })
   if (hub.startsWith('ws:') && !isLoopback(hub)) log.warn('the link to the hub is not encrypted: use https', { hub })
   return run({
     env,
     log,
     home,
     identity: {
-      ...{ agent: version, machine: machineId(home, env), run: newId(env, 'run') },
+      ...{ agent: version, machine, run: newId(env, 'run') },
       ...{ name: nameOf(settings.name), hardware },
     },
     engine,
@@ -58,6 +62,8 @@ export async function start(settings: StartSettings, world: StartWorld): Promise
     graceMs: settings.graceSeconds * 1_000,
     stopping,
     outdated,
+    updates,
+    launcher,
   })
 }
 

@@ -34,6 +34,7 @@ export function describe(shown: Shown): [fact: string, value: string][] {
   if (shown.state === 'stopped') return [['state', 'stopped']]
   return [
     ['state', shown.simulated ? `${shown.state} (simulated GPU)` : shown.state],
+    ...(shown.starting ? [['engine', shown.starting] as [string, string]] : []),
     ...(shown.why ? [['because', shown.why] as [string, string]] : []),
     ...shown.hubs.map((hub): [string, string] => ['hub', describeHub(hub)]),
     ...shown.serving.map((serving): [string, string] => ['model', describeServing(serving)]),

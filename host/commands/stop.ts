@@ -1,3 +1,4 @@
+import { existsSync, writeFileSync } from 'node:fs'
 import { type Env, sleep } from '../../sdk/env.ts'
 import type { Home } from '../config.ts'
 import { askControl, HangingError, MOST_GRACE_SECONDS } from '../daemon/control.ts'
@@ -17,6 +18,8 @@ export interface StopWorld {
   home: Home
   progress: (text: string) => void
   kill: (pid: number) => void
+  /** Ends what a killed agent's engines have left. */
+  sweep: () => Promise<void>
 }
 
 export interface Stopped {
@@ -32,8 +35,14 @@ export interface Stopped {
 export async function stop(world: StopWorld, graceSeconds: number | undefined): Promise<Stopped> {
   const { home, progress } = world
   const now = graceSeconds === 0
+  // A launcher does not start again what its owner ended, however that came about.
+  if (existsSync(home.path)) writeFileSync(home.stoppingPath, '', { mode: 0o600 })
   const status = await asked(world, graceSeconds)
-  if (status === undefined) return { state: 'stopped', wasRunning: false }
+  if (status === undefined) {
+    // An agent that was killed may have left its engine.
+    if (runningPid(home) === undefined) await world.sweep()
+    return { state: 'stopped', wasRunning: false }
+  }
   if (!now && status !== 'hanging' && status.requests > 0)
     progress(`${status.requests} requests are finishing; gpuhost stop --now ends them`)
   const patienceMs = now ? FORCE_MS : (graceSeconds ?? MOST_GRACE_SECONDS) * 1_000 + ENDING_MS
@@ -43,6 +52,7 @@ export async function stop(world: StopWorld, graceSeconds: number | undefined): 
   if (!now)
     throw new HostError(`The agent (process ${pid}) does not end. End it, and what it has running: gpuhost stop --now`)
   world.kill(pid)
+  await world.sweep()
   if (await goneWithin(world, HANGING_MS)) return { state: 'stopped', wasRunning: true }
   throw new HostError(`The agent (process ${pid}) cannot be killed. It may belong to another user.`)
 }

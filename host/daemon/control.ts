@@ -8,6 +8,8 @@ export interface Control {
   status(): Status
   /** What runs may take `graceMs`, or as long as the start allowed. */
   stop(graceMs: number | undefined): void
+  /** Starts the newer program that is in place now; false: there is none. */
+  renew(): boolean
 }
 
 /** Opens the socket; call it only while holding the home's lock: a socket left behind by a crash is replaced. */
@@ -21,6 +23,12 @@ export function openControl(path: string, control: Control): () => Promise<void>
       '/stop': {
         POST: async (request) => {
           control.stop(graceOf(await request.text()))
+          return Response.json(control.status())
+        },
+      },
+      '/renewal': {
+        POST: () => {
+          control.renew()
           return Response.json(control.status())
         },
       },
@@ -49,20 +57,23 @@ export class HangingError extends HostError {}
 
 const ANSWER_MS = 5_000
 
+export type Question = 'status' | 'renewal' | { stopWithinMs: number | undefined }
+
 /** Asks a running agent. Undefined: none is running. @throws HostError when one runs but does not answer */
 export async function askControl(
   env: Env,
   path: string,
-  what: 'status' | { stopWithinMs: number | undefined },
+  what: Question,
   answerMs = ANSWER_MS,
 ): Promise<Status | undefined> {
   const late = new AbortController()
   const cancel = env.timer(answerMs, () => late.abort(new Error('no answer')))
   try {
-    const response = await fetch(`http://gpuhost${what === 'status' ? '/status' : '/stop'}`, {
+    const response = await fetch(`http://gpuhost/${typeof what === 'string' ? what : 'stop'}`, {
       unix: path,
       signal: late.signal,
-      ...(what === 'status' ? {} : { method: 'POST', body: graceText(what.stopWithinMs) }),
+      ...(what === 'status' ? {} : { method: 'POST' }),
+      ...(typeof what === 'string' ? {} : { body: graceText(what.stopWithinMs) }),
     })
     if (!response.ok) throw new HostError(`The running agent is of another version (${response.status}).`)
     // Both ends are this very program; the socket is its owner's alone.

@@ -12,6 +12,7 @@ import type { Identity } from '../tunnel/session.ts'
 import type { Control } from './control.ts'
 import type { DaemonState, Status } from './status.ts'
 import { aborted, type Afterwards, type Stopping } from './stopping.ts'
+import { UpdateWatch, type Updates } from './update-watch.ts'
 
 export interface Machine {
   env: Env
@@ -27,6 +28,10 @@ export interface Machine {
   stopping: Stopping
   /** Whether the program on disk is no longer the one that runs. */
   outdated: () => boolean
+  /** Where the program looks after itself: what it does about newer ones. */
+  updates?: Updates
+  /** The process that keeps this one running, if there is one. */
+  launcher?: number
 }
 
 /** For every hub to say that it sends nothing new. One that is gone or hangs is not waited for any longer. */
@@ -41,11 +46,14 @@ export class Life implements Control {
   private readonly startedAt: number
   private hubs: Hubs | undefined
   private watch: EngineWatch | undefined
+  private readonly updateWatch: UpdateWatch | undefined
   private leaving = false
 
   constructor(private readonly machine: Machine) {
     this.startedAt = machine.env.mono()
     this.offer = new Offer(machine.engine)
+    const { env, log, updates } = machine
+    this.updateWatch = updates && new UpdateWatch(env, log, updates, () => this.renew())
   }
 
   /**
@@ -57,12 +65,14 @@ export class Life implements Control {
     const { log, identity, engine, stopping } = this.machine
     try {
       log.info('starting', { machine: identity.machine })
+      this.updateWatch?.starting()
       if (!(await started(engine, stopping.soon))) return stopping.afterwards
       await Promise.race([this.link(), aborted(stopping.soon)])
       await this.drain()
       return stopping.afterwards
     } finally {
       this.watch?.stop()
+      this.updateWatch?.stop()
       void this.hubs?.close('the host has failed')
       await freeTheGpu(this.machine)
       stopping.over()
@@ -75,7 +85,9 @@ export class Life implements Control {
     return {
       state: this.state(),
       why: this.offer.whyIdle(),
+      starting: this.machine.engine.starting?.() ?? null,
       pid: process.pid,
+      launcher: this.machine.launcher ?? null,
       version: agent,
       name,
       machine,
@@ -98,10 +110,12 @@ export class Life implements Control {
     const watch = new EngineWatch(env, log, engine, this.offer)
     const world = { env, dial, token, identity, offer: this.offer, engineTrouble: () => watch.doubt() }
     this.watch = watch
+    this.updateWatch?.linking()
     return new Promise((_, reject) => {
       this.hubs = new Hubs(hub, world, log, {
         ended: (why, code) => reject(new HostError(why, code === 'simulated_not_allowed' ? 3 : 1)),
-        update: () => this.update(),
+        linked: () => this.updateWatch?.linked(),
+        update: () => (this.updateWatch ? this.updateWatch.soon() : void this.renew()),
       })
     })
   }
@@ -121,12 +135,16 @@ export class Life implements Control {
     await this.hubs?.close('the host is stopping')
   }
 
-  /** A hub would like this agent to be newer. Only the owner's machine can say whether there is anything newer here. */
-  private update(): void {
+  /** Whoever put a newer program in place, it is started once what runs has ended. False: there is none. */
+  renew(): boolean {
     const { log, stopping, graceMs, outdated } = this.machine
-    if (!outdated()) return log.info('this is the newest program here; gpuhost update looks for a newer one')
+    if (!outdated()) {
+      log.info('this is the newest program here; gpuhost update looks for a newer one')
+      return false
+    }
     log.info('a newer program is here: draining, then starting it')
     stopping.ask({ graceMs, afterwards: 'restart' })
+    return true
   }
 
   private state(): DaemonState {

@@ -9,7 +9,11 @@ export interface Status {
   state: DaemonState
   /** Why no new requests are taken; null while they are. */
   why: string | null
+  /** While it starts: what its engine is doing; null: nothing that takes long, or it says nothing. */
+  starting: string | null
   pid: number
+  /** Keeps it running; null: nothing does. */
+  launcher: number | null
   version: string
   name: string
   machine: string

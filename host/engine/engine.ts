@@ -18,6 +18,8 @@ export interface EngineAnswer {
 export interface Engine {
   /** Resolves once the engine has completed a real request. @throws HostError saying what to do */
   start(signal: AbortSignal): Promise<void>
+  /** What it does before it is ready, for its owner to see; null: nothing that takes long. */
+  starting?(): string | null
   /** What it offers; known after `start`. */
   serving(): Serving[]
   /** Aborting `signal` stops the engine's work at once. @throws EngineRefusal, or whatever the connection throws */

@@ -3,6 +3,14 @@
 import type { Env } from '../../sdk/env.ts'
 import { HostError } from '../errors.ts'
 
+/** Where a server listens. */
+export interface EngineAddress {
+  /** E.g. `http://127.0.0.1:8000`, without `/v1`. */
+  base: string
+  /** A unix socket, instead of the base's host and port. */
+  unix?: string
+}
+
 export interface ListedModel {
   id: string
   contextTokens?: number
@@ -16,16 +24,16 @@ const MAX_ANSWER_BYTES = 1024 * 1024
 /** `GET /v1/models`. @throws HostError when what answers is no such server, else what the connection throws */
 export async function listModels(
   env: Env,
-  base: string,
+  at: EngineAddress,
   signal: AbortSignal,
   withinMs: number,
 ): Promise<ListedModel[]> {
-  const { status, body } = await call(env, { url: `${base}/v1/models`, signal, withinMs })
+  const { status, body } = await call(env, { at, path: '/v1/models', signal, withinMs })
   // Servers that load for long answer 503 meanwhile.
   if (status === 503) throw new Error('it is still loading')
   const data = field(body, 'data')
   if (status !== 200 || !Array.isArray(data))
-    throw new HostError(`${base}/v1/models answered ${status} without a list of models. Is --engine-url right?`)
+    throw new HostError(`${at.base}/v1/models answered ${status} without a list of models. Is --engine-url right?`)
   return data.slice(0, 1_000).flatMap((entry: unknown) => {
     const id = field(entry, 'id')
     if (typeof id !== 'string') return []
@@ -59,7 +67,7 @@ const SOME_IDS = [100, 200, 300]
  * Has one token made for real, so that "ready" means ready, and sees whether a prompt may be token ids.
  * @throws HostError when the engine cannot complete anything
  */
-export async function completesOneToken(env: Env, base: string, model: string, signal: AbortSignal) {
+export async function completesOneToken(env: Env, at: EngineAddress, model: string, signal: AbortSignal) {
   const shared = { model, max_tokens: 1, temperature: 0 }
   const tries = [
     { path: '/v1/completions', request: { ...shared, prompt: SOME_IDS }, tokenIds: true },
@@ -69,7 +77,7 @@ export async function completesOneToken(env: Env, base: string, model: string, s
   ]
   let last = ''
   for (const { path, request, tokenIds = false } of tries) {
-    const { status, body } = await call(env, { url: base + path, signal, withinMs: FIRST_COMPLETION_MS, request })
+    const { status, body } = await call(env, { at, path, signal, withinMs: FIRST_COMPLETION_MS, request })
     const choices = field(body, 'choices')
     const read = field(field(body, 'usage'), 'prompt_tokens')
     // One that takes the list for a text reads other tokens, and more of them.
@@ -81,31 +89,36 @@ export async function completesOneToken(env: Env, base: string, model: string, s
 }
 
 /** How many requests llama.cpp works on at a time; others do not tell, and null is returned. */
-export async function slotsOf(env: Env, base: string, signal: AbortSignal): Promise<number | null> {
-  const answer = await call(env, { url: `${base}/props`, signal, withinMs: 5_000 }).catch(() => undefined)
+export async function slotsOf(env: Env, at: EngineAddress, signal: AbortSignal): Promise<number | null> {
+  const answer = await call(env, { at, path: '/props', signal, withinMs: 5_000 }).catch(() => undefined)
   const slots = field(answer?.body, 'total_slots')
   return isCount(slots) ? slots : null
 }
 
-export async function versionOf(env: Env, base: string, signal: AbortSignal): Promise<string | null> {
-  const answer = await call(env, { url: `${base}/version`, signal, withinMs: 5_000 }).catch(() => undefined)
+export async function versionOf(env: Env, at: EngineAddress, signal: AbortSignal): Promise<string | null> {
+  const answer = await call(env, { at, path: '/version', signal, withinMs: 5_000 }).catch(() => undefined)
   const version = field(answer?.body, 'version')
   return typeof version === 'string' && /^[\w.+-]{1,40}$/.test(version) ? version : null
 }
 
 interface Call {
-  url: string
+  at: EngineAddress
+  path: string
   signal: AbortSignal
   withinMs: number
   request?: object
 }
 
 /** One small JSON exchange. A body that is too long, or no JSON, is undefined. */
-async function call(env: Env, { url, signal, withinMs, request }: Call): Promise<{ status: number; body: unknown }> {
+async function call(
+  env: Env,
+  { at, path, signal, withinMs, request }: Call,
+): Promise<{ status: number; body: unknown }> {
   const late = new AbortController()
   const cancel = env.timer(withinMs, () => late.abort(new Error('it does not answer in time')))
   try {
-    const response = await fetch(url, {
+    const response = await fetch(at.base + path, {
+      ...(at.unix === undefined ? {} : { unix: at.unix }),
       method: request ? 'POST' : 'GET',
       headers: { 'content-type': 'application/json' },
       body: request && JSON.stringify(request),

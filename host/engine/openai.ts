@@ -3,12 +3,14 @@ import { type Env, sleep } from '../../sdk/env.ts'
 import { enginePaths, type Serving } from '../../sdk/wire/frames.ts'
 import { HostError, reason } from '../errors.ts'
 import { type Engine, type EngineAnswer, type EngineAsk, EngineRefusal } from './engine.ts'
-import { completesOneToken, listModels, nameFor, slotsOf, versionOf } from './inspect.ts'
+import { completesOneToken, type EngineAddress, listModels, nameFor, slotsOf, versionOf } from './inspect.ts'
 
 export interface OpenAiOptions {
   env: Env
   /** Where it listens, e.g. `http://127.0.0.1:8000` (a trailing `/v1` is fine). */
   url: string
+  /** The unix socket it listens on, instead of the address. */
+  unix?: string
   /** Catalog id to offer. */
   model: string
   /** What the engine calls it; found by itself where it can be. */
@@ -29,20 +31,21 @@ const patient = { timeout: false, redirect: 'error', headers: { 'content-type': 
 
 export function openAiEngine(options: OpenAiOptions): Engine {
   const base = options.url.replace(/\/+$/, '').replace(/\/v1$/, '')
+  const at: EngineAddress = options.unix === undefined ? { base } : { base, unix: options.unix }
   let name = ''
   let serving: Serving[] = []
 
   return {
     async start(signal) {
-      const listed = await appeared(options, base, signal)
+      const listed = await appeared(options, at, signal)
       const found = nameFor(options.model, options.engineModel, listed)
-      const { tokenIds } = await completesOneToken(options.env, base, found.id, signal)
-      const own = await slotsOf(options.env, base, signal)
+      const { tokenIds } = await completesOneToken(options.env, at, found.id, signal)
+      const own = await slotsOf(options.env, at, signal)
       name = found.id
       serving = [
         {
           model: options.model,
-          engine: { name: found.owner ?? 'openai', version: await versionOf(options.env, base, signal) },
+          engine: { name: found.owner ?? 'openai', version: await versionOf(options.env, at, signal) },
           contextTokens: found.contextTokens ?? options.contextTokens,
           slots: Math.min(options.slots, own ?? options.slots),
           tokenIds,
@@ -56,6 +59,7 @@ export function openAiEngine(options: OpenAiOptions): Engine {
       if (!enginePaths.includes(ask.path)) throw new EngineRefusal('unknown_path', 'That path is not served.')
       const response = await fetch(`${base}${ask.path}`, {
         ...patient,
+        ...(at.unix === undefined ? {} : { unix: at.unix }),
         method: 'POST',
         body: renamed(ask, name),
         signal,
@@ -64,7 +68,7 @@ export function openAiEngine(options: OpenAiOptions): Engine {
     },
 
     async alive(signal) {
-      const listed = await listModels(options.env, base, signal, ALIVE_MS).catch(() => [])
+      const listed = await listModels(options.env, at, signal, ALIVE_MS).catch(() => [])
       return listed.some(({ id }) => id === name)
     },
 
@@ -85,11 +89,11 @@ function renamed({ body }: EngineAsk, model: string): string {
   return JSON.stringify({ ...request, model })
 }
 
-async function appeared({ env, url }: OpenAiOptions, base: string, signal: AbortSignal) {
+async function appeared({ env, url }: OpenAiOptions, at: EngineAddress, signal: AbortSignal) {
   const until = env.mono() + APPEAR_MS
   for (;;) {
     try {
-      return await listModels(env, base, signal, ALIVE_MS)
+      return await listModels(env, at, signal, ALIVE_MS)
     } catch (error) {
       if (error instanceof HostError) throw error
       signal.throwIfAborted()

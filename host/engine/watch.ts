@@ -1,5 +1,6 @@
 // Keeps an eye on the engine: one that died must not be sent requests, and one that is back should be.
 import type { Cancel, Env } from '../../sdk/env.ts'
+import { HostError, printable } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Offer } from '../offer.ts'
 import type { Engine } from './engine.ts'
@@ -42,15 +43,21 @@ export class EngineWatch {
     this.looking = false
     if (this.stopped.signal.aborted) return
     this.report(well)
+    this.offer.compare()
     this.next = this.env.timer(well ? LOOK_MS : LOOK_AGAIN_MS, () => void this.look())
   }
 
   /** An engine that was gone has to prove itself as it did at first. */
-  private backAgain(): Promise<boolean> {
-    return this.engine.start(this.stopped.signal).then(
-      () => true,
-      () => false,
-    )
+  private async backAgain(): Promise<boolean> {
+    try {
+      await this.engine.start(this.stopped.signal)
+      return true
+    } catch (error) {
+      // One that this program runs knows why it ended.
+      if (error instanceof HostError && !this.stopped.signal.aborted)
+        this.offer.hold('engine', printable(error.message))
+      return false
+    }
   }
 
   private report(well: boolean): void {

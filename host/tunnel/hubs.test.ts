@@ -21,6 +21,7 @@ function world(given = BERLIN) {
   const write = logTo(env, (line) => void log.push(line), humanLine)
   const hubs = new Hubs(given, links, write, {
     ended: (why, code) => void ended.push(`${code}: ${why}`),
+    linked() {},
     update() {},
   })
   const states = () => hubs.states().map(({ address, state }) => `${new URL(address).hostname} ${state}`)
@@ -224,6 +225,18 @@ describe('a deployment of several hubs', () => {
     expect(states()).toEqual(['berlin linked', 'oslo linked'])
   })
 
+  test('is what any hub that is linked names: one that has just come back knows of itself alone', async () => {
+    const { env, memory, states } = world()
+    await env.flush()
+    memory.last(BERLIN).hub.welcome({ hubs: [BERLIN, OSLO] })
+    await env.flush()
+    memory.last(OSLO).hub.welcome({ hub: 'hub_2', hubs: [BERLIN] })
+    await env.flush()
+    memory.last(OSLO).pair.cut()
+    await env.flush()
+    expect(states()).toEqual(['berlin linked', 'oslo waiting'])
+  })
+
   test('is followed by beats: to a hub that has come, and away from one that is down and gone', async () => {
     const { env, memory, states } = world()
     await env.flush()
@@ -270,6 +283,40 @@ describe('a deployment of several hubs', () => {
     await env.advance(1_000)
     expect(states()).toEqual(['berlin linked', 'oslo linked'])
     expect([ended, memory.links.length]).toEqual([[], 3])
+  })
+
+  test('stays so for half a minute and more', async () => {
+    const { env, memory, states } = world(DOOR)
+    await env.flush()
+    memory.last(DOOR).hub.welcome({ hub: 'hub_1', hubs: [BERLIN] })
+    await env.flush()
+    memory.last(BERLIN).hub.welcome({ hub: 'hub_1', hubs: [BERLIN], epoch: 2 })
+    memory.last(DOOR).hub.socket.close(closeCode.superseded, 'a newer link')
+    await env.flush()
+    for (let beats = 0; beats < 8; beats++) {
+      memory.last(BERLIN).hub.say({ type: 'beat', epoch: 2 })
+      await env.advance(5_000)
+    }
+    expect([states(), memory.links.length]).toEqual([['berlin linked'], 2])
+  })
+
+  test('of which another program took one hub over is linked to as a whole again, should that program not stay', async () => {
+    const { env, memory, states } = world()
+    await env.flush()
+    memory.last(BERLIN).hub.welcome({ hubs: [BERLIN, OSLO] })
+    await env.flush()
+    memory.last(OSLO).hub.welcome({ hub: 'hub_2', hubs: [BERLIN, OSLO] })
+    await env.flush()
+    memory.last(OSLO).hub.socket.close(closeCode.superseded, 'a newer link')
+    await env.flush()
+    expect(states()).toEqual(['berlin linked'])
+    for (let beats = 0; beats < 7; beats++) {
+      memory.last(BERLIN).hub.say({ type: 'beat', epoch: 1 })
+      await env.advance(5_000)
+    }
+    memory.last(OSLO).hub.welcome({ hub: 'hub_2', hubs: [BERLIN, OSLO], epoch: 2 })
+    await env.flush()
+    expect(states()).toEqual(['berlin linked', 'oslo linked'])
   })
 
   test('that has moved altogether is found again through the address the owner gave', async () => {

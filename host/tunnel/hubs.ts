@@ -1,8 +1,8 @@
 // The links to every hub of a deployment. One address is given by the owner; the others are what hubs name in their
-// welcome, and in beats when that has changed. Hubs learn of each other at different moments, so a link that lives is
-// never dropped because some hub does not name its hub: only one that is down is, or that goes down later. The given
-// address may be a load balancer in front of the very hubs that are named: then two links lead to one hub, the hub ends
-// the older, and here that link goes quietly.
+// welcome, and in beats when that has changed. Hubs learn of each other at different moments, so what any hub names that
+// is linked is dialled, and a link that lives is never dropped because of what they name: only one that is down is, or
+// that goes down later. The given address may be a load balancer in front of the very hubs that are named: then two links
+// lead to one hub, the hub ends the older, and here that link goes quietly.
 import { type Cancel, sleep } from '../../sdk/env.ts'
 import type { Welcome, Wish } from '../../sdk/wire/frames.ts'
 import type { Log } from '../log.ts'
@@ -12,10 +12,14 @@ import type { LinkWorld } from './session.ts'
 
 /** How long farewells may take to leave. */
 const FAREWELL_MS = 2_000
+/** By then another program with this host's identity has taken over at every hub, or is gone. */
+const TAKEOVER_MS = 30_000
 
 export interface HubsEvents {
   /** No link is left: the hub said that trying again will not help. */
   ended(why: string, code: string): void
+  /** A hub has welcomed this host. */
+  linked(): void
   /** A hub would like this agent to look for a newer one of itself. */
   update(): void
 }
@@ -26,8 +30,9 @@ export class Hubs {
   private readonly twins = new Map<string, string>()
   private readonly unfollow: Cancel
   private waiting: (() => void)[] = []
-  /** As a hub said last; empty: it is alone. */
-  private named: string[] = []
+  private stopLooking: Cancel = () => {}
+  /** What each hub said last that is linked; where none is, those that were. An empty list: it is alone. */
+  private readonly lists = new Map<HubLink, readonly string[]>()
 
   constructor(
     private readonly given: string,
@@ -66,6 +71,7 @@ export class Hubs {
     const until = env.mono() + FAREWELL_MS
     while (this.backlog() > 0 && env.mono() < until) await sleep(env, 10)
     this.unfollow()
+    this.stopLooking()
     for (const link of this.links.values()) link.close(why)
     this.links.clear()
   }
@@ -79,7 +85,7 @@ export class Hubs {
     const link: HubLink = new HubLink(address, this.world, {
       linked: (welcome) => this.welcomed(link, welcome),
       wish: (wish, why) => this.wish(wish, why),
-      hubs: (addresses) => this.follow(addresses),
+      hubs: (addresses) => this.told(link, addresses),
       unregistered: () => this.look(),
       lost: (why, retryMs) => this.lost(link, why, retryMs),
       ended: (why, code) => this.linkEnded(link, why, code),
@@ -94,26 +100,30 @@ export class Hubs {
 
   private drop(link: HubLink, why: string): void {
     this.links.delete(link.address)
+    this.lists.delete(link)
     link.close(why)
     this.log.info('a link is no longer needed', { hub: link.address, why })
   }
 
   private welcomed(link: HubLink, { hub, host, hubs }: Welcome): void {
     this.log.info('linked', { hub: link.address, id: hub, host })
-    this.follow(hubs)
+    this.events.linked()
+    this.told(link, hubs)
   }
 
-  private follow(hubs: readonly string[]): void {
-    this.named = linkAddresses(hubs, this.given)
-    for (const address of this.twins.keys()) if (!this.named.includes(address)) this.twins.delete(address)
-    for (const address of this.named) if (!this.hasTwin(address)) this.add(address)
-    for (const link of this.links.values()) if (link.state().state !== 'linked') this.dropUnnamed(link)
+  private told(link: HubLink, hubs: readonly string[]): void {
+    this.lists.set(link, linkAddresses(hubs, this.given))
+    this.follow()
   }
 
-  private dropUnnamed(link: HubLink): void {
-    const { named, given } = this
-    if (named.length > 0 && link.address !== given && !named.includes(link.address))
-      this.drop(link, 'its hub has left the deployment')
+  private follow(): void {
+    if (this.linked()) for (const link of this.lists.keys()) if (!isLinked(link)) this.lists.delete(link)
+    const named = new Set([...this.lists.values()].flat())
+    for (const address of this.twins.keys()) if (!named.has(address)) this.twins.delete(address)
+    for (const address of named) if (!this.hasTwin(address)) this.add(address)
+    for (const link of this.links.values())
+      if (named.size > 0 && !isLinked(link) && link.address !== this.given && !named.has(link.address))
+        this.drop(link, 'its hub has left the deployment')
   }
 
   private hasTwin(address: string): boolean {
@@ -123,7 +133,7 @@ export class Hubs {
 
   private lost(link: HubLink, why: string, retryMs: number): void {
     this.log.warn('not linked', { hub: link.address, why, retryMs: Math.round(retryMs) })
-    this.dropUnnamed(link)
+    this.follow()
     this.look()
     // Should the hubs that were named have gone for good, the given address leads to those that came after them.
     if (!this.linked()) this.add(this.given)
@@ -131,14 +141,20 @@ export class Hubs {
 
   private linkEnded(link: HubLink, why: string, code: string): void {
     this.links.delete(link.address)
+    this.lists.delete(link)
     this.look()
     const hub = link.hub()
     if (code === 'superseded' && this.links.size > 0) {
       if (hub) this.twins.set(link.address, hub)
+      // Or another program came to one hub, and perhaps will not stay.
+      this.stopLooking()
+      this.stopLooking = this.world.env.timer(TAKEOVER_MS, () => this.follow())
       return this.log.info('a second way to a hub is closed', { hub: link.address })
     }
     this.log.error(why, { hub: link.address, code })
-    if (this.links.size === 0) this.events.ended(why, code)
+    if (this.links.size > 0) return
+    this.stopLooking()
+    this.events.ended(why, code)
   }
 
   private wish(wish: Wish['wish'], why: string): void {
@@ -147,4 +163,8 @@ export class Hubs {
     if (wish === 'resume') this.world.offer.hold('hub', null)
     if (wish === 'update') this.events.update()
   }
+}
+
+function isLinked(link: HubLink): boolean {
+  return link.state().state === 'linked'
 }

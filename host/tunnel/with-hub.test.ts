@@ -29,7 +29,11 @@ async function joined() {
   const ended: string[] = []
   const world = { env, dial, token: 't', identity: { ...identity, machine: 'berlin' }, offer, engineTrouble: () => {} }
   const log = logTo(env, () => {}, humanLine)
-  const hubs = new Hubs('ws://hub/hosts/link', world, log, { ended: (why) => void ended.push(why), update() {} })
+  const hubs = new Hubs('ws://hub/hosts/link', world, log, {
+    ended: (why) => void ended.push(why),
+    linked() {},
+    update() {},
+  })
   await env.advance(10)
   const ask = (body: object) => {
     const recorded = new Recorded()

@@ -1,5 +1,5 @@
-// How large a variant's download is, where its publisher does not say. Estimated from above: a disk that turns out to be
-// larger than needed harms nobody.
+// How large a variant's download is, where its publisher does not say (estimated from above: a disk that turns out to be
+// larger than needed harms nobody), and how fast a host has to be with it.
 import type { ModelRecord, VariantRecord } from './records.ts'
 
 /**
@@ -25,4 +25,15 @@ export function downloadBytes(model: Pick<ModelRecord, 'parameters' | 'weightByt
   if ((variant.precision === 'bf16' || variant.precision === 'mxfp4') && model.weightBytes !== null)
     return model.weightBytes
   return Math.ceil(model.parameters.total * perParameter)
+}
+
+/** From here on no card that people have at home reads all weights often enough a second. */
+const LARGE_PARAMETERS = 40_000_000_000
+/** Twice as fast as people read; a large model may take its time. */
+const LEAST_TOKENS_PER_SECOND = 15
+const LEAST_OF_LARGE = 8
+
+/** Tokens a second that one request alone has to get. Every token reads the parameters that are at work for it. */
+export function leastTokensPerSecond({ parameters }: Pick<ModelRecord, 'parameters'>): number {
+  return parameters.active >= LARGE_PARAMETERS ? LEAST_OF_LARGE : LEAST_TOKENS_PER_SECOND
 }

@@ -3,7 +3,7 @@ import type { PageQuery } from '../../sdk/api.ts'
 import type { CatalogPage, CatalogVariant } from '../../sdk/catalog.ts'
 import { usdPerMillion } from '../../sdk/money.ts'
 import { everyOffer, type Offer, whyNot } from '../catalog/find.ts'
-import { downloadBytes } from '../catalog/size.ts'
+import { downloadBytes, leastTokensPerSecond } from '../catalog/size.ts'
 import { slice } from './account.ts'
 import type { Platform } from './platform.ts'
 
@@ -45,6 +45,7 @@ export function catalogRow(hub: Pick<Shop, 'offers' | 'prices' | 'turns'>, offer
     minVramGb: variant.minVramGb,
     minComputeCapability: variant.minComputeCapability?.toFixed(1) ?? null,
     ...{ contextTokens: variant.contextTokens, maxOutputTokens: variant.maxOutputTokens, args: variant.args },
+    minTokensPerSecond: leastTokensPerSecond(model),
     gated: model.gated,
     ...{ license: model.licence.name, licenseUrl: model.licence.url },
     baseModel: model.bases[0]?.id ?? null,

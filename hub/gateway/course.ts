@@ -52,9 +52,11 @@ const SOMETHING: Agreed = { ids: [], text: '', tokens: 0 }
 
 export class Course {
   /** Ways an engine has refused to go on. */
-  readonly refused = new Set<Way>()
+  private readonly refused = new Set<Way>()
   /** What the answer stands at, until the next attempt; undefined: not looked at yet. */
   private stands: Agreed | null | undefined
+  /** What it stood at before the attempt that was made last. */
+  private stood: Agreed | null = null
   private readonly raw: RawForm | null
   private readonly tokenizer: TokenizerName
   private readonly variant: string
@@ -83,11 +85,18 @@ export class Course {
       const way = wayOn({ ...broken, seat })
       if (way !== null && way !== 'finish') {
         this.stands = undefined
+        this.stood = said
         return { seat, way, ...(await this.question(seat, way, said)) }
       }
       next = 'cannot'
     }
     return next
+  }
+
+  /** An engine would not go on this way. It has said nothing, so that all is as it was. */
+  refuse(way: Way): void {
+    this.refused.add(way)
+    this.stands = this.stood
   }
 
   /** Whether a host that has not failed yet could take over now. */
@@ -140,7 +149,8 @@ export class Course {
 
   /** Hosts that have not failed come first; one that failed and has linked anew since may be asked again. */
   private *candidates(tried: Tried, again: Seat | null): Generator<Seat> {
-    if (again) yield again
+    // It may have begun to drain meanwhile.
+    if (again && !again.link.draining) yield again
     const passedOver = new Set(tried.keys())
     for (let seat = this.take(passedOver); seat; seat = this.take(passedOver)) yield seat
     for (const hostId of tried.keys()) passedOver.delete(hostId)

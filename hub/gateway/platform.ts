@@ -45,6 +45,7 @@ import {
 } from './account.ts'
 import { listCatalog } from './catalog.ts'
 import { Connection } from './connection.ts'
+import type { Releases } from './downloads.ts'
 import type { Gateway } from './gateway.ts'
 import { apiHeaders, preflight } from './headers.ts'
 import { refusal } from './openai.ts'
@@ -57,6 +58,8 @@ export interface Platform extends Gateway {
   seal: Seal
   identity: Identity
   version: string
+  /** The host program, as this hub hands it out; null: it does not. */
+  releases: Releases | null
   /** What describes the platform API, as OpenAPI 3. */
   apiDocument: () => Promise<unknown>
   /** Aborted when this hub stops: whatever would stay open ends. */

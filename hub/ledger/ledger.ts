@@ -153,6 +153,11 @@ export class Ledger {
     return promise
   }
 
+  /** The hub ends: charges that the books have not taken yet are rejected now, not after ten seconds. */
+  hurry(): void {
+    this.writer.hurry()
+  }
+
   /** Writes down a request that ended without a charge. Its hold, if there was one, is released by the caller. */
   record(ended: Ended): void {
     this.push({ kind: 'record', row: freeRow(ended) }, ended.id)

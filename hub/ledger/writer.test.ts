@@ -107,6 +107,21 @@ describe('the writer', () => {
     expect(aborted).toEqual([])
   })
 
+  test('does something else at once when there is no time left', async () => {
+    let down = true
+    const { env, writer, sent } = world((batch) => {
+      if (down) throw new Error('down')
+      return allDone(batch)
+    })
+    writer.push({ item: record('late'), giveUp: () => record('instead') })
+    writer.push({ item: record('must be') })
+    await env.advance(500)
+    writer.hurry()
+    down = false
+    await env.advance(3_000)
+    expect(sent.at(-1)).toEqual(['instead', 'must be'])
+  })
+
   test('does the other thing even when the first was on its way', async () => {
     const gate = Promise.withResolvers<void>()
     let first = true

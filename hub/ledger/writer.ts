@@ -68,6 +68,11 @@ export class Writer {
     return new Promise((done) => this.push({ item, done }))
   }
 
+  /** Gives up at once what could be given up later: there is no time left to wait. */
+  hurry(): void {
+    this.giveUp(Number.POSITIVE_INFINITY)
+  }
+
   /** Resolves when everything pushed so far was applied. */
   async drained(): Promise<void> {
     if (this.running) await new Promise<void>((resolve) => this.idle.push(resolve))
@@ -148,16 +153,20 @@ export class Writer {
     this.check?.()
     this.check = this.env.timer(CHECK_MS, () => {
       const now = this.env.mono()
-      for (const tasks of [this.sending, this.queue]) {
-        for (const task of tasks) {
-          if (task.deadline === undefined || task.deadline > now || !task.giveUp) continue
-          task.item = task.giveUp()
-          task.giveUp = undefined
-        }
-      }
+      this.giveUp(now)
       if (this.sending.length > 0 && now - this.sentAt > HUNG_MS) this.store.abort()
       this.watch()
     })
+  }
+
+  private giveUp(until: number): void {
+    for (const tasks of [this.sending, this.queue]) {
+      for (const task of tasks) {
+        if (task.deadline === undefined || task.deadline > until || !task.giveUp) continue
+        task.item = task.giveUp()
+        task.giveUp = undefined
+      }
+    }
   }
 }
 

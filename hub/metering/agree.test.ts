@@ -72,6 +72,15 @@ describe.each(names)('what %s goes on from', (name) => {
     expect(from(said, ids.slice(0, 8))).toEqual({ ids: ids.slice(0, 6), text: said, tokens: 6 })
   })
 
+  test('text that ends in the middle of a word took no more tokens than its host reports', () => {
+    const long = 'The infrastructure of transcontinental telecommunications'
+    const all = encodeAnswer(long)
+    for (let chars = 1; chars < long.length; chars++) {
+      const { tokens, ids: agreed } = from(long.slice(0, chars), all, long.length)
+      expect([tokens <= agreed.length, agreed]).toEqual([true, all])
+    }
+  })
+
   test('text that ends inside a token is finished by the hub’s own encoding of it', () => {
     const said = decode(ids.slice(0, 6)).slice(0, -2)
     const agreed = from(said, ids.slice(0, 6))

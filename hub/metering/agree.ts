@@ -21,7 +21,7 @@ export interface Agreed {
   ids: number[]
   /** What the ids say: the text, and what the engine had held back of it. */
   text: string
-  /** Tokens of the text alone. */
+  /** Tokens the text alone took, at most. */
   tokens: number
 }
 
@@ -34,11 +34,13 @@ export function agree(name: TokenizerName, said: Said): Agreed {
   const agreed = said.ids ? longestAgreeing(tokenizer, said, said.ids) : []
   const words = tokenizer.decode(agreed)
   const text = words.length > said.text.length ? words : said.text
-  const ids = words.length < text.length ? [...agreed, ...tokenizer.encodeAnswer(text.slice(words.length))] : agreed
+  const theirs = words.length < text.length ? [...agreed, ...tokenizer.encodeAnswer(text.slice(words.length))] : agreed
   const ahead = text.length > said.text.length
   const plain = ahead ? tokenizer.encodeAnswer(text) : own
   const most = Math.floor(plain.length * (1 + MOST_EXTRA_SHARE))
-  return { ids: ids.length <= most ? ids : plain, text, tokens: own.length }
+  const ids = theirs.length <= most ? theirs : plain
+  // A text that ends in the middle of a word takes more tokens to write than the model took to get further.
+  return { ids, text, tokens: Math.min(own.length, ids.length) }
 }
 
 /** The longest beginning of `ids` that says the beginning of the text, all of it, or all and a little more. */

@@ -1,7 +1,7 @@
 // Every link of this hub, one per host. A newer link of a host fences the older; what hosts offer becomes places, which
 // routing seats (this room knows nothing of turns) and presence.ts writes down.
 import type { Env } from '../../sdk/env.ts'
-import { BEAT_MS, closeCode, type HostState, type Status, type Welcome } from '../../sdk/wire/frames.ts'
+import { BEAT_MS, closeCode, type HostState, type Status, type Welcome, type Wish } from '../../sdk/wire/frames.ts'
 import type { Socket } from '../../sdk/wire/socket.ts'
 import type { Judged, Judgement } from '../fleet/judge.ts'
 import type { Lock } from '../fleet/locks.ts'
@@ -136,6 +136,11 @@ export class Links implements LinkEvents {
       entry.judgement = { vetted, quarantined }
       this.publish(entry)
     }
+  }
+
+  /** Asks every host that is linked here. */
+  wish(wish: Wish['wish'], reason: string): void {
+    for (const { link } of this.entries.values()) link.wish(wish, reason)
   }
 
   /** Ends every link: the hub stops. */

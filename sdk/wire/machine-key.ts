@@ -44,8 +44,8 @@ export function isPublicKey(publicKey: string): boolean {
   return /^[A-Za-z0-9+/]{43}=$/.test(publicKey)
 }
 
-/** Whether `signature` is `publicKey`'s under `text`. Anything malformed is not. */
-export function isSigned(publicKey: string, text: string, signature: string): boolean {
+/** Whether `signature` (base64 or base64url) is `publicKey`'s under `text`. Anything malformed is not. */
+export function isSigned(publicKey: string, text: string | Uint8Array, signature: string): boolean {
   const bytes = Buffer.from(signature, 'base64url')
   if (!isPublicKey(publicKey) || bytes.length !== SIGNATURE_BYTES) return false
   try {

@@ -12,7 +12,7 @@ const documents: Document[] = embeddedDocuments() as unknown as Document[]
 /** What a newcomer reads first stands first; whatever is not named here follows. */
 const ORDER: { heading: string; slugs: string[] }[] = [
   { heading: 'Use the API', slugs: ['quickstart', 'streaming', 'errors', 'limits', 'prices', 'licences', 'accounts'] },
-  { heading: 'Offer a GPU', slugs: ['hosting', 'hosts-and-failures', 'engines'] },
+  { heading: 'Offer a GPU', slugs: ['hosting', 'host-security', 'hosts-and-failures', 'engines'] },
   { heading: 'Run a hub', slugs: ['self-hosting', 'reliability', 'performance', 'chaos', 'simulation', 'decisions'] },
 ]
 /** Texts of the hub itself have addresses of their own. */

@@ -1,0 +1,85 @@
+// `bun run test:install`: install.sh, updates and removal with the programs as they are shipped, in a bare Debian that is
+// made here (root, debootstrap). Builds three versions that trust a key made for this run, and runs bin/debian.ts.
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startTests, type Tests, withoutSettings } from './bun-test.ts'
+import { buildProgram } from './build.ts'
+import { makeKey, pack } from './release.ts'
+
+const root = join(import.meta.dirname, '..')
+const TEST_MS = 180_000
+const ALL_MS = 20 * 60_000
+const SUITE = 'bookworm'
+const MIRROR = 'http://deb.debian.org/debian'
+
+const folder = mkdtempSync(join(tmpdir(), 'gpuhub-install-'))
+let tests: Tests | undefined
+
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+] as const) {
+  process.once(signal, () => void stop().then(() => process.exit(code)))
+}
+
+process.exitCode = await main().finally(stop)
+
+async function main(): Promise<number> {
+  const missing = await whatIsMissing()
+  if (missing !== null) {
+    console.error(`\nNOT RUN: ${missing}`)
+    console.log(process.env.CI ? '0 passed, 1 failed' : '0 passed, 0 failed')
+    return process.env.CI ? 1 : 0
+  }
+  const base = await debian()
+  const keyFile = join(folder, 'key.pem')
+  const releaseKeys = `${makeKey(keyFile)}\n`
+  await buildProgram('gpuhub', { folder, stamp: { releaseKeys }, withWorkers: true })
+  for (const version of ['0.2.0', '0.3.0']) {
+    const place = join(folder, 'built', version)
+    mkdirSync(place, { recursive: true })
+    await pack(await buildProgram('gpuhost', { folder: place, stamp: { releaseKeys, version } }), 1)
+  }
+  tests = startTests(['./bin/debian.ts'], {
+    env: { ...withoutSettings(process.env), GPUHUB_INSTALL_TEST: folder, GPUHUB_DEBIAN: base },
+    eachMs: TEST_MS,
+    allMs: ALL_MS,
+    report: join(folder, 'report.xml'),
+  })
+  const count = await tests.count
+  console.log(`${count.passed} passed, ${count.failed} failed`)
+  return count.failed > 0 ? 1 : 0
+}
+
+async function whatIsMissing(): Promise<string | null> {
+  if (process.getuid?.() !== 0) return 'a Debian root can only be made by root.'
+  if (!Bun.which('debootstrap', { PATH: `${process.env.PATH}:/usr/sbin` })) return 'debootstrap is missing.'
+  const unshare = Bun.spawnSync(['unshare', '--mount', '--pid', '--fork', 'mount', '-t', 'proc', 'proc', '/proc'])
+  return unshare.exitCode === 0 ? null : 'mounts are not allowed here.'
+}
+
+/** A bare Debian as a tar, made once. */
+async function debian(): Promise<string> {
+  const tar = join(root, '.cache', `debian-${SUITE}.tar`)
+  if (existsSync(tar)) return tar
+  mkdirSync(join(root, '.cache'), { recursive: true })
+  const place = join(folder, 'debian')
+  console.error(`making a Debian ${SUITE} …`)
+  const made = Bun.spawn(['debootstrap', '--variant=minbase', '--include=ca-certificates,curl', SUITE, place, MIRROR], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` },
+  })
+  if ((await made.exited) !== 0) throw new Error('debootstrap failed')
+  const packed = Bun.spawnSync(['tar', '--numeric-owner', '-C', place, '-cf', `${tar}.new`, '.'])
+  if (packed.exitCode !== 0) throw new Error('the Debian root could not be packed')
+  renameSync(`${tar}.new`, tar)
+  rmSync(place, { recursive: true, force: true })
+  return tar
+}
+
+async function stop(): Promise<void> {
+  await tests?.stop()
+  rmSync(folder, { recursive: true, force: true })
+}
