@@ -12,6 +12,8 @@ export interface Background {
   /** This program with `start --foreground …`; the token is in `variables`, never here. */
   command: string[]
   variables: Record<string, string | undefined>
+  /** `command` starts the agent again when it fails; an agent that cannot begin is left to that, or given up. */
+  ifItFails: 'give up' | 'keep trying'
   /** Called with what is being waited for. */
   progress: (text: string) => void
 }
@@ -42,6 +44,7 @@ export async function startInBackground(background: Background): Promise<Status>
       if (status.state === 'linking') linkingSince ??= env.mono()
       if (linkingSince !== undefined && env.mono() - linkingSince > LINK_MS) throw notLinked(status)
     }
+    if (!status && errorSince(home, logStart)) await failed(background, child, logStart)
     await sleep(env, LOOK_MS)
   }
 }
@@ -65,8 +68,21 @@ function spawn({ command, variables, home }: Background) {
   }
 }
 
+/** The agent has ended, and is about to be started again. @throws HostError */
+async function failed({ home, ifItFails }: Background, child: Bun.Subprocess, logStart: number): Promise<void> {
+  if (ifItFails === 'keep trying')
+    throw new HostError(`${errorSince(home, logStart)} It is tried again, until gpuhost stop.`)
+  child.kill('SIGTERM')
+  await child.exited
+  throw failure(1, home, logStart)
+}
+
+function errorSince(home: Home, logStart: number): string | undefined {
+  return lastError(readFileSync(home.logPath).subarray(logStart).toString('utf8'))
+}
+
 function failure(exitCode: number | null, home: Home, logStart: number): HostError {
-  const why = lastError(readFileSync(home.logPath).subarray(logStart).toString('utf8'))
+  const why = errorSince(home, logStart)
   return new HostError(
     why ?? `The agent ended at once. Its log: ${home.logPath}`,
     exitCode === 2 || exitCode === 3 ? exitCode : 1,
@@ -83,7 +99,7 @@ function lastError(log: string): string | undefined {
 
 function notLinked({ hubs, pid }: Status): HostError {
   const [hub] = hubs
-  const why = hub && 'why' in hub ? `: ${hub.why}` : ''
+  const why = hub && 'why' in hub ? `: ${hub.why.replace(/\.$/, '')}` : ''
   return new HostError(
     `The agent runs (process ${pid}) but is not linked to ${hub?.address ?? 'its hub'} yet${why}. ` +
       'It keeps trying; gpuhost status shows it, gpuhost stop ends it.',

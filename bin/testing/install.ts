@@ -1,13 +1,13 @@
 // `bun run test:install`: install.sh, updates and removal with the programs as they are shipped, in a bare Debian that is
-// made here (root, debootstrap). Builds three versions that trust a key made for this run, and runs bin/debian.ts.
+// made here (root, debootstrap). Builds three versions that trust a key made for this run, and runs debian.ts.
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startTests, type Tests, withoutSettings } from './bun-test.ts'
-import { buildProgram } from './build.ts'
-import { makeKey, pack } from './release.ts'
+import { startTests, type Tests, withoutSettings } from '../bun-test.ts'
+import { buildProgram } from '../build.ts'
+import { makeKey, pack } from '../release.ts'
 
-const root = join(import.meta.dirname, '..')
+const root = join(import.meta.dirname, '..', '..')
 const TEST_MS = 180_000
 const ALL_MS = 20 * 60_000
 const SUITE = 'bookworm'
@@ -42,7 +42,7 @@ async function main(): Promise<number> {
     mkdirSync(place, { recursive: true })
     await pack(await buildProgram('gpuhost', { folder: place, stamp: { releaseKeys, version } }), 1)
   }
-  tests = startTests(['./bin/debian.ts'], {
+  tests = startTests(['./bin/testing/debian.ts'], {
     env: { ...withoutSettings(process.env), GPUHUB_INSTALL_TEST: folder, GPUHUB_DEBIAN: base },
     eachMs: TEST_MS,
     allMs: ALL_MS,
