@@ -17,6 +17,8 @@ export interface Framing {
   nav: Link[]
   /** Elsewhere, at the foot. */
   community: { name: string; url: string }[]
+  /** The browser takes it zipped. */
+  zips: boolean
   /** What stands at the right of the bar. */
   side: VNode
 }
@@ -44,9 +46,11 @@ const POLICY = [
 
 export function framed(page: Page, framing: Framing): Response {
   const html = `<!doctype html>${render(<Frame page={page} framing={framing} />)}`
-  return new Response(html, {
+  return new Response(framing.zips ? Bun.gzipSync(html) : html, {
     status: page.status ?? 200,
     headers: {
+      ...(framing.zips ? { 'content-encoding': 'gzip' } : {}),
+      vary: 'accept-encoding',
       'content-type': 'text/html; charset=utf-8',
       'content-security-policy': POLICY,
       'x-content-type-options': 'nosniff',
