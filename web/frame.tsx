@@ -15,6 +15,8 @@ export interface Framing {
   /** Of the address shown, to mark where one is. */
   pathname: string
   nav: Link[]
+  /** Elsewhere, at the foot. */
+  community: { name: string; url: string }[]
   /** What stands at the right of the bar. */
   side: VNode
 }
@@ -56,7 +58,7 @@ export function framed(page: Page, framing: Framing): Response {
 }
 
 function Frame({ page, framing }: { page: Page; framing: Framing }) {
-  const { pathname, nav, side } = framing
+  const { pathname, nav, community, side } = framing
   return (
     <html lang="en">
       <head>
@@ -97,6 +99,11 @@ function Frame({ page, framing }: { page: Page; framing: Framing }) {
           <div>
             {FOOTER.map(({ href, text }) => (
               <a href={href}>{text}</a>
+            ))}
+            {community.map(({ name, url }) => (
+              <a href={url} rel="noopener noreferrer">
+                {name}
+              </a>
             ))}
           </div>
         </footer>

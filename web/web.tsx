@@ -253,7 +253,9 @@ function respond(answer: Page | Response, visit: Visit, headers: Record<string, 
   const { guest, url } = visit
   const hat = areaOf(url.pathname) ?? guest?.hat
   const nav = NAV[guest && hat ? hat : 'anyone']
-  const response = framed(answer, { pathname: url.pathname, nav, side: <Side guest={guest} hat={hat ?? null} /> })
+  const community = visit.hub.policy.current().communityLinks
+  const side = <Side guest={guest} hat={hat ?? null} />
+  const response = framed(answer, { pathname: url.pathname, nav, community, side })
   for (const [name, value] of Object.entries(headers)) response.headers.set(name, value)
   for (const cookie of answer.cookies ?? []) response.headers.append('set-cookie', cookie)
   return response
