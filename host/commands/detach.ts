@@ -21,6 +21,8 @@ export interface Background {
 /** Once the engine works, the hub is waited for this long; the agent keeps trying after that. */
 const LINK_MS = 30_000
 const LOOK_MS = 150
+/** From an agent's last word to its end. */
+const ENDING_MS = 3_000
 
 /** Resolves when the agent serves. @throws HostError when it ended, or is not linked yet */
 export async function startInBackground(background: Background): Promise<Status> {
@@ -68,8 +70,11 @@ function spawn({ command, variables, home }: Background) {
   }
 }
 
-/** The agent has ended, and is about to be started again. @throws HostError */
-async function failed({ home, ifItFails }: Background, child: Bun.Subprocess, logStart: number): Promise<void> {
+/** The agent has said why it ends. @throws HostError */
+async function failed({ env, home, ifItFails }: Background, child: Bun.Subprocess, logStart: number): Promise<void> {
+  await Promise.race([child.exited, sleep(env, ENDING_MS)])
+  if (child.exitCode !== null || child.signalCode !== null) throw failure(child.exitCode, home, logStart)
+  // It is about to be started again.
   if (ifItFails === 'keep trying')
     throw new HostError(`${errorSince(home, logStart)} It is tried again, until gpuhost stop.`)
   child.kill('SIGTERM')
