@@ -3,6 +3,7 @@ import { afterAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { measure } from '../host/benchmark/measure.ts'
 import { membersOf } from '../host/engine/vllm/session.ts'
 import { vllmEngine } from '../host/engine/vllm/vllm.ts'
 import { humanLine, logTo } from '../host/log.ts'
@@ -72,6 +73,13 @@ test('vLLM as a process of the agent', async () => {
     leaving.abort()
     await reader.read().catch(() => {})
     expect(await engine.alive(never)).toBe(true)
+    const measured = await measure({
+      ...{ env: systemEnv, engine, model, soakSeconds: 1, signal: never },
+      ...{ temperature: async () => null, progress: () => {} },
+    })
+    console.error(JSON.stringify(measured))
+    expect(measured.speeds.map(({ streams }) => streams)).toEqual([1, 4, served.slots])
+    for (const { slowest } of measured.speeds) expect(slowest).toBeGreaterThan(0)
   } finally {
     console.error(log.join('\n'))
     const noted = readdirSync(room).includes('engine-0.json')

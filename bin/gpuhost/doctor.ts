@@ -6,6 +6,7 @@ import { status } from '../../host/commands/status.ts'
 import { version } from '../../host/commands/version.ts'
 import { type Home, homeAt } from '../../host/config.ts'
 import { dockerHere } from '../../host/engine/vllm/docker-here.ts'
+import { engineProcesses } from '../../host/engine/vllm/sweep.ts'
 import { HostError, reason } from '../../host/errors.ts'
 import { checklist } from '../../host/hardware/checklist.ts'
 import { gpuContainers } from '../../host/hardware/containers.ts'
@@ -68,18 +69,19 @@ async function examine(self: readonly string[], world: World, named: string | un
   const hub = address === undefined ? null : httpAddress(address)
   const token = world.env.GPUHOST_TOKEN ?? (login && hub === httpAddress(login.hub) ? login.token : undefined)
   const progress = progressOn(world)
-  const [survey, agent, catalog, clockAheadMs, containers, docker] = await Promise.all([
+  const [survey, agent, catalog, clockAheadMs, containers, docker, own] = await Promise.all([
     surveyed(self, world),
     status(systemEnv, home).catch(asError),
     hub === null ? null : readCatalog(systemEnv, hub).catch(asError),
     hub === null ? null : clockAhead(systemEnv, hub).catch(() => null),
     gpuContainers(systemEnv),
     dockerHere(systemEnv, world.env),
+    engineProcesses(systemEnv, home, world.env),
   ])
   const member = { env: systemEnv, hub: hub ?? '', token: token ?? '', prove: linkProver(home, systemEnv), progress }
   const measured = hub === null || token === undefined || catalog instanceof Error
   return {
-    ...{ home, survey, status: agent, catalog, clockAheadMs, containers },
+    ...{ home, survey, status: agent, catalog, clockAheadMs, containers, own },
     noContainer: 'why' in docker ? docker.why : null,
     hub: hub === null ? null : { address: hub, owner: login?.owner ?? null },
     line: measured ? null : await measureLine(member).catch(asError),

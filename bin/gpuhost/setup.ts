@@ -5,6 +5,7 @@ import { MODEL_HEADER, MODEL_NUMBERS, modelRow } from '../../host/commands/model
 import { setup } from '../../host/commands/setup.ts'
 import { describeProgress } from '../../host/commands/weights.ts'
 import { homeAt, makeHome } from '../../host/config.ts'
+import { runningPid } from '../../host/daemon/lock.ts'
 import { readCatalog } from '../../host/hub/catalog.ts'
 import type { Member } from '../../host/hub/member.ts'
 import { measureLine } from '../../host/hub/network.ts'
@@ -75,10 +76,13 @@ export const setupCommand = (self: readonly string[]) =>
             return { env: systemEnv, hub, token: savedLogin(home)!.token, prove: linkProver(home, systemEnv) }
           },
           measure: (member) => measureLine({ ...member, progress }),
-          benchmark: async (choice) =>
-            options['no-benchmark']
-              ? null
-              : measured(self, world, choice, { engine: 'vllm', soakSeconds: options['soak-seconds'] }),
+          async benchmark(choice) {
+            if (options['no-benchmark']) return null
+            if (runningPid(home) === undefined)
+              return measured(self, world, choice, { engine: 'vllm', soakSeconds: options['soak-seconds'] })
+            say('gpuhost runs now, so nothing was measured: gpuhost stop, then gpuhost bench.')
+            return null
+          },
           async download(variant) {
             const tell = (at: Parameters<typeof describeProgress>[0]) => progress(describeProgress(at))
             const wanted = { variant, signal, source: sourceOf(options), progress: tell, ...limitsOf(options) }

@@ -33,7 +33,7 @@ const survey: Survey = {
 }
 const catalog: Catalog = {
   feePpm: 150_000,
-  network: { downMbits: 20, upMbits: 5, roundTripMs: 150, lossesPerHour: 3 },
+  network: { downMbits: 20, upMbits: 5, roundTripMs: 150 },
   variants: [
     {
       ...{ id: 'Qwen/Qwen3-8B:bf16', model: 'Qwen/Qwen3-8B', name: 'Qwen3 8B', precision: 'bf16', isDefault: true },
@@ -59,6 +59,7 @@ function world(more: Partial<Examined> = {}): Examined {
     shelf: [],
     containers: [],
     noContainer: null,
+    own: new Set(),
     ...more,
   }
 }
@@ -209,4 +210,14 @@ test.each([
   const place = { kind: 'machine' as const, container, systemd: false }
   const found = diagnose(world({ noContainer, survey: { ...survey, place } })).find(({ what }) => what === 'engine')
   expect([found?.level, found?.actual]).toEqual(expected)
+})
+
+test('an engine of one’s own on the card is no other program', () => {
+  const engine = { pid: 4_711, kind: 'compute' as const, name: 'VLLM::EngineCore', usedBytes: 20e9 }
+  const busy = { ...survey, cards: [{ ...card, processes: [engine] }] }
+  const warned = (own: number[]) =>
+    diagnose(world({ survey: busy, own: new Set(own) })).some(
+      ({ required }) => required === 'no other program on the GPU',
+    )
+  expect([warned([]), warned([4_711])]).toEqual([true, false])
 })

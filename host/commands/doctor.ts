@@ -36,6 +36,8 @@ export interface Examined {
   containers: GpuContainer[]
   /** Why vLLM cannot run in a container here; null: it can. */
   noContainer: string | null
+  /** Processes of this installation's own engines. */
+  own: ReadonlySet<number>
 }
 
 export interface GpuContainer {
@@ -54,7 +56,7 @@ export function diagnose(examined: Examined): Finding[] {
   return [
     ...folder(examined.home),
     ...graphics(survey),
-    ...survey.cards.flatMap((card) => health(card)),
+    ...survey.cards.flatMap((card) => health(card, examined.own)),
     ...surroundings(survey, examined.containers),
     ...engine(survey, examined.noContainer),
     ...membership(examined),
@@ -115,7 +117,7 @@ function engine({ cards, place }: Survey, noContainer: string | null): Finding[]
   return [warning({ ...told, actual: `vLLM, as a process: ${noContainer}`, remedy })]
 }
 
-function health(card: Card): Finding[] {
+function health(card: Card, own: ReadonlySet<number>): Finding[] {
   const told = { what: card.uuid ?? card.name, why: 'What is wrong with a card shows before it fails.' }
   if (card.trouble !== null)
     return [
@@ -146,7 +148,7 @@ function health(card: Card): Finding[] {
         remedy: 'Loading a model takes long over a riser: move the card to a full slot.',
       }),
     )
-  const foreign = (processes ?? []).filter(({ usedBytes }) => (usedBytes ?? 0) > FOREIGN_BYTES)
+  const foreign = (processes ?? []).filter(({ pid, usedBytes }) => (usedBytes ?? 0) > FOREIGN_BYTES && !own.has(pid))
   if (foreign.length > 0) {
     const names = foreign.map(({ name, pid, usedBytes }) => `${name ?? `process ${pid}`} (${gib(usedBytes ?? 0)})`)
     findings.push(

@@ -6,6 +6,7 @@ import { addHostToken } from '../../hub/fleet/token.ts'
 import { listAcknowledgements } from '../../hub/identity/licences.ts'
 import { addUser } from '../../hub/identity/users.ts'
 import { systemEnv } from '../../sdk/env.ts'
+import { type Benchmark, checkSpeed } from '../benchmark/record.ts'
 import { savedChoice } from '../choice.ts'
 import { homeAt, makeHome } from '../config.ts'
 import { plainCard } from '../hardware/card.ts'
@@ -140,6 +141,31 @@ describe('setup', () => {
     expect(await run({ yes: true, model: 'Qwen/Qwen3-8B' })).toMatchObject({ ready: false })
     expect(said.join('\n')).toContain('upload: 1.5 Mbit/s; needed: 5 Mbit/s.')
     expect(site.served).toEqual([])
+  })
+
+  test('measures at its end, and is not ready where the machine is too slow', async () => {
+    const measured: Benchmark = {
+      ...{
+        at: '2026-11-25T12:00:00Z',
+        variant: 'Qwen/Qwen3-8B:bf16',
+        engine: 'vllm 0.31.0',
+        cards: ['x'],
+        driver: '580',
+      },
+      ...{ minTokensPerSecond: 15, firstTokenMs: { median: 90, worst: 120 } },
+      speeds: [{ streams: 1, tokensPerSecond: 9, slowest: 9.5 }],
+      soak: { seconds: 60, tokensPerSecond: 9, kept: 1, hottestCelsius: 70 },
+    }
+    const asked: (number | undefined)[] = []
+    const { run, said } = await world([], {
+      benchmark: async ({ minTokensPerSecond }) => {
+        asked.push(minTokensPerSecond)
+        return { benchmark: measured, checks: checkSpeed(measured) }
+      },
+    })
+    expect(await run({ yes: true })).toMatchObject({ ready: false, benchmark: { engine: 'vllm 0.31.0' } })
+    expect(asked).toEqual([15])
+    expect(said.join('\n')).toContain('speed: 9.5 tokens/s for one request alone; needed: 15 tokens/s.')
   })
 
   test.each([

@@ -109,6 +109,7 @@ function inDocker(server: DockerServer): void {
   test('is limited in memory, processes and processor as the machine allows', async () => {
     await engineWith().start(never)
     const [id = ''] = await server.containers()
+    expect((await docker.processes(id)).length).toBeGreaterThan(1)
     expect(await server.inspect(id)).toMatchObject({
       HostConfig: {
         ...{ NetworkMode: 'none', ReadonlyRootfs: true, CapDrop: ['ALL'], PidsLimit: 4_096, Privileged: false },

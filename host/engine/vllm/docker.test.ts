@@ -79,12 +79,14 @@ test('the image is downloaded by its digest, and how far that is is told', async
 
 test('a download that fails says what Docker says', async () => {
   const { runner } = world([{ error: 'toomanyrequests: You have reached your pull rate limit.' }])
-  await expect(runner.prepare(() => {}, never)).rejects.toThrow('Docker cannot download the engine: toomanyrequests')
+  const error = await runner.prepare(() => {}, never).catch((thrown: unknown) => thrown)
+  expect(String(error)).toContain('Docker cannot download the engine: toomanyrequests')
 })
 
 test('a container that cannot have its GPU says what to install', async () => {
   const { runner } = world([])
-  await expect(runner.begin(() => {})).rejects.toThrow('nvidia-ctk runtime configure')
+  const error = await runner.begin(() => {}).catch((thrown: unknown) => thrown)
+  expect(String(error)).toContain('nvidia-ctk runtime configure')
 })
 
 test('only a Docker of this machine is used, and one that cannot hand out GPUs is not', async () => {

@@ -97,6 +97,14 @@ export class Docker {
     return this.call('POST', `/containers/${id}/kill?signal=${name}`)
   }
 
+  /** Its processes, as the machine numbers them. */
+  async processes(id: string): Promise<number[]> {
+    const { body } = await this.call('GET', `/containers/${id}/top`)
+    const { Titles = [], Processes = [] } = (body ?? {}) as { Titles?: string[]; Processes?: string[][] }
+    const at = Titles.indexOf('PID')
+    return Processes.map((row) => Number(row[at])).filter(Number.isInteger)
+  }
+
   /** By force; resolves when it is gone. @throws HostError when it stays */
   async remove(id: string): Promise<void> {
     const { status, body } = await this.call('DELETE', `/containers/${id}?force=true&v=true`, undefined, END_MS)

@@ -7,7 +7,7 @@ import { systemEnv } from '../../../sdk/env.ts'
 import { HostError } from '../../errors.ts'
 import type { Engine } from '../engine.ts'
 import { ENGINE_USER } from './process.ts'
-import { killNoted, membersOf } from './session.ts'
+import { endNoted, membersOf } from './session.ts'
 import { socketFolder } from './sockets.ts'
 import { buildVllm, makeWeights } from './testing/program.ts'
 import type { Conduct, Seen } from './testing/vllm.ts'
@@ -129,7 +129,7 @@ test('what an agent that was killed has left is found by its note and ended', as
   const engine = engineWith({ child: true })
   await engine.start(never)
   const { pid } = await probe()
-  killNoted(join(room, 'engine-0.json'))
+  await endNoted(systemEnv, join(room, 'engine-0.json'))
   expect(membersOf(pid)).toEqual([])
   expect(existsSync(join(room, 'engine-0.json'))).toBe(false)
 })

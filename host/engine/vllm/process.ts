@@ -2,11 +2,11 @@
 // user without rights where the agent is root, knows nothing of the agent's environment, and is killed whole.
 import { chmodSync, chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { type Env, sleep } from '../../../sdk/env.ts'
+import type { Env } from '../../../sdk/env.ts'
 import { HostError } from '../../errors.ts'
 import { SOCKET_NAME, variables } from './container.ts'
 import { eachLine, type End, type Runner, type Running } from './runner.ts'
-import { killNoted, killSession, note } from './session.ts'
+import { endNoted, endSession, killSession, note } from './session.ts'
 import { socketFolder } from './sockets.ts'
 import { linkWeights } from './weights.ts'
 import type { Step } from './phase.ts'
@@ -29,9 +29,6 @@ export interface ProcessOptions {
 export const ENGINE_USER = 64_917
 /** What programs of an engine may look for in the agent's environment. */
 const PATH = '/usr/local/nvidia/bin:/usr/local/cuda/bin:/usr/local/bin:/usr/bin:/bin'
-const LOOK_MS = 50
-/** A process in the driver dies only when the driver lets it. */
-const KILL_MS = 5_000
 
 export function asProcess(options: ProcessOptions): Runner {
   const { env, machine, engine, room, weights } = options
@@ -51,7 +48,7 @@ export function asProcess(options: ProcessOptions): Runner {
     },
 
     async clear() {
-      killNoted(noted)
+      await endNoted(env, noted)
       rmSync(work, { recursive: true, force: true })
       rmSync(join(room, `weights-${engine}`), { recursive: true, force: true })
       folder.remove()
@@ -97,10 +94,7 @@ function running(env: Env, child: Bun.Subprocess<'ignore', 'pipe', 'pipe'>, line
   return {
     ended,
     stop: () => child.kill('SIGTERM'),
-    async kill() {
-      const until = env.mono() + KILL_MS
-      while (killSession(child.pid) > 0 && env.mono() < until) await sleep(env, LOOK_MS)
-    },
+    kill: () => endSession(env, child.pid),
   }
 }
 

@@ -1,6 +1,7 @@
 // Processes of an engine that belong together, found by the session they share: some change their group, their name and
 // what they were started with, and vLLM's do.
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { type Env, sleep } from '../../../sdk/env.ts'
 
 /** What is noted of an engine's first process, so that it is found again after this program has been killed. */
 interface Leader {
@@ -15,15 +16,35 @@ export function note(path: string, pid: number): void {
   writeFileSync(path, JSON.stringify(leader), { mode: 0o600 })
 }
 
-/** Kills what an earlier run has left, as `note` has it. */
-export function killNoted(path: string): void {
-  const leader = noted(path)
-  if (leader && leader.boot === bootId()) {
-    const now = statOf(leader.pid)
-    // Another process that has its number now is none of ours.
-    if (!now || now.startedAt === leader.startedAt) killSession(leader.pid)
-  }
+/** Ends what an earlier run has left, as `note` has it. */
+export async function endNoted(env: Env, path: string): Promise<void> {
+  const leader = notedLeader(path)
+  if (leader !== null) await endSession(env, leader)
   rmSync(path, { force: true })
+}
+
+/** Those of the session noted there. */
+export function notedMembers(path: string): number[] {
+  const leader = notedLeader(path)
+  return leader === null ? [] : membersOf(leader)
+}
+
+function notedLeader(path: string): number | null {
+  const leader = noted(path)
+  if (!leader || leader.boot !== bootId()) return null
+  const now = statOf(leader.pid)
+  // Another process that has its number now is none of ours.
+  return !now || now.startedAt === leader.startedAt ? leader.pid : null
+}
+
+/** A process in the driver dies only when the driver lets it. */
+const END_MS = 5_000
+const LOOK_MS = 20
+
+/** Resolves when nothing of the session is left to hold the GPU, or nothing can be done about it. */
+export async function endSession(env: Env, leader: number): Promise<void> {
+  const until = env.mono() + END_MS
+  while (killSession(leader) > 0 && env.mono() < until) await sleep(env, LOOK_MS)
 }
 
 /** Kills every process of the session that `leader` began. @returns how many there were */

@@ -5,7 +5,8 @@ import type { Env } from '../../../sdk/env.ts'
 import type { Home } from '../../config.ts'
 import { dockerAt } from './docker-here.ts'
 import { removeContainers } from './in-container.ts'
-import { killNoted } from './session.ts'
+import { MACHINE_LABEL } from './container.ts'
+import { endNoted, notedMembers } from './session.ts'
 
 type Variables = Readonly<Record<string, string | undefined>>
 
@@ -16,12 +17,26 @@ export function engineRoom(home: Home, variables: Variables): string {
 }
 
 export async function sweepEngines(env: Env, home: Home, variables: Variables): Promise<void> {
-  const room = engineRoom(home, variables)
-  const notes = existsSync(room) ? readdirSync(room).filter((name) => /^engine-\d+\.json$/.test(name)) : []
-  for (const name of notes) killNoted(join(room, name))
+  await Promise.all(notesIn(engineRoom(home, variables)).map((note) => endNoted(env, note)))
   const machine = machineOf(home)
   const docker = dockerAt(env, variables)
   if (docker && machine) await removeContainers(docker, machine)
+}
+
+/** The processes of this installation's engines that run now: whoever else is on the GPU is not one of these. */
+export async function engineProcesses(env: Env, home: Home, variables: Variables): Promise<Set<number>> {
+  const alone = notesIn(engineRoom(home, variables)).flatMap(notedMembers)
+  const machine = machineOf(home)
+  const docker = dockerAt(env, variables)
+  if (!docker || !machine) return new Set(alone)
+  const containers = await docker.labelled({ [MACHINE_LABEL]: machine }).catch(() => [])
+  const inside = await Promise.all(containers.map((id) => docker.processes(id).catch(() => [])))
+  return new Set([...alone, ...inside.flat()])
+}
+
+function notesIn(room: string): string[] {
+  const names = existsSync(room) ? readdirSync(room) : []
+  return names.filter((name) => /^engine-\d+\.json$/.test(name)).map((name) => join(room, name))
 }
 
 function machineOf(home: Home): string | null {
