@@ -162,6 +162,7 @@ const startCommand = (self: readonly string[], program: Program | null) =>
             ...withoutToken(world.argv),
           ],
           variables: forBackground(withToken(world.env, token)),
+          ifItFails: 'give up',
           progress,
         }).finally(() => progress(''))
         return out(begun, columns(describe(begun)))

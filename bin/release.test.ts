@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { compareVersions, MANIFEST, readKeys, readManifest, SIGNATURES } from '../sdk/release.ts'
 import { publicKeyOf } from '../sdk/wire/machine-key.ts'
+import { readConfig } from '../hub/config.ts'
+import { releases } from './gpuhub/releases.ts'
 import { makeKey, signRelease } from './release.ts'
 
 test('what one key signs, its public half accepts, and so does openssl', async () => {
@@ -71,4 +73,26 @@ test.each([
   ['0.2.1', '0.2.10', -1],
 ])('%s and %s are in order', (a, b, sign) => {
   expect(Math.sign(compareVersions(a, b))).toBe(sign)
+})
+
+test('gpuhub doctor says when a release has to be signed anew, and when no host would take it', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'gpuhub-release-'))
+  try {
+    const config = { ...readConfig({}), releases: folder }
+    const publicKey = makeKey(join(folder, 'key.pem'))
+    const looked = (now: number, keys = [publicKey]) =>
+      releases(config, keys, now).map(({ ok, actual }) => [ok, actual])
+    expect(looked(0)).toEqual([[false, `${folder} holds none`]])
+    expect(releases({ ...config, releases: '', data: folder }, [publicKey], 0)).toEqual([])
+    mkdirSync(join(folder, '0.2.0'))
+    writeFileSync(join(folder, '0.2.0', 'gpuhost-linux-arm64.gz'), 'a program')
+    const keys = [createPrivateKey(readFileSync(join(folder, 'key.pem')))]
+    signRelease({ folder, version: '0.2.0', keys, now: 0, daysValid: 90, rolloutPercent: 25 })
+    const says = 'gpuhost 0.2.0 for 25 % of hosts, until 1970-04-01'
+    expect(looked(0)).toEqual([[true, says]])
+    expect(looked(80 * 86_400_000)).toEqual([[false, says]])
+    expect(looked(0, ['A'.repeat(43) + '='])).toEqual([[false, expect.stringContaining('not signed')]])
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 })

@@ -187,7 +187,7 @@ fetch_program() {
   gzip -dc "$work/packed" >"$work/gpuhost"
   rm -f "$work/packed"
   chmod 755 "$work/gpuhost"
-  "$work/gpuhost" self-test >/dev/null || fail "gpuhost $version does not work on this machine; nothing was installed"
+  "$work/gpuhost" self-test >/dev/null || fail "gpuhost $version does not work on this machine (may programs run in ${TMPDIR:-/tmp}? else set TMPDIR); nothing was installed"
 }
 
 # ── putting it in its place ──────────────────────────────────────────────────────────────────────────────────────────

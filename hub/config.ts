@@ -96,6 +96,11 @@ export const Config = Type.Object({
     description: 'Accept hosts that say openly that their GPU is simulated.',
     ...setting('GPUHUB_ALLOW_SIMULATED'),
   }),
+  alertPrivate: Type.Boolean({
+    default: false,
+    description: 'Let the alert webhook reach addresses of private networks, too.',
+    ...setting('GPUHUB_ALERT_PRIVATE'),
+  }),
   development: Type.Boolean({
     default: false,
     description: 'Show /dev/gallery: every page in every state, for whoever works on them.',

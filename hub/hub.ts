@@ -34,7 +34,9 @@ import type { Run } from './gateway/run.ts'
 import { Running } from './gateway/running.ts'
 import { Strangers } from './gateway/strangers.ts'
 import { Keyring } from './identity/keyring.ts'
+import { lookForAlarms, tellAlarms } from './jobs/alarms.ts'
 import { Jobs } from './jobs/jobs.ts'
+import { webhook } from './jobs/webhook.ts'
 import { identityJobs, openIdentity } from './identity/open.ts'
 import { Seal } from './identity/seal.ts'
 import { Ledger } from './ledger/ledger.ts'
@@ -205,11 +207,19 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     nameHost: (hostId, account) => `host_${seal.name('host', `${hostId} ${account}`)}`,
     cacheSalt: (account) => seal.name('cache', account),
   }
+  const alarms = {
+    ...{ env, db, log, url },
+    offered: () => offers.all().map(({ id }) => id),
+    webhook: () => policy.current().alertWebhook,
+    post: webhook({ env, seal, allowPrivate: config.alertPrivate }),
+  }
   const shelf = releases ? new Shelf(releases) : null
   const jobs = new Jobs(env, log, [
     { name: 'sum up traffic', everyMs: 60_000, run: () => rollUp(db, env.now()) },
     { name: 'forget idempotency keys', everyMs: 60_000, run: () => onces.tidy() },
     ...identityJobs(identity),
+    { name: 'look for alarms', everyMs: 30_000, run: () => lookForAlarms(alarms) },
+    { name: 'tell alarms', everyMs: 5_000, run: () => tellAlarms(alarms) },
     { name: 'forget who reported', everyMs: 60 * 60_000, run: () => forgetReporters(env, db) },
     { name: 'forget machines that did not sign in', everyMs: 60 * 60_000, run: () => sweepDevices(env, db) },
     ...(shelf ? [{ name: 'announce releases', everyMs: 60_000, run: () => announce(shelf) }] : []),

@@ -63,7 +63,6 @@ export const CatalogPage = Type.Object({
       downMbits: Type.Number({ description: 'Mbit/s.' }),
       upMbits: Type.Number({ description: 'Mbit/s.' }),
       roundTripMs: Type.Number({ description: 'Milliseconds.' }),
-      lossesPerHour: Type.Number({ description: 'Of the link.' }),
     },
     { description: 'The least a host’s connection has to do.' },
   ),

@@ -36,13 +36,18 @@ function asset(name: string, type: string, text: string): string {
   return path
 }
 
+export function takesGzip({ headers }: Request): boolean {
+  return /\bgzip\b/.test(headers.get('accept-encoding') ?? '')
+}
+
 export function answerAsset(pathname: string, request: Request): Response | null {
   const asset = served.get(pathname)
   if (!asset) return null
-  const zipped = /\bgzip\b/.test(request.headers.get('accept-encoding') ?? '')
+  const zipped = takesGzip(request)
   return new Response(zipped ? asset.zipped : asset.body, {
     headers: {
       'content-type': asset.type,
+      'content-length': String((zipped ? asset.zipped : asset.body).length),
       'cache-control': 'public, max-age=31536000, immutable',
       'x-content-type-options': 'nosniff',
       vary: 'accept-encoding',

@@ -331,7 +331,9 @@ describe.skipIf(!there)('in a browser', () => {
 
 /** Of an authenticator app. */
 function codeNow(secret: string): string {
-  const bits = [...secret].map((one) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(one).toString(2).padStart(5, '0'))
+  const bits = secret
+    .split('')
+    .map((one) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(one).toString(2).padStart(5, '0'))
   const bytes = bits.join('').match(/.{8}/g) ?? []
   return codeAt(
     Uint8Array.from(bytes, (byte) => Number.parseInt(byte, 2)),

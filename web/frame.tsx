@@ -15,6 +15,10 @@ export interface Framing {
   /** Of the address shown, to mark where one is. */
   pathname: string
   nav: Link[]
+  /** Elsewhere, at the foot. */
+  community: { name: string; url: string }[]
+  /** The browser takes it zipped. */
+  zips: boolean
   /** What stands at the right of the bar. */
   side: VNode
 }
@@ -42,9 +46,11 @@ const POLICY = [
 
 export function framed(page: Page, framing: Framing): Response {
   const html = `<!doctype html>${render(<Frame page={page} framing={framing} />)}`
-  return new Response(html, {
+  return new Response(framing.zips ? Bun.gzipSync(html) : html, {
     status: page.status ?? 200,
     headers: {
+      ...(framing.zips ? { 'content-encoding': 'gzip' } : {}),
+      vary: 'accept-encoding',
       'content-type': 'text/html; charset=utf-8',
       'content-security-policy': POLICY,
       'x-content-type-options': 'nosniff',
@@ -56,7 +62,7 @@ export function framed(page: Page, framing: Framing): Response {
 }
 
 function Frame({ page, framing }: { page: Page; framing: Framing }) {
-  const { pathname, nav, side } = framing
+  const { pathname, nav, community, side } = framing
   return (
     <html lang="en">
       <head>
@@ -97,6 +103,11 @@ function Frame({ page, framing }: { page: Page; framing: Framing }) {
           <div>
             {FOOTER.map(({ href, text }) => (
               <a href={href}>{text}</a>
+            ))}
+            {community.map(({ name, url }) => (
+              <a href={url} rel="noopener noreferrer">
+                {name}
+              </a>
             ))}
           </div>
         </footer>

@@ -28,7 +28,7 @@ import { adminLive, adminOverview } from './admin/overview.tsx'
 import { invitations, invite, uninvite, user, userActs, users } from './admin/people.tsx'
 import { report, reports, setReport } from './admin/reports.tsx'
 import { acts, letters, setSetting, settings } from './admin/settings.tsx'
-import { answerAsset } from './assets.ts'
+import { answerAsset, takesGzip } from './assets.ts'
 import { acknowledgeLicence, licences } from './client/licences.tsx'
 import { askRevocation, keys, makeKey, revoke } from './client/keys.tsx'
 import { playground, playgroundAnswer } from './client/playground.tsx'
@@ -253,7 +253,10 @@ function respond(answer: Page | Response, visit: Visit, headers: Record<string, 
   const { guest, url } = visit
   const hat = areaOf(url.pathname) ?? guest?.hat
   const nav = NAV[guest && hat ? hat : 'anyone']
-  const response = framed(answer, { pathname: url.pathname, nav, side: <Side guest={guest} hat={hat ?? null} /> })
+  const community = visit.hub.policy.current().communityLinks
+  const side = <Side guest={guest} hat={hat ?? null} />
+  const zips = takesGzip(visit.request)
+  const response = framed(answer, { pathname: url.pathname, nav, community, zips, side })
   for (const [name, value] of Object.entries(headers)) response.headers.set(name, value)
   for (const cookie of answer.cookies ?? []) response.headers.append('set-cookie', cookie)
   return response

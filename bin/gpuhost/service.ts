@@ -77,7 +77,7 @@ const installCommand = (program: Program | null, startOptions: Options) =>
       const { progress } = from
       await stop(from, undefined)
       const begun = await startInBackground({
-        ...{ env: systemEnv, home, progress },
+        ...{ env: systemEnv, home, progress, ifItFails: 'keep trying' },
         command: [...launching(home, [], program), 'start', '--foreground', ...words],
         variables: forBackground(token === null ? world.env : withToken(world.env, token)),
       }).finally(() => progress(''))

@@ -66,6 +66,8 @@ export function updatesOf(
   { hub, log }: { hub: string; log: Log },
 ): Updates | undefined {
   if (!program) return undefined
+  // An agent that is about to be replaced must not speak for the one that comes.
+  const mine = () => trialOf(program)?.version === version
   return {
     // Without a launcher there is nobody who could go back: then the owner updates.
     async install(signal) {
@@ -76,9 +78,10 @@ export function updatesOf(
       log.info('updating', { to: found.version })
       await install(updating, found)
     },
-    prolong: () => prolong(program, systemEnv.now()),
+    prolong: () => mine() && prolong(program, systemEnv.now()),
     confirm() {
-      if (trialOf(program)) log.info('this version works here', { version })
+      if (!mine()) return
+      log.info('this version works here', { version })
       confirm(program)
     },
   }

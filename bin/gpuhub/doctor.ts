@@ -6,10 +6,11 @@ import type { Config } from '../../hub/config.ts'
 import { command } from '../command.ts'
 import { columns } from '../lines.ts'
 import { databaseOf, place, reason, settingsOf, withoutPassword } from './database.ts'
+import { releases } from './releases.ts'
 import { existingSecret } from './secret.ts'
 
 /** One thing a hub needs of the machine it runs on. */
-interface Check {
+export interface Check {
   name: string
   ok: boolean
   actual: string
@@ -35,6 +36,7 @@ export const doctorCommand = command({
       ...(await database(config)),
       openFiles(),
       ...(await runningHub(config)),
+      ...releases(config),
     ]
     const ok = checks.every((check) => check.ok)
     const rows = checks.map(({ name, ok, actual }) => [ok ? 'ok' : 'FAILED', name, actual])

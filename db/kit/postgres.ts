@@ -18,6 +18,7 @@ export const {
   settings,
   acts,
   reports,
+  alarms,
   mails,
   hubs,
   hosts,

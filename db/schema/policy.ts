@@ -1,9 +1,10 @@
 // What the team decided, and what its admins did.
+import { sql } from 'drizzle-orm'
 import type { Columns } from '../columns.ts'
 
 export type ReportState = 'new' | 'open' | 'closed'
 
-export function policyTables({ table, index, text, time, json }: Columns) {
+export function policyTables({ table, index, text, time, integer, json }: Columns) {
   /** Only what differs from the defaults in the code. */
   const settings = table('settings', {
     name: text().primaryKey(),
@@ -48,5 +49,22 @@ export function policyTables({ table, index, text, time, json }: Columns) {
     (t) => [index('reports_state').on(t.state, t.id)],
   )
 
-  return { settings, acts, reports }
+  /** What is wrong now, and what the alert webhook was told of it. */
+  const alarms = table(
+    'alarms',
+    {
+      /** What it is about, so that the same trouble is one alarm however often it is seen. */
+      id: text().primaryKey(),
+      text: text().notNull(),
+      raisedAt: time().notNull(),
+      /** Null while it is so. */
+      clearedAt: time(),
+      /** What has still to be told, and when that is tried next; null: nothing. */
+      nextAt: time(),
+      tries: integer().notNull().default(sql`0`),
+    },
+    (t) => [index('alarms_next').on(t.nextAt)],
+  )
+
+  return { settings, acts, reports, alarms }
 }

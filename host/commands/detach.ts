@@ -12,6 +12,8 @@ export interface Background {
   /** This program with `start --foreground …`; the token is in `variables`, never here. */
   command: string[]
   variables: Record<string, string | undefined>
+  /** `command` starts the agent again when it fails; an agent that cannot begin is left to that, or given up. */
+  ifItFails: 'give up' | 'keep trying'
   /** Called with what is being waited for. */
   progress: (text: string) => void
 }
@@ -19,6 +21,8 @@ export interface Background {
 /** Once the engine works, the hub is waited for this long; the agent keeps trying after that. */
 const LINK_MS = 30_000
 const LOOK_MS = 150
+/** From an agent's last word to its end. */
+const ENDING_MS = 3_000
 
 /** Resolves when the agent serves. @throws HostError when it ended, or is not linked yet */
 export async function startInBackground(background: Background): Promise<Status> {
@@ -42,6 +46,7 @@ export async function startInBackground(background: Background): Promise<Status>
       if (status.state === 'linking') linkingSince ??= env.mono()
       if (linkingSince !== undefined && env.mono() - linkingSince > LINK_MS) throw notLinked(status)
     }
+    if (!status && errorSince(home, logStart)) await failed(background, child, logStart)
     await sleep(env, LOOK_MS)
   }
 }
@@ -65,8 +70,24 @@ function spawn({ command, variables, home }: Background) {
   }
 }
 
+/** The agent has said why it ends. @throws HostError */
+async function failed({ env, home, ifItFails }: Background, child: Bun.Subprocess, logStart: number): Promise<void> {
+  await Promise.race([child.exited, sleep(env, ENDING_MS)])
+  if (child.exitCode !== null || child.signalCode !== null) throw failure(child.exitCode, home, logStart)
+  // It is about to be started again.
+  if (ifItFails === 'keep trying')
+    throw new HostError(`${errorSince(home, logStart)} It is tried again, until gpuhost stop.`)
+  child.kill('SIGTERM')
+  await child.exited
+  throw failure(1, home, logStart)
+}
+
+function errorSince(home: Home, logStart: number): string | undefined {
+  return lastError(readFileSync(home.logPath).subarray(logStart).toString('utf8'))
+}
+
 function failure(exitCode: number | null, home: Home, logStart: number): HostError {
-  const why = lastError(readFileSync(home.logPath).subarray(logStart).toString('utf8'))
+  const why = errorSince(home, logStart)
   return new HostError(
     why ?? `The agent ended at once. Its log: ${home.logPath}`,
     exitCode === 2 || exitCode === 3 ? exitCode : 1,
@@ -83,7 +104,7 @@ function lastError(log: string): string | undefined {
 
 function notLinked({ hubs, pid }: Status): HostError {
   const [hub] = hubs
-  const why = hub && 'why' in hub ? `: ${hub.why}` : ''
+  const why = hub && 'why' in hub ? `: ${hub.why.replace(/\.$/, '')}` : ''
   return new HostError(
     `The agent runs (process ${pid}) but is not linked to ${hub?.address ?? 'its hub'} yet${why}. ` +
       'It keeps trying; gpuhost status shows it, gpuhost stop ends it.',

@@ -33,7 +33,7 @@ const survey: Survey = {
 }
 const catalog: Catalog = {
   feePpm: 150_000,
-  network: { downMbits: 20, upMbits: 5, roundTripMs: 150, lossesPerHour: 3 },
+  network: { downMbits: 20, upMbits: 5, roundTripMs: 150 },
   variants: [
     {
       ...{ id: 'Qwen/Qwen3-8B:bf16', model: 'Qwen/Qwen3-8B', name: 'Qwen3 8B', precision: 'bf16', isDefault: true },

@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { type Env, sleep } from '../../sdk/env.ts'
 import type { Home } from '../config.ts'
 import { askControl, HangingError, MOST_GRACE_SECONDS } from '../daemon/control.ts'
@@ -36,7 +36,7 @@ export async function stop(world: StopWorld, graceSeconds: number | undefined): 
   const { home, progress } = world
   const now = graceSeconds === 0
   // A launcher does not start again what its owner ended, however that came about.
-  if (existsSync(home.path)) writeFileSync(home.stoppingPath, '', { mode: 0o600 })
+  markStopped(home)
   const status = await asked(world, graceSeconds)
   if (status === undefined) {
     // An agent that was killed may have left its engine.
@@ -55,6 +55,15 @@ export async function stop(world: StopWorld, graceSeconds: number | undefined): 
   await world.sweep()
   if (await goneWithin(world, HANGING_MS)) return { state: 'stopped', wasRunning: true }
   throw new HostError(`The agent (process ${pid}) cannot be killed. It may belong to another user.`)
+}
+
+/** A full disk is no reason not to stop. */
+function markStopped(home: Home): void {
+  try {
+    writeFileSync(home.stoppingPath, '', { mode: 0o600 })
+  } catch {
+    // Then a launcher may start an agent again that had to be killed, and status shows it.
+  }
 }
 
 /** The agent's last word; undefined when there is none. */

@@ -73,12 +73,30 @@ run() {
   [ -z "$watcher" ] || kill "$watcher" 2>/dev/null
 }
 
+# Nobody wants it to stop, and no later launcher has taken over.
+wanted() {
+  [ -z "$stopping" ] && [ ! -e "$home/stopping" ] || return 1
+  owner=''
+  if [ -r "$home/launcher" ]; then read -r owner <"$home/launcher" || :; fi
+  # Empty: the disk was full.
+  [ "${owner:-$$}" = "$$" ]
+}
+
+pause() {
+  paused=0
+  while [ "$paused" -lt "$1" ] && wanted; do
+    sleep 1
+    paused=$((paused + 1))
+  done
+}
+
 rm -f "$home/stopping"
+echo "$$" >"$home/launcher"
 delay=1
 while :; do
   began=$(date +%s)
   run "$@"
-  [ -z "$stopping" ] && [ ! -e "$home/stopping" ] || exit 0
+  wanted || exit 0
   if on_trial && [ "$code" -ne 75 ]; then
     go_back
     continue
@@ -92,9 +110,8 @@ while :; do
   esac
   [ $(($(date +%s) - began)) -lt 300 ] || delay=1
   echo "gpuhost ended ($code); starting it again in $delay s" >&2
-  sleep "$delay" &
-  wait $!
-  [ -z "$stopping" ] && [ ! -e "$home/stopping" ] || exit 0
+  pause "$delay"
+  wanted || exit 0
   delay=$((delay * 2))
   [ "$delay" -le 60 ] || delay=60
 done

@@ -86,6 +86,17 @@ test('a stop is passed on and waited for, and one that had to kill is no crash',
   expect(killed.starts().length).toBe(1)
 })
 
+test('while it waits to try again, a stop ends it, and a later launcher takes over', async () => {
+  const { home, launch, starts } = world({ '0.2.0': 'exit 1' })
+  const first = launch()
+  await until('it has failed a few times', () => starts().length > 1)
+  const second = launch()
+  expect(await first.exited).toBe(0)
+  await until('the second tries', () => starts().length > 3)
+  writeFileSync(join(home, 'stopping'), '')
+  expect(await second.exited).toBe(0)
+})
+
 test('a newer program that asks for it takes over, and stays once it has proven itself', async () => {
   const { program, launch, starts, upgrade } = world({
     '0.2.0': '[ -e "$GPUHOST_HOME/program/trial" ] && exit 75; sleep 0.05; exec "$0"',

@@ -13,7 +13,7 @@ type Shop = Pick<Platform, 'offers' | 'prices' | 'turns' | 'policy' | 'config'>
 const WHOLE = 200
 
 export function listCatalog(hub: Shop, { limit = WHOLE, before }: PageQuery): CatalogPage {
-  const { hostDownMbits, hostUpMbits, hostRoundTripMs, hostLossesPerHour } = hub.policy.current()
+  const { hostDownMbits, hostUpMbits, hostRoundTripMs } = hub.policy.current()
   // What simulated hosts serve is no business of machines with a GPU.
   const rows = everyOffer().filter(({ model }) => model.tokenizer !== 'emulated')
   return {
@@ -26,7 +26,7 @@ export function listCatalog(hub: Shop, { limit = WHOLE, before }: PageQuery): Ca
     feePpm: hub.config.feePpm,
     network: {
       ...{ downMbits: hostDownMbits, upMbits: hostUpMbits },
-      ...{ roundTripMs: hostRoundTripMs, lossesPerHour: hostLossesPerHour },
+      roundTripMs: hostRoundTripMs,
     },
   }
 }

@@ -48,7 +48,7 @@ export class Seal {
   }
 
   /** Bytes nobody without the secret can compute, the same in the same order for the same text. */
-  stream(purpose: 'playground', text: string): Pick<Env, 'random'> {
+  stream(purpose: 'playground' | 'webhook', text: string): Pick<Env, 'random'> {
     const key = this.key(purpose)
     let left = Buffer.alloc(0)
     let block = 0

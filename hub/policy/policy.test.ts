@@ -35,14 +35,12 @@ describe.each(testDialects)('settings on %s', (dialect) => {
     const { policy } = await world()
     expect(policy.current()).toMatchObject({
       clientCountries: ['US'],
-      cardCountries: ['US'],
       hostCountries: ['US'],
       clientSignUp: 'invited',
       hostSignUp: 'invited',
       hostDownMbits: 20,
       hostUpMbits: 5,
       hostRoundTripMs: 150,
-      hostLossesPerHour: 3,
       requestsPerMinute: null,
     })
   })

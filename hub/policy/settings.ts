@@ -39,7 +39,6 @@ const terms = (description: string) =>
 
 export const Settings = Type.Object({
   clientCountries: countries('Where clients may sign up.'),
-  cardCountries: countries('Where cards that pay may come from.'),
   hostCountries: countries('Where owners of hosts may sign up.'),
   clientSignUp: oneOf(['invited', 'open'], 'invited', 'Who may become a client: the invited, or everybody.'),
   hostSignUp: oneOf(['invited', 'open'], 'invited', 'Who may become the owner of hosts: the invited, or everybody.'),
@@ -50,34 +49,29 @@ export const Settings = Type.Object({
   }),
   clientTerms: terms('Terms of service of clients.'),
   hostTerms: terms('Terms of service of hosts.'),
-  vettingSteps: Type.Array(
-    Type.Union([
-      Type.Literal('hardware'),
-      Type.Literal('network'),
-      Type.Literal('benchmark'),
-      Type.Literal('audits'),
-      Type.Literal('by_hand'),
-    ]),
-    {
-      default: ['hardware', 'network', 'benchmark', 'audits'],
-      uniqueItems: true,
-      description: 'What a new host has to pass before it is vetted.',
-    },
-  ),
   unvettedTrafficPercent: Type.Integer({
     default: 5,
     minimum: 0,
     maximum: 100,
-    description: 'The most of a variant’s traffic that all its hosts not yet vetted get together.',
+    description: 'The most of a variant’s traffic that its hosts not yet vetted get together, beside vetted ones.',
   }),
-  hostDownMbits: Type.Number({ default: 20, minimum: 0, maximum: 100_000, description: 'Least download, Mbit/s.' }),
-  hostUpMbits: Type.Number({ default: 5, minimum: 0, maximum: 100_000, description: 'Least upload, Mbit/s.' }),
-  hostRoundTripMs: Type.Number({ default: 150, minimum: 1, maximum: 60_000, description: 'Longest round trip, ms.' }),
-  hostLossesPerHour: Type.Integer({
-    default: 3,
+  hostDownMbits: Type.Number({
+    default: 20,
+    minimum: 0,
+    maximum: 100_000,
+    description: 'Least download that a machine is asked for when it is set up, Mbit/s.',
+  }),
+  hostUpMbits: Type.Number({
+    default: 5,
+    minimum: 0,
+    maximum: 100_000,
+    description: 'Least upload, likewise, Mbit/s.',
+  }),
+  hostRoundTripMs: Type.Number({
+    default: 150,
     minimum: 1,
-    maximum: 1_000,
-    description: 'Link losses an hour that are too many. Below the network minimum a host is warned, then not routed.',
+    maximum: 60_000,
+    description: 'Longest round trip, likewise, ms.',
   }),
   requestsPerMinute: Type.Union([Type.Null(), Type.Integer({ minimum: 1, maximum: 10_000_000 })], {
     default: null,
@@ -91,13 +85,13 @@ export const Settings = Type.Object({
       },
       { additionalProperties: false },
     ),
-    { default: [], maxItems: 10, description: 'Where the community meets.' },
+    { default: [], maxItems: 10, description: 'Where the community meets: shown at the foot of every page.' },
   ),
   alertWebhook: Type.String({
     default: '',
     pattern: '^(https://[^\\s<>"]+)?$',
     maxLength: 500,
-    description: 'Where alerts are posted as JSON; empty: nowhere.',
+    description: 'Where alarms are posted as signed JSON, when they begin and end; empty: nowhere.',
     secret: true,
   }),
 })

@@ -105,3 +105,14 @@ test('a start price holds for the next request, and goes back to the catalog’s
   expect(await price()).toBe(before)
   expect((await acts()).filter((what) => what === 'model.price')).toHaveLength(2)
 })
+
+test('where the community meets stands at the foot of every page', async () => {
+  const { pages, boss } = await world()
+  await using _ = pages
+  const value = JSON.stringify([{ name: 'Chat & <b>more</b>', url: 'https://chat.example/a?b=1&c=2' }])
+  expect((await boss.post('/admin/settings', { name: 'communityLinks', value })).status).toBe(303)
+  const html = await (await pages.stranger.get('/status')).text()
+  expect(html).toContain(
+    '<a href="https://chat.example/a?b=1&amp;c=2" rel="noopener noreferrer">Chat &amp; &lt;b>more&lt;/b></a>',
+  )
+})

@@ -1,6 +1,6 @@
 // The team's first page: what runs, whether it is answered, what the fleet does, what needs a person.
 import { listHosts, type ListedHost } from '../../hub/fleet/list.ts'
-import { countNewReports } from '../../hub/policy/reports.ts'
+import { type Alarm, readAlarms } from '../../hub/jobs/alarms.ts'
 import { type Traffic, trafficOf } from '../../hub/ledger/traffic.ts'
 import { Model } from '../client/requests.tsx'
 import { live, type LivePart } from '../live.tsx'
@@ -21,7 +21,7 @@ export interface AdminOverview {
   steps: { at: number; traffic: Traffic | null }[]
   byModel: (Traffic & { hosts: number })[]
   hosts: ListedHost[]
-  alarms: { text: string; href: string }[]
+  alarms: Alarm[]
 }
 
 export async function adminOverview(visit: MemberVisit): Promise<Page> {
@@ -41,12 +41,12 @@ export function adminLive(visit: MemberVisit): Response {
 async function readAdminOverview({ hub, url }: MemberVisit): Promise<AdminOverview> {
   const period = readPeriod(url.searchParams, hub.env.now(), 'today')
   const { from, to, days } = period
-  const [total, steps, byModel, hosts, newReports] = await Promise.all([
+  const [total, steps, byModel, hosts, alarms] = await Promise.all([
     trafficOf(hub.db, 'everybody', { from, to, by: 'all' }),
     trafficOf(hub.db, 'everybody', { from, to, by: days === 1 ? 'hour' : 'day' }),
     trafficOf(hub.db, 'everybody', { from, to, by: 'variant' }),
     listHosts(hub.env, hub.db),
-    countNewReports(hub.db),
+    readAlarms({ ...hub, offered: () => hub.offers.all().map(({ id }) => id) }),
   ])
   const moments = days === 1 ? Array.from({ length: 24 }, (_, i) => from + i * HOUR_MS) : daysOf(period)
   return {
@@ -56,46 +56,8 @@ async function readAdminOverview({ hub, url }: MemberVisit): Promise<AdminOvervi
     steps: moments.map((at) => ({ at, traffic: steps.find(({ group }) => group === String(at)) ?? null })),
     byModel: byModel.map((row) => ({ ...row, hosts: hub.turns.count(row.group) })),
     hosts,
-    alarms: alarmsOf(
-      hosts,
-      total[0] ?? null,
-      hub.offers.all().map(({ id }) => id),
-      (variant) => hub.turns.count(variant),
-      newReports,
-    ),
+    alarms,
   }
-}
-
-/** What a person should look at, the worst first. */
-export function alarmsOf(
-  hosts: ListedHost[],
-  total: Traffic | null,
-  offered: string[],
-  hostsFor: (variant: string) => number,
-  newReports: number,
-): AdminOverview['alarms'] {
-  const asked = total ? total.completed + total.failed + total.lost : 0
-  const failed = total ? total.failed + total.lost : 0
-  const alarms: AdminOverview['alarms'] = []
-  if (newReports > 0)
-    alarms.push({
-      text: `${short(newReports)} new abuse ${newReports === 1 ? 'report' : 'reports'}`,
-      href: '/admin/reports?state=new',
-    })
-  if (failed > 0.01 * asked)
-    alarms.push({ text: `${short(failed)} of ${short(asked)} requests failed`, href: '/status' })
-  const none = offered.filter((variant) => hostsFor(variant) === 0)
-  if (hosts.length > 0 && none.length > 0 && none.length < offered.length)
-    alarms.push({
-      text: `No host serves ${none.slice(0, 3).join(', ')}${none.length > 3 ? ' …' : ''}`,
-      href: '/admin/fleet',
-    })
-  for (const { name, notices } of hosts)
-    if (notices.length > 0) alarms.push({ text: `${name}: ${notices[0]?.kind}`, href: '/admin/fleet' })
-  const tripped = hosts.filter(({ state }) => state === 'tripped').length
-  if (tripped > 0)
-    alarms.push({ text: `${tripped} hosts sit out, because requests failed on them`, href: '/admin/fleet' })
-  return alarms.slice(0, 10)
 }
 
 export function AdminOverviewPage(of: AdminOverview) {

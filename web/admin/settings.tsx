@@ -1,5 +1,6 @@
 // What the team decides while the hub runs, the record of every act, and letters.
 import { HubError } from '../../hub/errors.ts'
+import { webhookKey } from '../../hub/jobs/webhook.ts'
 import { listMails, type Mail } from '../../hub/mail/outbox.ts'
 import { type Act, listActs } from '../../hub/policy/acts.ts'
 import { changeSettings } from '../../hub/policy/change.ts'
@@ -15,13 +16,18 @@ const PAGE = 50
 
 export interface SettingsView {
   rows: SettingRow[]
+  /** What signs what is posted to the alert webhook. */
+  webhookKey: string
   /** The setting whose form was sent, with what was typed. */
   sent?: { name: string; typed: string }
   faults?: Faults
 }
 
 export function settings({ hub }: MemberVisit): Page {
-  return { title: 'Settings', body: <SettingsPage rows={listSettings(hub.policy.current())} /> }
+  return {
+    title: 'Settings',
+    body: <SettingsPage rows={listSettings(hub.policy.current())} webhookKey={webhookKey(hub.seal)} />,
+  }
 }
 
 export async function setSetting({ hub, guest, form }: MemberVisit): Promise<Page | Response> {
@@ -35,7 +41,12 @@ export async function setSetting({ hub, guest, form }: MemberVisit): Promise<Pag
     return seeOther(`/admin/settings#${name}`)
   } catch (error) {
     const { faults, status } = faultOf(error)
-    const view = { rows: listSettings(hub.policy.current()), sent: { name, typed }, faults }
+    const view = {
+      rows: listSettings(hub.policy.current()),
+      webhookKey: webhookKey(hub.seal),
+      sent: { name, typed },
+      faults,
+    }
     return { title: 'Settings', status, body: <SettingsPage {...view} /> }
   }
 }
@@ -61,7 +72,7 @@ function isTexts(value: unknown): value is string[] {
   return Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === 'string')
 }
 
-export function SettingsPage({ rows, sent, faults }: SettingsView) {
+export function SettingsPage({ rows, webhookKey, sent, faults }: SettingsView) {
   return (
     <>
       <Title note="In force within a second, on every hub, without a restart. Every change is written down.">
@@ -93,6 +104,15 @@ export function SettingsPage({ rows, sent, faults }: SettingsView) {
                   {description}
                   {!secret && ` Default: ${written({ ...row, value: fallback }) || 'none'}.`}
                 </span>
+                {name === 'alertWebhook' && (
+                  <details>
+                    <summary>How to check the signature</summary>
+                    <p class="small">
+                      <code>x-gpuhub-signature: t=SECONDS,v1=HEX</code>: HMAC-SHA256 of <code>SECONDS.BODY</code> with
+                      the key <code>{webhookKey}</code>.
+                    </p>
+                  </details>
+                )}
               </div>
             </form>
           )

@@ -24,8 +24,8 @@ const fullOverview: AdminOverview = {
   ...{ period, running: 312, total: traffic('', 70), byModel: [{ ...traffic(VARIANT, 3), hosts: 12 }], hosts },
   steps: days.map((at, i) => ({ at, traffic: traffic(String(at), i + 1) })),
   alarms: [
-    { text: `${HOSTILE}: cloned`, href: '/admin/fleet' },
-    { text: '2 new abuse reports', href: '/admin/reports' },
+    { id: 'notice-1', text: `${HOSTILE}: cloned`, href: '/admin/fleet' },
+    { id: 'abuse-reports', text: '2 new abuse reports', href: '/admin/reports' },
   ],
 }
 
@@ -171,12 +171,13 @@ export const teamExhibits: Exhibit[] = [
     body: <ReportsPage reports={[report, { ...report, id: 'report_2', state: 'closed' }]} state="" next="report_2" />,
   },
   { name: 'report', body: <ReportPage report={report} faults={{ note: 'That is longer than 5000 characters.' }} /> },
-  { name: 'settings', body: <SettingsPage rows={listSettings(defaults)} /> },
+  { name: 'settings', body: <SettingsPage rows={listSettings(defaults)} webhookKey="a-key" /> },
   {
     name: 'settings-wrong',
     body: (
       <SettingsPage
         rows={listSettings({ ...defaults, trialCredit: '2.50' })}
+        webhookKey="a-key"
         sent={{ name: 'trialCredit', typed: HOSTILE }}
         faults={{ '': '"trialCredit" cannot be that.' }}
       />

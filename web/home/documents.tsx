@@ -12,8 +12,23 @@ const documents: Document[] = embeddedDocuments() as unknown as Document[]
 /** What a newcomer reads first stands first; whatever is not named here follows. */
 const ORDER: { heading: string; slugs: string[] }[] = [
   { heading: 'Use the API', slugs: ['quickstart', 'streaming', 'errors', 'limits', 'prices', 'licences', 'accounts'] },
-  { heading: 'Offer a GPU', slugs: ['hosting', 'host-security', 'hosts-and-failures', 'engines'] },
-  { heading: 'Run a hub', slugs: ['self-hosting', 'reliability', 'performance', 'chaos', 'simulation', 'decisions'] },
+  {
+    heading: 'Offer a GPU',
+    slugs: [
+      'hosting',
+      'installing',
+      'vast',
+      'runpod',
+      'several-gpus',
+      'host-security',
+      'hosts-and-failures',
+      'engines',
+    ],
+  },
+  {
+    heading: 'Run a hub',
+    slugs: ['self-hosting', 'releases', 'reliability', 'performance', 'chaos', 'simulation', 'decisions'],
+  },
 ]
 /** Texts of the hub itself have addresses of their own. */
 const OWN_ADDRESS = new Set(['terms', 'privacy', 'acceptable-use'])

@@ -33,6 +33,15 @@ CREATE TABLE "acts" (
 	"after" text
 );
 --> statement-breakpoint
+CREATE TABLE "alarms" (
+	"id" text PRIMARY KEY NOT NULL,
+	"text" text NOT NULL,
+	"raised_at" bigint NOT NULL,
+	"cleared_at" bigint,
+	"next_at" bigint,
+	"tries" bigint DEFAULT 0 NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "client_traffic" (
 	"user_id" text NOT NULL,
 	"span" text NOT NULL,
@@ -421,6 +430,7 @@ ALTER TABLE "tickets" ADD CONSTRAINT "tickets_user_id_users_id_fk" FOREIGN KEY (
 CREATE INDEX "acceptances_user" ON "acceptances" USING btree ("user_id");--> statement-breakpoint
 CREATE INDEX "acknowledgements_user" ON "acknowledgements" USING btree ("user_id","model");--> statement-breakpoint
 CREATE INDEX "acts_subject" ON "acts" USING btree ("subject");--> statement-breakpoint
+CREATE INDEX "alarms_next" ON "alarms" USING btree ("next_at");--> statement-breakpoint
 CREATE INDEX "client_traffic_at" ON "client_traffic" USING btree ("span","at");--> statement-breakpoint
 CREATE INDEX "device_sign_ins_expiry" ON "device_sign_ins" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "entries_account" ON "entries" USING btree ("account","at","posting");--> statement-breakpoint

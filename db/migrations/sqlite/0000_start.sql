@@ -38,6 +38,16 @@ CREATE TABLE `acts` (
 );
 --> statement-breakpoint
 CREATE INDEX `acts_subject` ON `acts` (`subject`);--> statement-breakpoint
+CREATE TABLE `alarms` (
+	`id` text PRIMARY KEY NOT NULL,
+	`text` text NOT NULL,
+	`raised_at` integer NOT NULL,
+	`cleared_at` integer,
+	`next_at` integer,
+	`tries` integer DEFAULT 0 NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `alarms_next` ON `alarms` (`next_at`);--> statement-breakpoint
 CREATE TABLE `client_traffic` (
 	`user_id` text NOT NULL,
 	`span` text NOT NULL,

@@ -5,9 +5,9 @@ import { chmodSync, copyFileSync, mkdirSync, openSync, readFileSync, rmSync, wri
 import { createPrivateKey } from 'node:crypto'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { releaseTargets } from '../sdk/release.ts'
-import { until } from '../sdk/testing.ts'
-import { signRelease } from './release.ts'
+import { releaseTargets } from '../../sdk/release.ts'
+import { until } from '../../sdk/testing.ts'
+import { signRelease } from '../release.ts'
 
 const folder = process.env.GPUHUB_INSTALL_TEST ?? ''
 const root = join(folder, 'root')
@@ -179,6 +179,22 @@ test('one that works, and never reaches its hub, is left again by itself', async
     'versions/0.3.0\n0.4.0\n',
   )
   expect(await ask()).toBeGreaterThan(0)
+})
+
+test('what cannot start is said and given up, and a service goes on trying', async () => {
+  await gpuhost('stop')
+  const start = `--hub ${url} --model ${MODEL} --engine openai --engine-url http://127.0.0.1:1`
+  const variables = { GPUHOST_TOKEN: token }
+  const tried = await inside(`/root/.local/bin/gpuhost start ${start}`, variables)
+  expect([tried.code, tried.said]).toEqual([1, expect.stringContaining('127.0.0.1:1')])
+  const processes = async () => (await inside('cat /proc/[0-9]*/cmdline | tr "\\0" " "')).out
+  expect(await processes()).not.toContain('program/launch start')
+  const served = await inside(`/root/.local/bin/gpuhost service install ${start}`, variables)
+  expect([served.code, served.said]).toEqual([1, expect.stringContaining('It is tried again, until gpuhost stop')])
+  expect(await processes()).toContain('program/launch start')
+  await gpuhost('stop')
+  await until('nothing tries any more', async () => !(await processes()).includes('program/launch start'), 90_000)
+  expect((await inside(`/root/.local/bin/gpuhost start --hub ${url} ${quoted.slice(5)}`, variables)).code).toBe(0)
 })
 
 test('a stop stays one, and removal leaves nothing', async () => {
