@@ -113,7 +113,10 @@ function judgeVisit(world: World, visit: Visit, row: Row | undefined): void {
 
 /** Who was let in, and who is told what once they were. */
 function judgeAdmission(world: World, visit: Visit): void {
-  const { attempts, ask, errand, customer, error, story, hub } = visit
+  const { ask, errand, customer, error, story, hub } = visit
+  // Of an errand under way twice nobody can say for which of them a host was asked.
+  const alone = world.visits.every((other) => other === visit || other.errand !== errand)
+  const attempts = alone ? visit.attempts : []
   const broken = (rule: string, detail: string) => world.broken(rule, `${ask.tag} ${visit.requestId}: ${detail}`)
   const failure = error ?? story.error
   const revokedAt = world.revokedAt.get(customer.keyId) ?? Number.POSITIVE_INFINITY
@@ -129,7 +132,7 @@ function judgeAdmission(world: World, visit: Visit): void {
   if (
     failure.startsWith('upstream_') ||
     failure === 'hub_unavailable' ||
-    (failure === 'no_capacity' && attempts.length > 0 && errand.key === null)
+    (failure === 'no_capacity' && attempts.length > 0)
   )
     broken('where nothing is wrong nothing fails', failure)
 }

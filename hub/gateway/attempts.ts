@@ -152,7 +152,7 @@ class Loop {
     const failure: Failure = { class: 'hub', code: 'cannot_go_on', message: `The engine cannot go on by ${way}.` }
     this.noteFailure(seat, failure)
     this.on.health.failed(seat, failure, this.evidence(failure, 0))
-    this.on.course.refuse(way)
+    this.on.course.refuse(seat, way)
     this.again = seat
   }
 

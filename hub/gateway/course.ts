@@ -48,11 +48,12 @@ const METER_RETRIES = 30
 
 const NO_SEAT = { tokenIds: false, contextTokens: 0 }
 const BEST_SEAT = { tokenIds: true, contextTokens: Number.POSITIVE_INFINITY }
+const NOTHING: ReadonlySet<Way> = new Set()
 const SOMETHING: Agreed = { ids: [], text: '', tokens: 0 }
 
 export class Course {
-  /** Ways an engine has refused to go on. */
-  private readonly refused = new Set<Way>()
+  /** Ways in which the engine of each host has refused to go on. */
+  private readonly refused = new Map<string, Set<Way>>()
   /** What the answer stands at, until the next attempt; undefined: not looked at yet. */
   private stands: Agreed | null | undefined
   /** What it stood at before the attempt that was made last. */
@@ -82,7 +83,7 @@ export class Course {
     }
     let next: Next = 'nobody'
     for (const seat of this.candidates(tried, again)) {
-      const way = wayOn({ ...broken, seat })
+      const way = wayOn({ ...broken, seat, refused: this.refused.get(seat.hostId) ?? NOTHING })
       if (way !== null && way !== 'finish') {
         this.stands = undefined
         this.stood = said
@@ -93,9 +94,9 @@ export class Course {
     return next
   }
 
-  /** An engine would not go on this way. It has said nothing, so that all is as it was. */
-  refuse(way: Way): void {
-    this.refused.add(way)
+  /** The engine of a host would not go on this way; another's may. It has said nothing, so that all is as it was. */
+  refuse({ hostId }: Seat, way: Way): void {
+    this.refused.set(hostId, (this.refused.get(hostId) ?? new Set()).add(way))
     this.stands = this.stood
   }
 
@@ -143,7 +144,7 @@ export class Course {
         maxTokens: admission.maxTokens,
         allOfIt: ask.maxTokens !== null,
       },
-      refused: this.refused,
+      refused: NOTHING,
     }
   }
 

@@ -390,3 +390,12 @@ test('an engine that cannot go on by ids is asked again by text, and one that ca
   const broken = await listen(await ada.chat(QUESTION, stream()))
   expectDocumentedError(broken)
 })
+
+test('an engine that can go on neither by ids nor by text is no reason not to ask another', async () => {
+  const { hub, ada, failing, good } = await twoHosts()
+  await using _hub = hub
+  failing.engine.set(dying(20))
+  good.engine.set({ refuseStatus: 400 })
+  await hub.addHost('another')
+  expectWhole(await listen(await ada.chat(QUESTION, stream())), ada.truth(QUESTION))
+})
