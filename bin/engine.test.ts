@@ -2,13 +2,23 @@
 // of a fake driver.
 import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { createHash } from 'node:crypto'
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Choice, saveChoice } from '../host/choice.ts'
 import { homeAt } from '../host/config.ts'
 import { release } from '../host/engine/vllm/release.ts'
 import { membersOf } from '../host/engine/vllm/session.ts'
+import { socketFolder } from '../host/engine/vllm/sockets.ts'
 import { buildVllm, makeWeights } from '../host/engine/vllm/testing/program.ts'
 import { compiler, fakeMachine, machines, uuidOf } from '../host/hardware/testing/machines.ts'
 import { startHub } from '../host/tunnel/testing.ts'
@@ -63,13 +73,25 @@ function world(conduct = {}, more: Partial<Choice> = {}) {
   )
   const engines = () =>
     [0, 1].map((at) => JSON.parse(readFileSync(join(room, `engine-${at}.json`), 'utf8')).pid as number)
-  return { hub, gpuhost, engines, start: () => gpuhost('start', '--hub', hub.url, '--engine', 'process', '--json') }
+  /** What is there of engines, but for their packages. */
+  const left = () => {
+    const machine = readFileSync(join(home.path, 'machine'), 'utf8')
+    const sockets = [0, 1].map((at) => socketFolder(machine, at).path).filter((path) => existsSync(path))
+    return [...sockets, ...readdirSync(room).filter((name) => !name.startsWith('vllm-'))]
+  }
+  return {
+    hub,
+    gpuhost,
+    engines,
+    left,
+    start: () => gpuhost('start', '--hub', hub.url, '--engine', 'process', '--json'),
+  }
 }
 
 test.if(compiler() !== null)(
   'start serves what setup chose, one engine a card, and stop --now leaves nothing',
   async () => {
-    const { hub, gpuhost, engines, start } = world()
+    const { hub, gpuhost, engines, left, start } = world()
     const begun = await start()
     expect(begun).toMatchObject({ code: 0, stderr: '' })
     expect(JSON.parse(begun.stdout)).toMatchObject({
@@ -88,23 +110,25 @@ test.if(compiler() !== null)(
     expect(removal.stderr).toContain('is in use')
     expect(await gpuhost('stop', '--now')).toMatchObject({ code: 0 })
     expect(before.flatMap(membersOf)).toEqual([])
+    expect(left()).toEqual([])
   },
 )
 
 test.if(compiler() !== null)('an agent that was killed leaves engines, and the next start ends them', async () => {
-  const { gpuhost, engines, start } = world({ child: true })
+  const { gpuhost, engines, left, start } = world({ child: true })
   const first = JSON.parse((await start()).stdout) as { pid: number }
-  const left = engines()
+  const before = engines()
   process.kill(first.pid, 'SIGKILL')
   const second = await start()
   expect(second).toMatchObject({ code: 0 })
-  expect(left.flatMap(membersOf)).toEqual([])
+  expect(before.flatMap(membersOf)).toEqual([])
   const again = engines()
   expect(again.flatMap(membersOf).length).toBeGreaterThan(0)
   // So does a stop, where there is no agent any more to be stopped.
   process.kill((JSON.parse(second.stdout) as { pid: number }).pid, 'SIGKILL')
   expect(await gpuhost('stop')).toMatchObject({ code: 0 })
   expect(again.flatMap(membersOf)).toEqual([])
+  expect(left()).toEqual([])
 })
 
 test.if(compiler() !== null)('an engine that cannot start fails the start in words', async () => {

@@ -183,10 +183,10 @@ test('one that works, and never reaches its hub, is left again by itself', async
 
 test('what cannot start is said and given up, and a service goes on trying', async () => {
   await gpuhost('stop')
-  const start = `--hub ${url} --model ${MODEL} --engine openai --engine-url http://127.0.0.1:1`
+  const start = `--hub ${url} --model nobody/sells-this --simulate-gpu 'RTX 4090'`
   const variables = { GPUHOST_TOKEN: token }
   const tried = await inside(`/root/.local/bin/gpuhost start ${start}`, variables)
-  expect([tried.code, tried.said]).toEqual([1, expect.stringContaining('127.0.0.1:1')])
+  expect([tried.code, tried.said]).toEqual([1, expect.stringContaining('does not offer nobody/sells-this')])
   const processes = async () => (await inside('cat /proc/[0-9]*/cmdline | tr "\\0" " "')).out
   expect(await processes()).not.toContain('program/launch start')
   const served = await inside(`/root/.local/bin/gpuhost service install ${start}`, variables)

@@ -1,6 +1,6 @@
 // The engine as a process: who it is, what it knows, and that nothing of it outlives its end.
 import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemEnv } from '../../../sdk/env.ts'
@@ -119,9 +119,15 @@ test('all of it ends with it, its children too, and its folders are gone', async
   await engine.start(never)
   const { pid } = await probe()
   expect(membersOf(pid).length).toBe(2)
+  // As Python leaves it behind where it is killed.
+  const shared = '/dev/shm/psm_gpuhost-test'
+  writeFileSync(shared, '')
+  if (root) chownSync(shared, ENGINE_USER, ENGINE_USER)
+  else rmSync(shared)
   await engine.stop(AbortSignal.abort())
   expect(membersOf(pid)).toEqual([])
   expect(existsSync(socket)).toBe(false)
+  if (root) expect(existsSync(shared)).toBe(false)
   expect(readdirSync(room)).toEqual([])
 })
 

@@ -1,5 +1,5 @@
 // Ends what engines of this installation have left: at a start, and where the agent itself had to be killed.
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Env } from '../../../sdk/env.ts'
 import type { Home } from '../../config.ts'
@@ -7,6 +7,8 @@ import { dockerAt } from './docker-here.ts'
 import { removeContainers } from './in-container.ts'
 import { MACHINE_LABEL } from './container.ts'
 import { endNoted, notedMembers } from './session.ts'
+import { ENGINE_USER } from './process.ts'
+import { removeSharedMemory, removeSockets } from './sockets.ts'
 
 type Variables = Readonly<Record<string, string | undefined>>
 
@@ -17,10 +19,16 @@ export function engineRoom(home: Home, variables: Variables): string {
 }
 
 export async function sweepEngines(env: Env, home: Home, variables: Variables): Promise<void> {
-  await Promise.all(notesIn(engineRoom(home, variables)).map((note) => endNoted(env, note)))
+  const room = engineRoom(home, variables)
+  await Promise.all(notesIn(room).map((note) => endNoted(env, note)))
+  // Weights in two places would keep their disk when they are thrown out of one.
+  for (const name of existsSync(room) ? readdirSync(room) : [])
+    if (/^(work|weights)-\d+$/.test(name)) rmSync(join(room, name), { recursive: true, force: true })
   const machine = machineOf(home)
   const docker = dockerAt(env, variables)
   if (docker && machine) await removeContainers(docker, machine)
+  if (machine) removeSockets(machine)
+  removeSharedMemory(ENGINE_USER)
 }
 
 /** The processes of this installation's engines that run now: whoever else is on the GPU is not one of these. */

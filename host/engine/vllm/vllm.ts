@@ -16,10 +16,11 @@ import { flagsFor } from './flags.ts'
 import { inContainer } from './in-container.ts'
 import { managedEngine } from './managed.ts'
 import type { Step } from './phase.ts'
-import { asProcess } from './process.ts'
+import { asProcess, ENGINE_USER } from './process.ts'
 import type { Runner } from './runner.ts'
 import { severalEngines } from './several.ts'
 import { configIn } from './shape.ts'
+import { removeSharedMemory } from './sockets.ts'
 import { bytesIn } from './weights.ts'
 
 export interface VllmOptions {
@@ -61,7 +62,10 @@ export function vllmEngine(options: VllmOptions): Engine {
       release ??= shelf.use(basename(weightsFolder))
       await options.sweep()
     },
-    after: () => release?.(),
+    after() {
+      release?.()
+      removeSharedMemory(ENGINE_USER)
+    },
     mostSlots: options.mostSlots,
   })
 }

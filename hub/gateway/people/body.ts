@@ -10,12 +10,25 @@ export async function readFields(bodies: Bodies, request: Request): Promise<unkn
   const body = await bodies.read(request, MOST_BYTES)
   if (body.length === 0) return undefined
   if (/^application\/x-www-form-urlencoded\b/i.test(type))
-    return Object.fromEntries(new URLSearchParams(Buffer.from(body).toString('utf8')))
+    return writable(Object.fromEntries(new URLSearchParams(Buffer.from(body).toString('utf8'))))
   if (!/^application\/json\b/i.test(type)) {
     throw new HubError(
       'unsupported_media_type',
       'The body must be JSON or a form: send "content-type: application/json".',
     )
   }
-  return jsonIn(body)
+  return writable(jsonIn(body))
+}
+
+/** Not every database keeps NUL in a text. @throws HubError 400 */
+function writable<T>(fields: T): T {
+  if (hasNul(fields)) throw new HubError('invalid_request', 'A text has a NUL character (U+0000). Leave it out.')
+  return fields
+}
+
+/** As deep as `jsonIn` lets it be. */
+function hasNul(value: unknown): boolean {
+  if (typeof value === 'string') return value.includes('\u0000')
+  if (typeof value !== 'object' || value === null) return false
+  return Object.entries(value).some(([name, field]) => name.includes('\u0000') || hasNul(field))
 }

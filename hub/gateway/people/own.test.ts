@@ -30,6 +30,13 @@ describe.each(testDialects)('one’s own account on %s', (database) => {
     expect((await page.get('/api/v1/keys')).body.data).toMatchObject([{ id: key.id, name: 'laptop' }])
   })
 
+  test.each(['name\u0000', '\u0000'])('a text no database keeps is refused, not failed at: %j', async (name) => {
+    hub = await startHub({ database })
+    const page = await signedIn(hub, 'ada@example.com', 'client')
+    expect(await page.post('/api/v1/keys', { name })).toMatchObject({ status: 400, code: 'invalid_request' })
+    expect(await page.post('/api/v1/keys', { name: 'a\\u0000b' })).toMatchObject({ status: 200 })
+  })
+
   test('a list is read a page at a time', async () => {
     hub = await startHub({ database, credit: { ada: '$1' } })
     const ada = hub.as('ada')
