@@ -1,18 +1,17 @@
 import { expect, test } from 'bun:test'
-import { BUGS } from './bugs.ts'
+import { BUGS, planIn } from './bugs.ts'
 import { layGround } from './ground.ts'
 import { history } from './history.ts'
 import { hunt } from './hunt.ts'
-import { planFor } from './plan.ts'
 
 const ground = await layGround()
 
 test.each(BUGS.map((bug) => [bug.name, bug] as const))(
   'found: %s',
-  async (name, { breaks, seed }) => {
+  async (name, { breaks, seed, faults }) => {
     expect(await hunt(name)).toMatchObject({ found: { rule: breaks } })
     // And nothing is found where nothing is planted.
-    expect(history(planFor(seed), ground).broken).toEqual([])
+    expect(history(planIn({ faults }, seed), ground).broken).toEqual([])
   },
   5 * 60_000,
 )

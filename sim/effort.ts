@@ -16,6 +16,8 @@ export interface GaveUp {
   rule: string
   /** Attempts there were by then, also those whose question never arrived. */
   attempts: number
+  /** A first token had come, whether or not it got as far as the network. */
+  begun: boolean
   /** The hosts that could be asked then. */
   seated: readonly string[]
 }
@@ -23,7 +25,11 @@ export interface GaveUp {
 /** `silentMs`: how long the host of an attempt that failed had said nothing. */
 export function gaveUp(hub: Hub, event: string, fields: LogFields, silentMs: number): GaveUp | null {
   const { code, state } = fields
-  const so = () => ({ seated: hub.platform.turns.hosts(VARIANT), attempts: Number(fields.attempts ?? fields.attempt) })
+  const so = () => ({
+    seated: hub.platform.turns.hosts(VARIANT),
+    attempts: Number(fields.attempts ?? fields.attempt),
+    begun: typeof fields.firstTokenMs === 'number',
+  })
   if (event === 'attempt failed' && code === 'too_long' && silentMs > LONG_SILENCE_MS)
     return { rule: 'a host that hangs is left for another', ...so() }
   if (event === 'request' && state === 'failed' && code === 'upstream_error')
@@ -31,9 +37,9 @@ export function gaveUp(hub: Hub, event: string, fields: LogFields, silentMs: num
   return null
 }
 
-export function judgeEffort(world: World, visit: Visit, { rule, attempts: made, seated }: GaveUp): void {
+export function judgeEffort(world: World, visit: Visit, { rule, attempts: made, begun, seated }: GaveUp): void {
   const { attempts, ask, errand, story } = visit
-  if (made >= ENOUGH_ATTEMPTS || (story.begun && !(ask.plain && errand.failover))) return
+  if (made >= ENOUGH_ATTEMPTS || ((begun || story.begun) && !(ask.plain && errand.failover))) return
   const asked = new Set(attempts.map(({ hostId }) => hostId))
   if (seated.some((hostId) => !asked.has(hostId)))
     world.broken(rule, `${ask.tag}: asked ${[...asked].join(', ')} of ${seated.join(', ')}`)

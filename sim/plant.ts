@@ -1,7 +1,7 @@
 // `bun sim/plant.ts NAME [--search]`: plants one bug in this process alone, and runs histories until one of them breaks
 // the rule that shows it: first the seed that is known to, unless it is to be searched for.
 import { join } from 'node:path'
-import { type Bug, BUGS } from './bugs.ts'
+import { type Bug, BUGS, planIn } from './bugs.ts'
 
 const MOST_SEEDS = 400
 const root = join(import.meta.dirname, '..')
@@ -12,7 +12,6 @@ await plant(bug)
 // From here on whatever is loaded has the bug.
 const { live } = await import('./campaign.ts')
 const { layGround } = await import('./ground.ts')
-const { planFor } = await import('./plan.ts')
 
 const ground = await layGround()
 const others = Array.from({ length: MOST_SEEDS }, (_, at) => at + 1)
@@ -20,7 +19,7 @@ const seeds = process.argv[3] === '--search' ? others : [bug.seed, ...others.sli
 let histories = 0
 for (const seed of seeds) {
   histories++
-  const { broken } = await live(planFor(seed), ground)
+  const { broken } = await live(planIn(bug, seed), ground)
   const found = broken.find(({ rule }) => rule === bug.breaks)
   if (!found) continue
   console.log(JSON.stringify({ histories, seed, found }))
