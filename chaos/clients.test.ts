@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import OpenAI, { APIError, AuthenticationError, BadRequestError, InternalServerError, NotFoundError } from 'openai'
 import { oracle } from '../host/testing.ts'
 import { GpuHub, NotFoundError as SdkNotFound, PaymentRequiredError } from '../sdk/index.ts'
+import { until } from '../sdk/testing.ts'
 import { type HostProcess, type HubProcess, startWorld, type World } from './processes.ts'
 
 const MODEL = 'gpuhub/emulator'
@@ -136,14 +137,12 @@ describe('@gpuhub/sdk', () => {
     const other = new GpuHub({ baseURL: hub.url, apiKey: made.key, maxRetries: 0 })
     expect((await other.balance()).currency).toBe('USD')
     await sdk.keys.delete(made.id)
-    const deadline = performance.now() + 10_000
-    let refused: unknown = null
-    while (refused === null && performance.now() < deadline) {
-      refused = await other.balance().then(
+    const refused = await until('the key is refused', () =>
+      other.balance().then(
         () => null,
         (error: unknown) => error,
-      )
-    }
+      ),
+    )
     expect(refused).toMatchObject({ status: 401, code: 'invalid_api_key' })
   })
 
