@@ -46,7 +46,14 @@ describe('when the clocks change', () => {
     ['New York opens in the gap', '02:30-08:00', NEW_YORK, '2026-03-08T06:59Z', false, '2026-03-08T07:00'],
     ['New York ends at what comes twice', '19:00-01:30', NEW_YORK, '2026-11-01T05:00Z', true, '2026-11-01T05:30'],
     ['New York, the night of the change', '19:00-08:00', NEW_YORK, '2026-11-01T04:00Z', true, '2026-11-01T13:00'],
-    ['Lord Howe opens in a gap of half an hour', '02:10-08:00', LORD_HOWE, '2026-10-03T15:29Z', false, '2026-10-03T15:30'],
+    [
+      'Lord Howe opens in a gap of half an hour',
+      '02:10-08:00',
+      LORD_HOWE,
+      '2026-10-03T15:29Z',
+      false,
+      '2026-10-03T15:30',
+    ],
     ['Lord Howe, the night of the change', '19:00-08:00', LORD_HOWE, '2026-10-03T15:00Z', true, '2026-10-03T21:00'],
     ['Lord Howe ends at what comes twice', '19:00-01:45', LORD_HOWE, '2026-04-04T14:00Z', true, '2026-04-04T14:45'],
     ['Lord Howe, half an hour long', '19:00-08:00', LORD_HOWE, '2026-04-04T14:00Z', true, '2026-04-04T21:30'],
@@ -69,7 +76,7 @@ test.each([
   ['mon 19:00-08:00,', 'nothing between two commas'],
   ['', 'nothing at all'],
   ['x'.repeat(501), 'at most 500 characters'],
-])('"%s" is refused, and says which word is wrong', (text, says) => {
+])('%j is refused, and says which word is wrong', (text, says) => {
   expect(() => checkHours({ text, zone: 'UTC' })).toThrow(says)
 })
 

@@ -152,7 +152,11 @@ function offsetAt(moment: number, zone: string): number {
 }
 
 function partsOf(moment: number, zone: string): Record<string, string> {
-  return Object.fromEntries(formatter(zone).formatToParts(moment).map(({ type, value }) => [type, value]))
+  return Object.fromEntries(
+    formatter(zone)
+      .formatToParts(moment)
+      .map(({ type, value }) => [type, value]),
+  )
 }
 
 const formatters = new Map<string, Intl.DateTimeFormat>()
