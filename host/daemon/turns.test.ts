@@ -83,7 +83,7 @@ test('a game begins under 20 answers: all go back to the hub, the engine is gone
   sees.use = null
   await env.advance(4 * MINUTE_MS)
   sees.use = { by: 'witcher3' }
-  await env.advance(2_000)
+  await env.advance(12_000)
   sees.use = null
   await env.advance(4 * MINUTE_MS)
   expect([engines.length, hub.statuses().includes('ready')]).toEqual([1, false])
@@ -173,7 +173,7 @@ test('an engine that does not start after a rest is tried again, and its owner r
   const { env, hub, engines, sees, life, end } = await world(idle, { use: { by: 'blender' } })
   engines[0]!.well = false
   sees.use = null
-  await env.advance(5 * MINUTE_MS + 4_000)
+  await env.advance(5 * MINUTE_MS + 15_000)
   expect(life.status()).toMatchObject({ state: 'paused', why: 'still dead' })
   engines[0]!.well = true
   await env.advance(2 * MINUTE_MS)

@@ -18,11 +18,15 @@ export interface OwnerFacts {
   idle: { quietMinutes: number } | null
 }
 
+/** While the card rests nobody waits for a look: a game has better things to do than to share the driver. */
+const REST_LOOK_MS = 10_000
+
 export class Owner {
   private known: Wishes = { schedule: null, idle: null }
   private trouble: string | undefined
   private warned = false
   private last: { by: string; at: number } | undefined
+  private lookedAt = Number.NEGATIVE_INFINITY
 
   constructor(
     private readonly env: Env,
@@ -41,7 +45,7 @@ export class Owner {
       standing && !standing.open ? { who: 'schedule', why: `it is outside its schedule${until}` } : null
     // Nobody needs to look at a card that rests anyway.
     if (closed && !works) return closed
-    const used = idle ? await this.used(idle.quietMinutes) : this.forget()
+    const used = idle ? await this.used(idle.quietMinutes, works) : this.forget()
     return used ?? closed
   }
 
@@ -52,10 +56,12 @@ export class Owner {
     return { schedule: { ...schedule, open, until: until === null ? null : new Date(until).toISOString() }, idle }
   }
 
-  private async used(quietMinutes: number): Promise<Wish | null> {
+  private async used(quietMinutes: number, works: boolean): Promise<Wish | null> {
+    const now = this.env.mono()
+    if (this.last && !works && now - this.lookedAt < REST_LOOK_MS) return this.inUse(this.last.by, quietMinutes)
+    this.lookedAt = now
     const use = await this.look()
     if (use === 'unknown') this.warn()
-    const now = this.env.mono()
     if (use !== null && use !== 'unknown') this.last = { by: use.by, at: now }
     if (!this.last) return null
     // What nobody knows is not quiet.
