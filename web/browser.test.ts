@@ -8,7 +8,7 @@ import { type Emulator, startEmulator } from '../host/testing.ts'
 import type { Browser, Page } from 'playwright-core'
 import { findChromium, SIZES, startChromium, type Watched, watchedPage } from './testing/chromium.ts'
 import { MODEL, PASSWORD, type RealHub, startRealHub } from './testing/real-hub.ts'
-import { exhibits } from './gallery/gallery.tsx'
+import { exhibits } from './gallery/rooms.ts'
 import { payloads } from './testing/payloads.ts'
 import { addresses, fullLife, signIn } from './testing/tour.ts'
 

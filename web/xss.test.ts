@@ -2,7 +2,7 @@
 // through every field that can be written and every question an address can carry. A page may hold no element and no
 // attribute that it does not hold with harmless texts.
 import { expect, test } from 'bun:test'
-import { exhibits } from './gallery/gallery.tsx'
+import { exhibits } from './gallery/rooms.ts'
 import { type Browser, startPages, type TestPages } from './testing.ts'
 import { escaped, payloads, vocabularyOf } from './testing/payloads.ts'
 import { routes } from './web.tsx'

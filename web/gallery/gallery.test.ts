@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { render } from 'preact-render-to-string'
 import { startPages } from '../testing.ts'
-import { exhibits } from './gallery.tsx'
+import { exhibits } from './rooms.ts'
 
 test('every state of every page has one heading, no id twice, and nothing that a stranger named runs', () => {
   const found = exhibits.flatMap(({ name, body }) => {

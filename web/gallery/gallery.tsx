@@ -2,23 +2,10 @@
 import { HubError } from '../../hub/errors.ts'
 import { Title } from '../parts/heading.tsx'
 import type { Page, Visit } from '../route.ts'
-import type { Exhibit } from './exhibit.ts'
-import { memberExhibits } from './members.tsx'
-import { openExhibits } from './open.tsx'
-import { partExhibits } from './parts.tsx'
-import { teamExhibits } from './team.tsx'
 
-const rooms: Record<string, Exhibit[]> = {
-  Parts: partExhibits,
-  'For anybody': openExhibits,
-  'For clients and owners': memberExhibits,
-  'For the team': teamExhibits,
-}
-
-export const exhibits: readonly Exhibit[] = Object.values(rooms).flat()
-
-export function gallery({ hub }: Visit): Page {
+export async function gallery({ hub }: Visit): Promise<Page> {
   forDevelopers(hub.config.development)
+  const { rooms } = await hung()
   return {
     title: 'Gallery',
     body: (
@@ -39,12 +26,16 @@ export function gallery({ hub }: Visit): Page {
   }
 }
 
-export function exhibit({ hub, params }: Visit): Page {
+export async function exhibit({ hub, params }: Visit): Promise<Page> {
   forDevelopers(hub.config.development)
+  const { exhibits } = await hung()
   const found = exhibits.find(({ name }) => name === params.name)
   if (!found) throw new HubError('not_found', 'The gallery has nothing under this name.')
   return { title: found.name, body: found.body, scripts: found.scripts }
 }
+
+/** Nothing is made up before somebody looks: a hub that serves need not have it. */
+const hung = () => import('./rooms.ts')
 
 /** @throws HubError `not_found` */
 function forDevelopers(development: boolean): void {
