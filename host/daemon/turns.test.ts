@@ -24,7 +24,8 @@ async function world(wishes: Wishes, begin: { use?: Use } = {}) {
     return engine
   }
   const stopping = new Stopping(env)
-  const log = logTo(env, () => {}, humanLine)
+  const said: string[] = []
+  const log = logTo(env, (line) => void said.push(line), humanLine)
   const sees: { use: Use } = { use: begin.use ?? null }
   const owner = new Owner(
     env,
@@ -49,13 +50,13 @@ async function world(wishes: Wishes, begin: { use?: Use } = {}) {
     await env.advance(5_000)
     await living
   }
-  return { env, hub, engines, wishes, sees, life, end }
+  return { env, hub, engines, wishes, sees, life, said, end }
 }
 
 const idle = { schedule: null, idle: { quietMinutes: 5 } }
 
 test('a game begins under 20 answers: all go back to the hub, the engine is gone within ten seconds, and it comes back once', async () => {
-  const { env, hub, engines, sees, life, end } = await world(idle)
+  const { env, hub, engines, sees, life, said, end } = await world(idle)
   const streams = Array.from({ length: 20 }, (_, at) => at + 1)
   for (const id of streams) hub.ask(id, chat)
   await env.flush()
@@ -93,6 +94,7 @@ test('a game begins under 20 answers: all go back to the hub, the engine is gone
   hub.ask(22, chat)
   await env.flush()
   expect(engines[1]!.asks.length).toBe(1)
+  expect(said.filter((line) => line.includes('error:'))).toEqual([])
   await end()
 })
 

@@ -67,10 +67,11 @@ export class Owner {
     // What nobody knows is not quiet.
     if (use === 'unknown') this.last.at = now
     if (now - this.last.at >= quietMinutes * 60_000) return this.forget()
-    return {
-      who: 'use',
-      why: `its owner uses the card (${this.last.by}); ${quietMinutes} min after that it works again`,
-    }
+    return this.inUse(this.last.by, quietMinutes)
+  }
+
+  private inUse(by: string, quietMinutes: number): Wish {
+    return { who: 'use', why: `its owner uses the card (${by}); ${quietMinutes} min after that it works again` }
   }
 
   private forget(): null {
