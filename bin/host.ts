@@ -21,7 +21,9 @@ import { systemEnv } from '../sdk/env.ts'
 import { command, type Group, type World } from './command.ts'
 import { benchCommand } from './gpuhost/bench.ts'
 import { doctorCommand } from './gpuhost/doctor.ts'
+import { logsCommand } from './gpuhost/logs.ts'
 import { modelsCommand } from './gpuhost/models.ts'
+import { idleCommand, scheduleCommand } from './gpuhost/owner.ts'
 import { accessTo, probeCommand, surveyed } from './gpuhost/probe.ts'
 import { progressOn } from './gpuhost/progress.ts'
 import { launching, serviceCommands, uninstallEverything } from './gpuhost/service.ts'
@@ -43,6 +45,9 @@ export function hostProgram(self: readonly string[], program: Program | null = n
       startCommand(self, program),
       stopCommand,
       statusCommand,
+      scheduleCommand,
+      idleCommand,
+      logsCommand,
       modelsCommand(self),
       weightsCommands,
       benchCommand(self, 'bench'),

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { virtualEnv } from '../sdk/testing.ts'
-import { fileWriter, humanLine, jsonLine, logTo } from './log.ts'
+import { fileWriter, humanLine, jsonLine, logTo, readableLine } from './log.ts'
 
 test('a log is JSON lines for a file, and plain lines for a person', () => {
   const env = virtualEnv()
@@ -30,4 +30,11 @@ test('a log file is its owner’s, and never grows beyond twice its limit', () =
   fileWriter(path, 100)('after a restart\n')
   const kept = readFileSync(`${path}.1`, 'utf8') + readFileSync(path, 'utf8')
   expect(kept).toEndWith('line 49\nafter a restart\n')
+})
+
+test('a line of the file is shown as a person reads it, and cannot repaint the terminal', () => {
+  const lines: string[] = []
+  logTo(virtualEnv(), (line) => void lines.push(line), jsonLine).warn('not linked', { retryMs: 500 })
+  expect(readableLine(lines[0]!.trim())).toMatch(/^2026-01-01 \d\d:\d\d:\d\d {2}warn: not linked {2}retryMs=500$/)
+  expect(readableLine('\u001b[2J half a li')).toBe(' [2J half a li')
 })

@@ -1,6 +1,7 @@
 // What the agent tells its owner. Facts are short and never a token, a prompt or an answer.
 import { appendFileSync, renameSync, statSync } from 'node:fs'
 import type { Env } from '../sdk/env.ts'
+import { printable } from './errors.ts'
 
 export type Level = 'info' | 'warn' | 'error'
 export type Facts = Record<string, string | number | boolean | null>
@@ -24,6 +25,20 @@ export function logTo(env: Env, write: Write, format: Format): Log {
 /** One JSON object per line, for files and supervisors. */
 export const jsonLine: Format = (at, level, message, facts) =>
   JSON.stringify({ time: new Date(at).toISOString(), level, message, ...facts })
+
+/** A line of a file as a terminal shows it; what is none of ours stays as it is, without what could repaint the terminal. */
+export function readableLine(line: string): string {
+  try {
+    const { time, level, message, ...facts } = JSON.parse(line) as Facts & {
+      time: string
+      level: Level
+      message: string
+    }
+    return printable(`${time.slice(0, 10)} ${humanLine(Date.parse(time), level, message, facts)}`)
+  } catch {
+    return printable(line)
+  }
+}
 
 /** For a terminal. */
 export const humanLine: Format = (at, level, message, facts) => {

@@ -8,11 +8,16 @@ export const MOST_REQUESTS = 1_024
 /** Why nothing new is taken. The owner's word stands above all others, and no hub can take it back. */
 interface Reasons {
   owner?: string
+  /** The owner uses the card. */
+  use?: string
+  schedule?: string
   engine?: string
   hub?: string
 }
 
 export class Offer {
+  /** False: the card rests, and there is no engine. */
+  working = true
   private count = 0
   private readonly reasons: Reasons = {}
   /** What was on offer when somebody last looked. */
@@ -31,12 +36,13 @@ export class Offer {
   }
 
   whyIdle(): string | null {
-    return this.reasons.owner ?? this.reasons.engine ?? this.reasons.hub ?? null
+    const { owner, use, schedule, engine, hub } = this.reasons
+    return owner ?? use ?? schedule ?? engine ?? hub ?? null
   }
 
   /** The engine cannot take anything: what a hub sends is refused even if it could not know yet. */
   broken(): boolean {
-    return this.reasons.engine !== undefined
+    return !this.working || this.reasons.engine !== undefined
   }
 
   /** Sets or clears (null) one party's reason. */

@@ -2,14 +2,20 @@
 import { hostname } from 'node:os'
 import { type Env, newId } from '../../sdk/env.ts'
 import { type Home, machineId, makeHome } from '../config.ts'
+import { savedChoice } from '../choice.ts'
 import { run } from '../daemon/run.ts'
 import type { Afterwards, Stopping } from '../daemon/stopping.ts'
 import type { Updates } from '../daemon/update-watch.ts'
 import { chooseEngine, type EngineSettings } from '../engine/choose.ts'
+import { renewedEngine } from '../engine/renewed.ts'
+import { engineProcesses } from '../engine/vllm/sweep.ts'
 import { HostError, printable } from '../errors.ts'
 import type { DriverAccess } from '../hardware/driver.ts'
 import { hardwareOf, survey } from '../hardware/survey.ts'
 import type { Log } from '../log.ts'
+import { Owner } from '../owner/owner.ts'
+import { lookFor, type UseWorld } from '../owner/use.ts'
+import { savedWishes } from '../owner/wishes.ts'
 import { linkAddress } from '../tunnel/address.ts'
 import type { Dial } from '../tunnel/dial.ts'
 
@@ -45,7 +51,12 @@ export async function start(settings: StartSettings, world: StartWorld): Promise
   const hardware = hardwareOf(found)
   if (found.driver.trouble !== null) log.warn('the GPUs cannot be read', { why: found.driver.trouble })
   const machine = machineId(home, env)
-  const engine = await chooseEngine(settings, { env, log, home, machine, found, access, variables })
+  const surroundings = { env, log, home, machine, access, variables }
+  const first = await chooseEngine(settings, { ...surroundings, found })
+  const engine = renewedEngine(first, async () => {
+    const now = await survey({ env, access, variables, folder: home.path, simulate: settings.simulateGpu })
+    return chooseEngine(settings, { ...surroundings, found: now })
+  })
   if (hub.startsWith('ws:') && !isLoopback(hub)) log.warn('the link to the hub is not encrypted: use https', { hub })
   return run({
     env,
@@ -56,6 +67,7 @@ export async function start(settings: StartSettings, world: StartWorld): Promise
       ...{ name: nameOf(settings.name), hardware },
     },
     engine,
+    owner: new Owner(env, log, () => savedWishes(home), lookFor(useWorld(settings, world, found.place.container))),
     hub,
     token: settings.token,
     dial,
@@ -65,6 +77,21 @@ export async function start(settings: StartSettings, world: StartWorld): Promise
     updates,
     launcher,
   })
+}
+
+/** What of the machine is looked at to see whether its owner uses the card. */
+function useWorld(
+  { engineUrl }: StartSettings,
+  { env, home, access, variables }: StartWorld,
+  inContainer: boolean,
+): UseWorld {
+  const chosen = savedChoice(home)?.gpus.flat() ?? []
+  return {
+    ...{ env, access, own: () => engineProcesses(env, home, variables) },
+    gpus: chosen.length > 0 ? new Set(chosen) : null,
+    // In a container processes have other numbers than the driver knows, and our own would look like strangers.
+    processes: engineUrl === undefined && !inContainer,
+  }
 }
 
 /** What a hub would refuse is said here, before anything starts. @throws HostError */

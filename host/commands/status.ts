@@ -4,6 +4,7 @@ import type { Home } from '../config.ts'
 import { askControl } from '../daemon/control.ts'
 import type { Status } from '../daemon/status.ts'
 import { type Member, viewOf } from '../hub/member.ts'
+import { clockAt } from '../owner/hours.ts'
 import { httpAddress } from '../tunnel/address.ts'
 
 export type Shown = Status | { state: 'stopped' }
@@ -36,6 +37,7 @@ export function describe(shown: Shown): [fact: string, value: string][] {
     ['state', shown.simulated ? `${shown.state} (simulated GPU)` : shown.state],
     ...(shown.starting ? [['engine', shown.starting] as [string, string]] : []),
     ...(shown.why ? [['because', shown.why] as [string, string]] : []),
+    ...describeOwner(shown.owner),
     ...shown.hubs.map((hub): [string, string] => ['hub', describeHub(hub)]),
     ...shown.serving.map((serving): [string, string] => ['model', describeServing(serving)]),
     ['requests', String(shown.requests)],
@@ -45,6 +47,22 @@ export function describe(shown: Shown): [fact: string, value: string][] {
     ['uptime', duration(shown.uptimeSeconds)],
     ['process', String(shown.pid)],
   ]
+}
+
+function describeOwner({ schedule, idle }: Status['owner']): [fact: string, value: string][] {
+  return [
+    ...(schedule ? [['schedule', describeSchedule(schedule)] as [string, string]] : []),
+    ...(idle ? [['idle mode', describeIdle(idle)] as [string, string]] : []),
+  ]
+}
+
+export function describeSchedule({ text, zone, open, until }: NonNullable<Status['owner']['schedule']>): string {
+  const then = until === null ? '' : ` until ${clockAt(Date.parse(until), zone)}`
+  return `${open ? 'open' : 'closed'}${then}: ${text} (${zone})`
+}
+
+export function describeIdle({ quietMinutes }: NonNullable<Status['owner']['idle']>): string {
+  return `on: works once nobody has used the card for ${quietMinutes} min`
 }
 
 function describeHub(hub: Status['hubs'][number]): string {

@@ -2,16 +2,18 @@
 // is given back in order. What the operating system adds (one agent per home, a control socket) is in run.ts.
 import { type Env, sleep } from '../../sdk/env.ts'
 import type { Engine } from '../engine/engine.ts'
-import { EngineWatch } from '../engine/watch.ts'
-import { HostError, reason } from '../errors.ts'
+import { HostError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { Offer } from '../offer.ts'
+import type { Owner } from '../owner/owner.ts'
 import type { Dial } from '../tunnel/dial.ts'
 import { Hubs } from '../tunnel/hubs.ts'
 import type { Identity } from '../tunnel/session.ts'
 import type { Control } from './control.ts'
+import { freeTheGpu } from './free-gpu.ts'
 import type { DaemonState, Status } from './status.ts'
 import { aborted, type Afterwards, type Stopping } from './stopping.ts'
+import { Turns } from './turns.ts'
 import { UpdateWatch, type Updates } from './update-watch.ts'
 
 export interface Machine {
@@ -26,6 +28,8 @@ export interface Machine {
   /** How long running requests may take to finish on a stop, where whoever asks for it does not say. */
   graceMs: number
   stopping: Stopping
+  /** Who may want the card back while the agent runs. */
+  owner?: Owner
   /** Whether the program on disk is no longer the one that runs. */
   outdated: () => boolean
   /** Where the program looks after itself: what it does about newer ones. */
@@ -36,23 +40,24 @@ export interface Machine {
 
 /** For every hub to say that it sends nothing new. One that is gone or hangs is not waited for any longer. */
 const UNREGISTER_MS = 2_000
-/** For an engine to end by itself once nothing is asked of it … */
-const ENGINE_STOP_MS = 5_000
-/** … and by force. */
-const ENGINE_KILL_MS = 2_000
 
 export class Life implements Control {
   readonly offer: Offer
   private readonly startedAt: number
   private hubs: Hubs | undefined
-  private watch: EngineWatch | undefined
+  private readonly turns: Turns
   private readonly updateWatch: UpdateWatch | undefined
   private leaving = false
 
   constructor(private readonly machine: Machine) {
     this.startedAt = machine.env.mono()
     this.offer = new Offer(machine.engine)
-    const { env, log, updates } = machine
+    const { env, log, updates, engine, owner, graceMs } = machine
+    this.turns = new Turns({
+      ...{ env, log, engine, owner, graceMs, offer: this.offer },
+      unregistered: (over) => this.unregistered(over),
+      handBack: () => this.hubs?.handBack(),
+    })
     this.updateWatch = updates && new UpdateWatch(env, log, updates, () => this.renew())
   }
 
@@ -62,19 +67,22 @@ export class Life implements Control {
    * @throws HostError when the engine cannot start, or when no hub will have this host
    */
   async live(): Promise<Afterwards> {
-    const { log, identity, engine, stopping } = this.machine
+    const { log, identity, stopping } = this.machine
     try {
       log.info('starting', { machine: identity.machine })
       this.updateWatch?.starting()
-      if (!(await started(engine, stopping.soon))) return stopping.afterwards
+      const ready = Promise.withResolvers<void>()
+      const turns = this.turns.run(stopping.soon, ready.resolve)
+      await Promise.race([ready.promise, turns])
+      if (stopping.soon.aborted) return stopping.afterwards
       await Promise.race([this.link(), aborted(stopping.soon)])
       await this.drain()
       return stopping.afterwards
     } finally {
-      this.watch?.stop()
+      this.turns.stop()
       this.updateWatch?.stop()
       void this.hubs?.close('the host has failed')
-      await freeTheGpu(this.machine)
+      if (!(await freeTheGpu(this.machine, stopping.now))) log.error('the agent ends without its engine')
       stopping.over()
     }
   }
@@ -85,6 +93,7 @@ export class Life implements Control {
     return {
       state: this.state(),
       why: this.offer.whyIdle(),
+      owner: this.machine.owner?.facts() ?? { schedule: null, idle: null },
       starting: this.machine.engine.starting?.() ?? null,
       pid: process.pid,
       launcher: this.machine.launcher ?? null,
@@ -106,10 +115,8 @@ export class Life implements Control {
 
   /** Links to every hub; the promise only ever rejects, when no hub will have this host. */
   private link(): Promise<never> {
-    const { env, log, engine, hub, dial, token, identity } = this.machine
-    const watch = new EngineWatch(env, log, engine, this.offer)
-    const world = { env, dial, token, identity, offer: this.offer, engineTrouble: () => watch.doubt() }
-    this.watch = watch
+    const { env, log, hub, dial, token, identity } = this.machine
+    const world = { env, dial, token, identity, offer: this.offer, engineTrouble: () => this.turns.doubt() }
     this.updateWatch?.linking()
     return new Promise((_, reject) => {
       this.hubs = new Hubs(hub, world, log, {
@@ -122,17 +129,21 @@ export class Life implements Control {
 
   /** Hubs learn of it first, so that nothing new comes; what runs may finish, then what is left is handed back. */
   private async drain(): Promise<void> {
-    const { env, log, stopping } = this.machine
+    const { log, stopping } = this.machine
     this.leaving = true
     this.offer.hold('owner', 'its owner is stopping it')
     log.info('draining', { requests: this.offer.requests() })
-    const over = new AbortController()
-    const shortly = sleep(env, UNREGISTER_MS, AbortSignal.any([over.signal, stopping.now]))
-    await Promise.race([this.hubs?.unregistered(), shortly])
-    over.abort()
+    await this.unregistered(stopping.now)
     await Promise.race([this.offer.idle(), aborted(stopping.now)])
     this.hubs?.handBack()
     await this.hubs?.close('the host is stopping')
+  }
+
+  private async unregistered(now: AbortSignal): Promise<void> {
+    const over = new AbortController()
+    const shortly = sleep(this.machine.env, UNREGISTER_MS, AbortSignal.any([over.signal, now]))
+    await Promise.race([this.hubs?.unregistered(), shortly])
+    over.abort()
   }
 
   /** Whoever put a newer program in place, it is started once what runs has ended. False: there is none. */
@@ -153,29 +164,4 @@ export class Life implements Control {
     if (!this.hubs.linked()) return 'linking'
     return this.offer.whyIdle() === null ? 'serving' : 'paused'
   }
-}
-
-/** False: the owner wanted to stop before it was ready. */
-async function started(engine: Engine, stop: AbortSignal): Promise<boolean> {
-  try {
-    await engine.start(stop)
-  } catch (error) {
-    if (!stop.aborted) throw error
-  }
-  return !stop.aborted
-}
-
-/** An engine that does not end in good time, or that should end now, is ended by force; it is never waited for longer. */
-async function freeTheGpu({ env, log, engine, stopping }: Machine): Promise<void> {
-  const late = new AbortController()
-  const over = new AbortController()
-  void sleep(env, ENGINE_STOP_MS, AbortSignal.any([over.signal, stopping.now])).then(() => late.abort())
-  const tooLate = aborted(late.signal).then(() => sleep(env, ENGINE_KILL_MS, over.signal))
-  const stopped = engine.stop(late.signal).then(
-    () => true,
-    (error: unknown) => log.error('the engine did not stop well', { why: reason(error) }),
-  )
-  if ((await Promise.race([stopped, tooLate.then(() => false)])) === false)
-    log.error('the engine does not end; the agent ends without it')
-  over.abort()
 }

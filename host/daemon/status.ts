@@ -1,5 +1,6 @@
 // What the agent says about itself over its control socket; `gpuhost status --json` prints it as it is.
 import type { Gpu, Serving } from '../../sdk/wire/frames.ts'
+import type { OwnerFacts } from '../owner/owner.ts'
 import type { LinkState } from '../tunnel/connect.ts'
 
 /** `paused`: linked, but taking nothing new for now; `draining`: finishing what runs, then gone. */
@@ -9,6 +10,8 @@ export interface Status {
   state: DaemonState
   /** Why no new requests are taken; null while they are. */
   why: string | null
+  /** When the owner wants the card. */
+  owner: OwnerFacts
   /** While it starts: what its engine is doing; null: nothing that takes long, or it says nothing. */
   starting: string | null
   pid: number

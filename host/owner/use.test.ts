@@ -1,0 +1,65 @@
+import { expect, test } from 'bun:test'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { systemEnv } from '../../sdk/env.ts'
+import { type FakeGpu, fakeMachine, type FakeMachine, machines, uuidOf } from '../hardware/testing/machines.ts'
+import { lookFor } from './use.ts'
+
+/** This test's own process stands for whoever is on the card: it is one that runs. */
+const someone = process.pid
+const [card] = machines['one 4090'].gpus
+
+function withProcesses(processes: FakeGpu['processes']): FakeMachine {
+  return { ...machines['one 4090'], gpus: [{ ...card!, processes }] }
+}
+
+function look(
+  machine: FakeMachine,
+  changes: { own?: number[]; gpus?: string[]; processes?: boolean; gamemoded?: string } = {},
+) {
+  const { nvidiaSmi } = fakeMachine(machine, { library: false })
+  const { own = [], gpus, processes = true, gamemoded = 'no-gamemoded-here' } = changes
+  return lookFor({
+    ...{ env: systemEnv, processes, gamemoded, own: async () => new Set(own) },
+    access: { reader: ['false'], library: '/nowhere/libnvidia-ml.so.1', nvidiaSmi },
+    gpus: gpus ? new Set(gpus) : null,
+  })()
+}
+
+const renders = { pid: someone, name: '/opt/blender/blender', usedMib: 4_000 }
+
+test('a program that computes on the card uses it, our own engine does not', async () => {
+  expect(await look(withProcesses([renders]))).toEqual({ by: 'blender' })
+  expect(await look(withProcesses([renders]), { own: [someone] })).toBeNull()
+  expect(await look(withProcesses([renders]), { gpus: [uuidOf(0)] })).toEqual({ by: 'blender' })
+})
+
+test('small programs, cards not on offer, programs that are gone, and engines of the owner’s do not count', async () => {
+  expect(await look(withProcesses([{ ...renders, usedMib: 200 }]))).toBeNull()
+  const two = { ...machines['two 3090'], gpus: [{ ...card!, processes: [renders] }, card!] }
+  expect(await look(two, { gpus: [uuidOf(1)] })).toBeNull()
+  expect(await look(withProcesses([{ ...renders, pid: 2 ** 30 }]))).toBeNull()
+  expect(await look(withProcesses([renders]), { processes: false })).toBeNull()
+})
+
+test('a driver that cannot be asked knows nothing', async () => {
+  expect(await look(machines['driver not loaded'])).toBe('unknown')
+})
+
+test('GameMode says that somebody plays', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'gamemode-'))
+  const gamemoded = join(folder, 'gamemoded')
+  try {
+    for (const [says, expected] of [
+      ['gamemode is active', { by: 'GameMode' }],
+      ['gamemode is inactive', null],
+    ] as const) {
+      writeFileSync(gamemoded, `#!/bin/sh\necho ${says}\n`)
+      chmodSync(gamemoded, 0o755)
+      expect(await look(withProcesses([]), { gamemoded })).toEqual(expected)
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+})

@@ -1,0 +1,59 @@
+// When the owner wants the card for himself or herself. A running agent reads it anew at each look: no restart is needed.
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Static, Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+import { type Home, makeHome } from '../config.ts'
+import { HostError, reason } from '../errors.ts'
+import { checkHours } from './hours.ts'
+
+const Wishes = Type.Object({
+  /** The card works in these hours only; null: at any time. */
+  schedule: Type.Union([
+    Type.Object({ text: Type.String({ maxLength: 500 }), zone: Type.String({ maxLength: 60 }) }),
+    Type.Null(),
+  ]),
+  /** The card rests while somebody else uses it, and for so long after; null: it does not. */
+  idle: Type.Union([Type.Object({ quietMinutes: Type.Integer({ minimum: 1, maximum: 1_440 }) }), Type.Null()]),
+})
+export type Wishes = Static<typeof Wishes>
+
+const pathIn = (home: Home) => join(home.path, 'owner.json')
+
+/** @throws HostError when the file is damaged */
+export function savedWishes(home: Home): Wishes {
+  const path = pathIn(home)
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { schedule: null, idle: null }
+    throw new HostError(`${path} cannot be read: ${reason(error)}.`)
+  }
+  try {
+    const wishes: unknown = JSON.parse(text)
+    if (Value.Check(Wishes, wishes)) {
+      if (wishes.schedule) checkHours(wishes.schedule)
+      return wishes
+    }
+  } catch {
+    // Said below.
+  }
+  throw new HostError(`${path} is damaged. Remove it, then say again what you want: gpuhost schedule, gpuhost idle.`)
+}
+
+/** Changes what is named, whole or not at all. @throws HostError */
+export function saveWishes(home: Home, changes: Partial<Wishes>): Wishes {
+  const wishes = { ...savedWishes(home), ...changes }
+  if (wishes.schedule) checkHours(wishes.schedule)
+  makeHome(home)
+  const path = pathIn(home)
+  try {
+    writeFileSync(`${path}.new`, `${JSON.stringify(wishes, null, 2)}\n`, { mode: 0o600, flush: true })
+    renameSync(`${path}.new`, path)
+  } catch (error) {
+    rmSync(`${path}.new`, { force: true })
+    throw new HostError(`${path} cannot be written: ${reason(error)}.`)
+  }
+  return wishes
+}
