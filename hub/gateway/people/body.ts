@@ -20,15 +20,10 @@ export async function readFields(bodies: Bodies, request: Request): Promise<unkn
   return writable(jsonIn(body))
 }
 
-/** Not every database keeps NUL in a text. @throws HubError 400 */
-function writable<T>(fields: T): T {
-  if (hasNul(fields)) throw new HubError('invalid_request', 'A text has a NUL character (U+0000). Leave it out.')
-  return fields
-}
-
-/** As deep as `jsonIn` lets it be. */
-function hasNul(value: unknown): boolean {
-  if (typeof value === 'string') return value.includes('\u0000')
-  if (typeof value !== 'object' || value === null) return false
-  return Object.entries(value).some(([name, field]) => name.includes('\u0000') || hasNul(field))
+/** Not every database keeps NUL in a text, and nobody means it. As deep as `jsonIn` lets it be. */
+function writable(value: unknown): unknown {
+  if (typeof value === 'string') return value.replaceAll('\u0000', '')
+  if (Array.isArray(value)) return value.map(writable)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, writable(field)]))
 }

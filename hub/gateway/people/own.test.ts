@@ -30,11 +30,12 @@ describe.each(testDialects)('one’s own account on %s', (database) => {
     expect((await page.get('/api/v1/keys')).body.data).toMatchObject([{ id: key.id, name: 'laptop' }])
   })
 
-  test.each(['name\u0000', '\u0000'])('a text no database keeps is refused, not failed at: %j', async (name) => {
+  test('a text is kept without the characters no database keeps', async () => {
     hub = await startHub({ database })
     const page = await signedIn(hub, 'ada@example.com', 'client')
-    expect(await page.post('/api/v1/keys', { name })).toMatchObject({ status: 400, code: 'invalid_request' })
-    expect(await page.post('/api/v1/keys', { name: 'a\\u0000b' })).toMatchObject({ status: 200 })
+    expect((await page.post('/api/v1/keys', { name: 'na\u0000me' })).body).toMatchObject({ name: 'name' })
+    expect((await page.post('/api/v1/keys', { name: 'a\\u0000b' })).body).toMatchObject({ name: 'a\\u0000b' })
+    expect(await page.post('/api/v1/keys', { name: '\u0000' })).toMatchObject({ status: 400, code: 'invalid_request' })
   })
 
   test('a list is read a page at a time', async () => {
