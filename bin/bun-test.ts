@@ -49,6 +49,13 @@ export function startTests(words: readonly string[], { env, eachMs, allMs, repor
   }
 }
 
+/** Ends with what `stop` puts away, and the code a shell expects, when somebody interrupts. */
+export function stopWhenInterrupted(stop: () => Promise<void>): void {
+  const codes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const
+  for (const [signal, code] of Object.entries(codes))
+    process.once(signal, () => void stop().then(() => process.exit(code)))
+}
+
 /** A developer's own settings must not change what the tests see. */
 export function withoutSettings(env: Record<string, string | undefined>): Record<string, string | undefined> {
   const ours = /^(GPUHUB_|GPUHOST_|DATABASE_URL$|REDIS_URL$|STRIPE_|SMTP_URL$)/

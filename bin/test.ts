@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildPrograms } from './build.ts'
-import { startTests, type Tests, withoutSettings } from './bun-test.ts'
+import { startTests, stopWhenInterrupted, type Tests, withoutSettings } from './bun-test.ts'
 import { type TestServer, testServer } from './postgres.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -15,13 +15,7 @@ const folder = mkdtempSync(join(tmpdir(), 'gpuhub-run-'))
 let server: TestServer | undefined
 let tests: Tests | undefined
 
-for (const [signal, code] of [
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
-  ['SIGHUP', 129],
-] as const) {
-  process.once(signal, () => void stop().then(() => process.exit(code)))
-}
+stopWhenInterrupted(stop)
 
 process.exitCode = await main().finally(stop)
 

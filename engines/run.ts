@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildPrograms } from '../bin/build.ts'
-import { type Count, startTests, type Tests, withoutSettings } from '../bin/bun-test.ts'
+import { type Count, startTests, stopWhenInterrupted, type Tests, withoutSettings } from '../bin/bun-test.ts'
 import { type EngineName, engineNames, installEngine } from './engine.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -14,13 +14,7 @@ const ALL_MS = 20 * 60_000
 const folder = mkdtempSync(join(tmpdir(), 'gpuhub-engine-'))
 let tests: Tests | undefined
 
-for (const [signal, code] of [
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
-  ['SIGHUP', 129],
-] as const) {
-  process.once(signal, () => void stop().then(() => process.exit(code)))
-}
+stopWhenInterrupted(stop)
 
 process.exitCode = await main(Bun.argv.slice(2)).finally(stop)
 

@@ -3,7 +3,7 @@
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startTests, type Tests, withoutSettings } from '../bun-test.ts'
+import { startTests, stopWhenInterrupted, type Tests, withoutSettings } from '../bun-test.ts'
 import { buildProgram } from '../build.ts'
 import { makeKey, pack } from '../release.ts'
 
@@ -16,13 +16,7 @@ const MIRROR = 'http://deb.debian.org/debian'
 const folder = mkdtempSync(join(tmpdir(), 'gpuhub-install-'))
 let tests: Tests | undefined
 
-for (const [signal, code] of [
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
-  ['SIGHUP', 129],
-] as const) {
-  process.once(signal, () => void stop().then(() => process.exit(code)))
-}
+stopWhenInterrupted(stop)
 
 process.exitCode = await main().finally(stop)
 

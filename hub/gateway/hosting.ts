@@ -1,31 +1,20 @@
 // What a machine does in its owner's name, with its host token: asks how the hub sees it, and
 // confirms the licence of what it is going to serve.
-import { Elysia, t } from 'elysia'
+import { t } from 'elysia'
 import { Licence } from '../../sdk/api.ts'
-import { newId } from '../../sdk/env.ts'
 import { HostView } from '../../sdk/host-view.ts'
 import { PROOF_HEADER } from '../../sdk/wire/machine-key.ts'
 import { HubError } from '../errors.ts'
 import type { Bearer } from '../fleet/token.ts'
 import { clientAccount } from '../identity/users.ts'
 import { acknowledgeLicence } from './account.ts'
+import { hostRoutes } from './host-routes.ts'
 import { viewHost } from './host-view.ts'
-import { refusal } from './openai.ts'
 import { readFields } from './people/body.ts'
-import { caller, known, type Platform } from './platform.ts'
+import { caller, type Platform } from './platform.ts'
 
 export function hostingApi(hub: Platform) {
-  return new Elysia({ prefix: '/api/v1/hosts', normalize: true })
-    .derive(({ set }) => {
-      const requestId = newId(hub.env, 'req')
-      Object.assign(set.headers, { 'x-request-id': requestId, 'request-id': requestId, 'cache-control': 'no-store' })
-      return { requestId }
-    })
-    .onError(({ code, error, request, set }) => {
-      if (code === 'NOT_FOUND') return undefined
-      const requestId = String(set.headers['x-request-id'] ?? newId(hub.env, 'req'))
-      return refusal(hub, request, requestId, known(code, error))
-    })
+  return hostRoutes(hub, '/api/v1/hosts')
     .get(
       '/:id',
       async ({ request, params }) => {

@@ -1,13 +1,13 @@
 // What a host measures its line against: short echoes, and some bytes down and up. For machines with a host token only,
 // so many an hour, a few at a time: a hub's own line is for answers.
-import { Elysia, t } from 'elysia'
-import { type Env, newId } from '../../sdk/env.ts'
+import { t } from 'elysia'
+import type { Env } from '../../sdk/env.ts'
 import { mostTransferBytes } from '../../sdk/network.ts'
 import { HubError } from '../errors.ts'
 import type { Limit } from '../identity/limits.ts'
+import { hostRoutes } from './host-routes.ts'
 import { machineOf } from './hosting.ts'
-import { refusal } from './openai.ts'
-import { known, type Platform } from './platform.ts'
+import type { Platform } from './platform.ts'
 
 /** At a time, of all machines. */
 const MOST_TRANSFERS = 4
@@ -17,17 +17,7 @@ const PIECE_BYTES = 64 * 1024
 
 export function networkApi(hub: Platform) {
   const transfers = new Transfers()
-  return new Elysia({ prefix: '/api/v1/hosts/network', normalize: true })
-    .derive(({ set }) => {
-      const requestId = newId(hub.env, 'req')
-      Object.assign(set.headers, { 'x-request-id': requestId, 'request-id': requestId, 'cache-control': 'no-store' })
-      return { requestId }
-    })
-    .onError(({ code, error, request, set }) => {
-      if (code === 'NOT_FOUND') return undefined
-      const requestId = String(set.headers['x-request-id'] ?? newId(hub.env, 'req'))
-      return refusal(hub, request, requestId, known(code, error))
-    })
+  return hostRoutes(hub, '/api/v1/hosts/network')
     .get(
       '/echo',
       async ({ request, set }) => {
