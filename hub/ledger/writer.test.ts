@@ -46,6 +46,23 @@ describe('the writer', () => {
     expect(sent.flat()).toEqual(['a', ...Array.from({ length: 250 }, (_, i) => String(i))])
   })
 
+  test('waits a little for more where many come, and not where few do', async () => {
+    const { env, writer, sent } = world(allDone)
+    const ask = async (each: number, everyMs: number, times: number) => {
+      sent.length = 0
+      for (let i = 0; i < times; i++) {
+        for (let k = 0; k < each; k++) writer.push({ item: record(`${i} ${k}`) })
+        await env.advance(everyMs)
+      }
+      await env.advance(100)
+      expect(sent.flat()).toHaveLength(each * times)
+      return sent.length
+    }
+    expect(await ask(1, 10, 50)).toBe(50)
+    expect(await ask(4, 1, 50)).toBeLessThan(25)
+    expect(await ask(1, 10, 50)).toBeGreaterThan(45)
+  })
+
   test('finds the item that the database refuses, and applies all the others', async () => {
     const refusing: Answer = (batch) => {
       if (batch.items.some((item) => idOf(item) === '13')) throw new StatementError('not this one')

@@ -25,6 +25,10 @@ const GIVE_UP_MS = 10_000
 const HUNG_MS = 8_000
 const CHECK_MS = 1_000
 const RETRY_MS = { first: 10, most: 1_000 }
+/** A commit costs as much as ten of its items: where a short wait brings as many more, it is waited. */
+const GATHER_MS = 4
+const GATHER_ITEMS = 10
+const FULL_ENOUGH_ITEMS = 60
 
 export class Writer {
   private readonly first: Task[] = []
@@ -33,6 +37,8 @@ export class Writer {
   private running = false
   private stopped = false
   private sentAt = 0
+  private pushed = 0
+  private lastBatch = { at: 0, pushed: 0 }
   private check: Cancel | null = null
   private idle: (() => void)[] = []
 
@@ -55,6 +61,7 @@ export class Writer {
   /** @throws HubError `hub_unavailable` when the queue is full. */
   push(task: Task): void {
     if (this.stopped || this.length >= FULL_ITEMS) throw unavailable()
+    this.pushed++
     if (task.giveUp) task.deadline = this.env.mono() + GIVE_UP_MS
     if (task.first) this.first.push(task)
     else this.queue.push(task)
@@ -90,6 +97,7 @@ export class Writer {
     await Promise.resolve()
     this.watch()
     while (this.length > 0 && !this.stopped) {
+      await this.gather()
       const first = this.first.splice(0, BATCH_ITEMS / 2)
       this.sending = [...first, ...this.queue.splice(0, BATCH_ITEMS - first.length)]
       await this.apply(this.sending)
@@ -98,6 +106,16 @@ export class Writer {
     this.check?.()
     this.running = false
     for (const resolve of this.idle.splice(0)) resolve()
+  }
+
+  /** Under load, waits for more of what comes anyway. */
+  private async gather(): Promise<void> {
+    const now = this.env.mono()
+    const { at, pushed } = this.lastBatch
+    this.lastBatch = { at: now, pushed: this.pushed }
+    const expected = now > at ? ((this.pushed - pushed) / (now - at)) * GATHER_MS : 0
+    if (expected < GATHER_ITEMS || this.first.length > 0 || this.queue.length >= FULL_ENOUGH_ITEMS) return
+    await new Promise<void>((resolve) => void this.env.timer(GATHER_MS, resolve))
   }
 
   /** Until it is applied, or, when one item is to blame, until all the others are. */
