@@ -35,6 +35,8 @@ export const {
   requests,
   clientTraffic,
   hostTraffic,
+  allTraffic,
+  platformSums,
   trafficUntil,
   limits,
   onces,

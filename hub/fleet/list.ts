@@ -1,5 +1,5 @@
 // The fleet as a person sees it, from any process that has the database.
-import { and, desc, eq, gt, isNull, type SQL } from 'drizzle-orm'
+import { and, desc, eq, gt, isNull } from 'drizzle-orm'
 import type { Db } from '../../db/open.ts'
 import type { LinkState } from '../../db/schema/fleet.ts'
 import type { Env } from '../../sdk/env.ts'
@@ -45,7 +45,7 @@ export interface Notice {
 
 /** As `listHosts`, of one host; null when there is none with this id. */
 export async function findHost(env: Pick<Env, 'now'>, db: Db, id: string): Promise<ListedHost | null> {
-  const [host] = await list(env, db, eq(db.tables.hosts.id, id))
+  const [host] = await list(env, db, { hostId: id })
   return host ?? null
 }
 
@@ -62,11 +62,19 @@ export function listHosts(env: Pick<Env, 'now'>, db: Db): Promise<ListedHost[]> 
 
 /** As `listHosts`, of one owner. */
 export function hostsOf(env: Pick<Env, 'now'>, db: Db, ownerId: string): Promise<ListedHost[]> {
-  return list(env, db, eq(db.tables.hosts.ownerId, ownerId))
+  return list(env, db, { ownerId })
 }
 
-async function list(env: Pick<Env, 'now'>, db: Db, only?: SQL): Promise<ListedHost[]> {
+async function list(
+  env: Pick<Env, 'now'>,
+  db: Db,
+  of: { hostId?: string; ownerId?: string } = {},
+): Promise<ListedHost[]> {
   const { hosts, hubs, links, notices, users } = db.tables
+  const only = and(
+    of.hostId === undefined ? undefined : eq(hosts.id, of.hostId),
+    of.ownerId === undefined ? undefined : eq(hosts.ownerId, of.ownerId),
+  )
   const rows = await db.query
     .select({ host: hosts, owner: users.email })
     .from(hosts)
@@ -84,8 +92,7 @@ async function list(env: Pick<Env, 'now'>, db: Db, only?: SQL): Promise<ListedHo
     const other = best.get(link.hostId)
     if (!other || RANK.indexOf(link.state) < RANK.indexOf(other.state)) best.set(link.hostId, link)
   }
-  const one = only && rows[0]?.host.id
-  const failures = await failureCounts(db, env.now() - (FAILURE_DAYS - 1) * DAY_MS, one)
+  const failures = await failureCounts(db, env.now() - (FAILURE_DAYS - 1) * DAY_MS, of)
   const open = await db.query.select().from(notices).where(isNull(notices.clearedAt)).orderBy(notices.at).limit(MOST)
   return rows.map(({ host, owner }) => {
     const link = best.get(host.id)

@@ -8,6 +8,8 @@ export const FEES = 'platform:fees'
 export const CREDITS = 'platform:credits'
 /** Pays for what a hub charged and could not deliver. */
 export const RELIABILITY = 'platform:reliability'
+/** The platform's own, all of them. */
+export const PLATFORM: readonly string[] = [FEES, CREDITS, RELIABILITY]
 
 /** Earned, and still within the holding period. */
 export function pendingAccount(hostId: string): string {

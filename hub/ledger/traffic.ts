@@ -83,8 +83,8 @@ interface Part {
 
 function summed(db: Db, whose: Whose, by: Question['by'], { span, from, to }: Part & { span: 'hour' | 'day' }): SQL {
   const byHost = by === 'host' || (typeof whose === 'object' && 'hostIds' in whose)
-  const { clientTraffic, hostTraffic } = db.tables
-  const table = byHost ? hostTraffic : clientTraffic
+  const { clientTraffic, hostTraffic, allTraffic } = db.tables
+  const table = byHost ? hostTraffic : whose === 'everybody' && by !== 'key' ? allTraffic : clientTraffic
   const group = {
     all: sql`''`,
     hour: text(sql`${table.at}`),
