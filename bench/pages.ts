@@ -13,8 +13,8 @@ import { table } from './report.ts'
 import { seedYear, type Year, YEAR } from './year.ts'
 
 /** A page's figure is the lower quartile of its rounds: the machine may have had other things to do in the others. */
-const ROUNDS = 6
-const VISITS = 10
+const ROUNDS = 5
+const VISITS = 8
 const WARM_VISITS = 3
 /** The gallery is for development; an export is limited to a few an hour. */
 const NO_PAGE = /^\/dev\/gallery|^\/machines$|^\/account\/export$/

@@ -149,12 +149,10 @@ function insertRequests(client: Database, now: number): void {
   client.run(`${counted(YEAR.requests)}, facts as (
       select i, ${now - YEAR_MS} + i * ${step} as at,
         case when i % 5 = 0 then 0 else 1 + ${drawn(1, YEAR.clients - 1)} end as client,
-        -- The last is asked for seldom.
-        case when i % 20011 = 0 then ${MODELS - 1} else ${drawn(2, MODELS - 1)} end as variant,
+        ${drawn(4, YEAR.hosts)} as host, ${drawn(7, 97)} as chance,
         case when ${fate} < 9600 then 'completed' when ${fate} < 9800 then 'cancelled'
           when ${fate} < 9998 then 'failed' else 'lost' end as state,
-        ${drawn(4, YEAR.hosts)} as host, 50 + ${drawn(5, 2_000)} as prompt, 10 + ${drawn(6, 800)} as answer,
-        ${drawn(7, 97)} as chance
+        50 + ${drawn(5, 2_000)} as prompt, 10 + ${drawn(6, 800)} as answer
       from counted)
     insert into requests (id, hub_id, user_id, key_id, variant, state, stream, at, ended_at, first_token_ms,
       prompt_tokens, completion_tokens, claimed_tokens, counts_differ, prompt_picos, completion_picos, cost, fee,
@@ -170,7 +168,9 @@ function insertRequests(client: Database, now: number): void {
     from facts cross join seed_clients c on c.n = facts.client
     cross join seed_keys k on k.client = facts.client
       and k.n = chance % case when facts.client = 0 then ${KEYS.heavy} else ${KEYS.others} end
-    cross join seed_variants v on v.n = facts.variant
+    -- A machine serves two models; the last one is asked for seldom.
+    cross join seed_variants v on v.n = case when i % 20011 = 0 then ${MODELS - 1}
+      else (facts.host + chance % 2) % ${MODELS - 1} end
     cross join seed_hosts h on h.n = facts.host`)
 }
 

@@ -1,7 +1,7 @@
 // The memory of what failed on each host: the last of it with evidence, all of it as counts by day and class. Noted in
 // memory and written in the background, many at a time: no request waits for it.
 import { and, desc, eq, getTableColumns, gte, inArray, lt, sql } from 'drizzle-orm'
-import { type Db, type Queries, sumOf } from '../../db/open.ts'
+import type { Db, Queries } from '../../db/open.ts'
 import { type FailureClass, failureClasses } from '../../db/schema/fleet.ts'
 import { transaction } from '../../db/transaction.ts'
 import { type Cancel, type Env, newId } from '../../sdk/env.ts'
@@ -168,30 +168,20 @@ export async function failuresOf(db: Db, hostId: string): Promise<ToldFailure[]>
     .limit(KEPT_FAILURES)
 }
 
-/** How many attempts failed on each host since the day of `since` (UTC) began, by whose trouble it was. */
-export async function failureCounts(
-  db: Db,
-  since: number,
-  of: { hostId?: string; ownerId?: string } = {},
-): Promise<Map<string, FailureCounts>> {
-  const { failureDays, hosts } = db.tables
-  // From each host to its own days, of which there may be ninety.
-  const rows = await db.query
-    .select({ hostId: failureDays.hostId, class: failureDays.class, count: sumOf(failureDays.count) })
-    .from(hosts)
-    .innerJoin(failureDays, and(eq(failureDays.hostId, hosts.id), gte(failureDays.day, dayOf(since))))
-    .where(
-      and(
-        of.hostId === undefined ? undefined : eq(hosts.id, of.hostId),
-        of.ownerId === undefined ? undefined : eq(hosts.ownerId, of.ownerId),
-      ),
-    )
-    .groupBy(failureDays.hostId, failureDays.class)
+/** How many attempts failed on these hosts since the day of `since` (UTC) began, by whose trouble it was. */
+export async function failureCounts(db: Db, since: number, hostIds: string[]): Promise<Map<string, FailureCounts>> {
+  const { failureDays } = db.tables
   const counts = new Map<string, FailureCounts>()
-  for (const row of rows) {
-    const ofHost = counts.get(row.hostId) ?? noFailures()
-    counts.set(row.hostId, ofHost)
-    ofHost[row.class] = Number(row.count)
+  for (const ids of pages(hostIds)) {
+    const rows = await db.query
+      .select()
+      .from(failureDays)
+      .where(and(inArray(failureDays.hostId, ids), gte(failureDays.day, dayOf(since))))
+    for (const row of rows) {
+      const ofHost = counts.get(row.hostId) ?? noFailures()
+      counts.set(row.hostId, ofHost)
+      ofHost[row.class] += row.count
+    }
   }
   return counts
 }

@@ -1,5 +1,5 @@
 // The fleet as a person sees it, from any process that has the database.
-import { and, desc, eq, gt, isNull } from 'drizzle-orm'
+import { and, desc, eq, gt, isNull, type SQL } from 'drizzle-orm'
 import type { Db } from '../../db/open.ts'
 import type { LinkState } from '../../db/schema/fleet.ts'
 import type { Env } from '../../sdk/env.ts'
@@ -43,9 +43,12 @@ export interface Notice {
   at: number
 }
 
-/** As `listHosts`, of one host; null when there is none with this id. */
+/** One of a long list: its failures are counted when it is shown. */
+export type FleetHost = Omit<ListedHost, 'failures'>
+
+/** One host; null when there is none with this id. */
 export async function findHost(env: Pick<Env, 'now'>, db: Db, id: string): Promise<ListedHost | null> {
-  const [host] = await list(env, db, { hostId: id })
+  const [host] = await withFailures(env, db, await list(env, db, eq(db.tables.hosts.id, id)))
   return host ?? null
 }
 
@@ -56,25 +59,24 @@ const MOST = 10_000
 const GIB = 2 ** 30
 
 /** Every host, the most recently seen first. One that links to several hubs is listed once, by its best link. */
-export function listHosts(env: Pick<Env, 'now'>, db: Db): Promise<ListedHost[]> {
+export function listHosts(env: Pick<Env, 'now'>, db: Db): Promise<FleetHost[]> {
   return list(env, db)
 }
 
 /** As `listHosts`, of one owner. */
-export function hostsOf(env: Pick<Env, 'now'>, db: Db, ownerId: string): Promise<ListedHost[]> {
-  return list(env, db, { ownerId })
+export async function hostsOf(env: Pick<Env, 'now'>, db: Db, ownerId: string): Promise<ListedHost[]> {
+  return withFailures(env, db, await list(env, db, eq(db.tables.hosts.ownerId, ownerId)))
 }
 
-async function list(
-  env: Pick<Env, 'now'>,
-  db: Db,
-  of: { hostId?: string; ownerId?: string } = {},
-): Promise<ListedHost[]> {
+/** The same hosts, with what failed on them. */
+export async function withFailures(env: Pick<Env, 'now'>, db: Db, hosts: FleetHost[]): Promise<ListedHost[]> {
+  const ids = hosts.map(({ id }) => id)
+  const failures = await failureCounts(db, env.now() - (FAILURE_DAYS - 1) * DAY_MS, ids)
+  return hosts.map((host) => ({ ...host, failures: failures.get(host.id) ?? noFailures() }))
+}
+
+async function list(env: Pick<Env, 'now'>, db: Db, only?: SQL): Promise<FleetHost[]> {
   const { hosts, hubs, links, notices, users } = db.tables
-  const only = and(
-    of.hostId === undefined ? undefined : eq(hosts.id, of.hostId),
-    of.ownerId === undefined ? undefined : eq(hosts.ownerId, of.ownerId),
-  )
   const rows = await db.query
     .select({ host: hosts, owner: users.email })
     .from(hosts)
@@ -92,7 +94,6 @@ async function list(
     const other = best.get(link.hostId)
     if (!other || RANK.indexOf(link.state) < RANK.indexOf(other.state)) best.set(link.hostId, link)
   }
-  const failures = await failureCounts(db, env.now() - (FAILURE_DAYS - 1) * DAY_MS, of)
   const open = await db.query.select().from(notices).where(isNull(notices.clearedAt)).orderBy(notices.at).limit(MOST)
   return rows.map(({ host, owner }) => {
     const link = best.get(host.id)
@@ -105,7 +106,6 @@ async function list(
       tripped: link?.tripped ?? [],
       vetted: host.vettedAt !== null,
       quarantine: host.quarantinedAt === null ? null : (host.quarantineReason ?? ''),
-      failures: failures.get(host.id) ?? noFailures(),
       notices: open.flatMap(({ hostId, kind, message, at }) => (hostId === host.id ? [{ kind, message, at }] : [])),
       hub: link?.hubId ?? null,
       since: link?.since ?? host.seenAt,

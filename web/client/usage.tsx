@@ -128,12 +128,14 @@ export function usageCsv({ hub, guest, url }: MemberVisit): Response {
   const encoder = new TextEncoder()
   let before: string | null = null
   let sent = 0
+  let gone = false
   const body = new ReadableStream<Uint8Array>({
     start: (controller) => controller.enqueue(encoder.encode(`${CSV_COLUMNS.join(',')}\r\n`)),
     async pull(controller) {
       // A pull that brings nothing is not repeated: look on until there is a line, or no more.
-      for (;;) {
+      while (!gone) {
         const { rows, next } = await searchRequests(hub.db, guest.user.id, { limit: CSV_PAGE, before, ...filter })
+        if (gone) return
         if (rows.length > 0) controller.enqueue(encoder.encode(rows.map(csvLine).join('')))
         sent += rows.length
         before = next
@@ -143,6 +145,7 @@ export function usageCsv({ hub, guest, url }: MemberVisit): Response {
         await new Promise((resolve) => setImmediate(resolve))
       }
     },
+    cancel: () => void (gone = true),
   })
   return new Response(body, {
     headers: {

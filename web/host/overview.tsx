@@ -1,7 +1,7 @@
 // An owner's first page: what is being earned, by which machine, with which model.
 import { balanceRow } from '../../hub/ledger/balance.ts'
 import { pendingAccount } from '../../hub/ledger/chart.ts'
-import { type Traffic, trafficOf } from '../../hub/ledger/traffic.ts'
+import { type Sums, totalOf, type Traffic, trafficOf } from '../../hub/ledger/traffic.ts'
 import { type Money, sum } from '../../sdk/money.ts'
 import { Model } from '../client/requests.tsx'
 import { live, type LivePart } from '../live.tsx'
@@ -21,7 +21,7 @@ export interface HostOverview {
   /** All that was ever earned and not yet paid out. */
   balance: Money
   lastHour: Traffic | null
-  total: Traffic | null
+  total: Sums | null
   steps: { at: number; earned: Money }[]
   machines: Machine[]
   byModel: Traffic[]
@@ -58,10 +58,9 @@ async function readHostOverview(visit: MemberVisit): Promise<HostOverview> {
   const hostIds = machines.map(({ host }) => host.id)
   const whose = { hostIds }
   const { from, to, days } = period
-  const [balances, lastHour, total, steps, byModel, popular] = await Promise.all([
+  const [balances, lastHour, steps, byModel, popular] = await Promise.all([
     Promise.all(hostIds.map((id) => balanceRow(hub.db, pendingAccount(id)))),
     trafficOf(hub.db, whose, { from: now - HOUR_MS, to: now + 1, by: 'all' }),
-    trafficOf(hub.db, whose, { from, to, by: 'all' }),
     trafficOf(hub.db, whose, { from, to, by: days === 1 ? 'hour' : 'day' }),
     trafficOf(hub.db, whose, { from, to, by: 'variant' }),
     trafficOf(hub.db, 'everybody', { from, to, by: 'variant' }),
@@ -71,7 +70,7 @@ async function readHostOverview(visit: MemberVisit): Promise<HostOverview> {
     period,
     balance: sum(balances.map(({ balance }) => balance)),
     lastHour: lastHour[0] ?? null,
-    total: total[0] ?? null,
+    total: totalOf(byModel),
     steps: moments.map((at) => ({
       at,
       earned: steps.find(({ group }) => group === String(at))?.hostShare ?? 0n,
