@@ -1,4 +1,4 @@
-import { and, eq, gte, sql } from 'drizzle-orm'
+import { and, eq, gte, inArray, sql } from 'drizzle-orm'
 import { type Db, sumOf } from '../../db/open.ts'
 import type { Money } from '../../sdk/money.ts'
 import { isMaterialised } from './chart.ts'
@@ -28,4 +28,15 @@ export async function balanceRow(db: Db, account: string): Promise<{ balance: Mo
     .from(accounts)
     .where(eq(accounts.id, account))
   return row ?? { balance: 0n, granted: 0n }
+}
+
+/** What some clients' or hosts' accounts have together. */
+export async function balanceOfAll(db: Db, ids: string[]): Promise<Money> {
+  const { accounts } = db.tables
+  if (ids.length === 0) return 0n
+  const [row] = await db.query
+    .select({ sum: sumOf(accounts.balance) })
+    .from(accounts)
+    .where(inArray(accounts.id, ids))
+  return row?.sum ?? 0n
 }

@@ -12,7 +12,7 @@ import { Model, Requests, type Row, rowOf } from './requests.tsx'
 
 const PAGE = 50
 const MOST_CSV = 100_000
-const CSV_PAGE = 1_000
+const CSV_PAGE = 250
 const DAY_MS = 24 * 60 * 60 * 1_000
 const STATES = ['completed', 'cancelled', 'failed', 'lost'] as const
 
