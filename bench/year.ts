@@ -100,28 +100,28 @@ function bulk(client: Database, now: number, { clients, owners, variants, idleKe
     .query(`select name, sql from sqlite_master where type = 'index' and sql is not null
       and tbl_name in ('requests', 'entries', 'postings')`)
     .all() as { name: string; sql: string }[]
-  client.transaction(() => {
-    for (const { name } of indexes) client.run(`drop index "${name}"`)
-    list(client, 'seed_clients', clients)
-    list(client, 'seed_owners', owners)
-    list(client, 'seed_variants', variants)
-    client.run(`create temp table seed_keys as select c.n as client, k.id as id,
-      row_number() over (partition by c.n order by k.id) - 1 as n
-      from keys k join seed_clients c on c.id = k.user_id where k.id <> '${idleKey}'`)
-    client.run('create unique index temp.seed_keys_n on seed_keys (client, n)')
-    client.run(`${counted(YEAR.hosts)} insert into hosts
-      (id, owner_id, token_id, machine, name, agent, hardware, simulated, vetted_at, note, created_at, seen_at)
-      select ${id('host')}, o.id, 'htk_' || i, 'm' || i, 'machine-' || i, '0.1.0', '${HARDWARE}', 0,
-        case when i % 3 = 0 then ${now - YEAR_MS} end, '', ${now - YEAR_MS}, ${now} - i * 1000
-      from counted join seed_owners o on o.n = case when i % 5 = 0 then 0 else 1 + i % ${YEAR.owners - 1} end`)
-    client.run(`create temp table seed_hosts as select row_number() over (order by id) - 1 as n, id from hosts`)
-    client.run('create unique index temp.seed_hosts_n on seed_hosts (n)')
-    insertRequests(client, now)
-    insertBooks(client, now)
-    insertFailures(client, now)
-    insertReports(client, now)
-    for (const { sql } of indexes) client.run(sql)
-  })()
+  client.run('BEGIN')
+  for (const { name } of indexes) client.run(`drop index "${name}"`)
+  list(client, 'seed_clients', clients)
+  list(client, 'seed_owners', owners)
+  list(client, 'seed_variants', variants)
+  client.run(`create temp table seed_keys as select c.n as client, k.id as id,
+    row_number() over (partition by c.n order by k.id) - 1 as n
+    from keys k join seed_clients c on c.id = k.user_id where k.id <> '${idleKey}'`)
+  client.run('create unique index temp.seed_keys_n on seed_keys (client, n)')
+  client.run(`${counted(YEAR.hosts)} insert into hosts
+    (id, owner_id, token_id, machine, name, agent, hardware, simulated, vetted_at, note, created_at, seen_at)
+    select ${id('host')}, o.id, 'htk_' || i, 'm' || i, 'machine-' || i, '0.1.0', '${HARDWARE}', 0,
+      case when i % 3 = 0 then ${now - YEAR_MS} end, '', ${now - YEAR_MS}, ${now} - i * 1000
+    from counted join seed_owners o on o.n = case when i % 5 = 0 then 0 else 1 + i % ${YEAR.owners - 1} end`)
+  client.run(`create temp table seed_hosts as select row_number() over (order by id) - 1 as n, id from hosts`)
+  client.run('create unique index temp.seed_hosts_n on seed_hosts (n)')
+  insertRequests(client, now)
+  insertBooks(client, now)
+  insertFailures(client, now)
+  insertReports(client, now)
+  for (const { sql } of indexes) client.run(sql)
+  client.run('COMMIT')
   client.run('PRAGMA wal_checkpoint(TRUNCATE)')
 }
 

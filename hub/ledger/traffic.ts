@@ -115,7 +115,8 @@ function whoseRows(db: Db, whose: Whose, table: 'client' | 'host'): SQL {
 
 function recent(db: Db, whose: Whose, by: Question['by'], { from, to }: Part): SQL {
   const { requests } = db.tables
-  const group = groupOf(by, { ...requests, at: requests.endedAt })
+  const { endedAt, variant, keyId, hostId } = requests
+  const group = groupOf(by, { at: endedAt, variant, keyId, hostId })
   const mine = by === 'host' && whose === 'everybody' ? sql`${requests.hostId} is not null` : ownRequests(db, whose)
   // Indexes are by when a request began.
   return sql`select ${group} as grp, ${sumsOfRequests(db)} from ${requests}
