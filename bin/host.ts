@@ -21,6 +21,7 @@ import { systemEnv } from '../sdk/env.ts'
 import { command, type Group, type World } from './command.ts'
 import { benchCommand } from './gpuhost/bench.ts'
 import { doctorCommand } from './gpuhost/doctor.ts'
+import { earningsCommand, zoneOf } from './gpuhost/earnings.ts'
 import { logsCommand } from './gpuhost/logs.ts'
 import { modelsCommand } from './gpuhost/models.ts'
 import { idleCommand, scheduleCommand } from './gpuhost/owner.ts'
@@ -45,6 +46,7 @@ export function hostProgram(self: readonly string[], program: Program | null = n
       startCommand(self, program),
       stopCommand,
       statusCommand,
+      earningsCommand,
       scheduleCommand,
       idleCommand,
       logsCommand,
@@ -250,7 +252,7 @@ const statusCommand = command({
     const shown = await status(systemEnv, home)
     const token = world.env.GPUHOST_TOKEN || savedLogin(home)?.token
     const prove = linkProver(home, systemEnv)
-    const view = await hubsView(shown, (hub) => (token ? { env: systemEnv, hub, token, prove } : null))
+    const view = await hubsView(shown, zoneOf(world), (hub) => (token ? { env: systemEnv, hub, token, prove } : null))
     out(view ? { ...shown, atHub: view } : shown, columns([...describe(shown), ...(view ? describeView(view) : [])]))
   },
 })

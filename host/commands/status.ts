@@ -3,9 +3,10 @@ import type { HostView } from '../../sdk/host-view.ts'
 import type { Home } from '../config.ts'
 import { askControl } from '../daemon/control.ts'
 import type { Status } from '../daemon/status.ts'
-import { type Member, viewOf } from '../hub/member.ts'
-import { clockAt } from '../owner/hours.ts'
+import { earningsSince, type Member, viewOf } from '../hub/member.ts'
+import { clockAt, dayBegan } from '../owner/hours.ts'
 import { httpAddress } from '../tunnel/address.ts'
+import { usd } from './earnings.ts'
 
 export type Shown = Status | { state: 'stopped' }
 
@@ -13,20 +14,36 @@ export async function status(env: Env, home: Home): Promise<Shown> {
   return (await askControl(env, home.controlPath, 'status')) ?? { state: 'stopped' }
 }
 
-/** The hub's own word on this host: why it is idle, and what it earned. Null where the hub cannot be asked now. */
-export async function hubsView(shown: Shown, memberAt: (hub: string) => Member | null): Promise<HostView | null> {
+/** What a hub says of this host; `earnedToday` in USD, null where the hub is too old to say. */
+export type AtHub = HostView & { earnedToday: string | null }
+
+/**
+ * The hub's own word on this host: why it is idle, and what it earned, today by the clock of `zone`. Null where the hub
+ * cannot be asked now.
+ */
+export async function hubsView(
+  shown: Shown,
+  zone: string,
+  memberAt: (hub: string) => Member | null,
+): Promise<AtHub | null> {
   if (shown.state === 'stopped') return null
   for (const hub of shown.hubs) {
     const member = hub.state === 'linked' ? memberAt(httpAddress(hub.address)) : null
-    if (member && hub.state === 'linked') return viewOf(member, hub.host).catch(() => null)
+    if (!member || hub.state !== 'linked') continue
+    const [view, today] = await Promise.all([
+      viewOf(member, hub.host).catch(() => null),
+      earningsSince(member, shown.machine, dayBegan(member.env.now(), zone)).catch(() => null),
+    ])
+    return view && { ...view, earnedToday: today?.earned ?? null }
   }
   return null
 }
 
-export function describeView({ state, idle, requests, earned }: HostView): [fact: string, value: string][] {
+export function describeView({ state, idle, requests, earned, earnedToday }: AtHub): [fact: string, value: string][] {
   return [
     ['at the hub', idle === null ? state : `${state}: ${idle}`],
-    ['24 hours', `${requests} requests, $${Number(earned).toFixed(2)} earned`],
+    ...(earnedToday === null ? [] : [['today', `${usd(earnedToday)} earned`] as [string, string]]),
+    ['24 hours', `${requests} requests, ${usd(earned)} earned`],
   ]
 }
 

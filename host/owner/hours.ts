@@ -63,6 +63,12 @@ export function clockAt(moment: number, zone: string): string {
   return `${weekday} ${hour}:${minute}`
 }
 
+/** When the day began that is `daysAgo` days before today by the clock of `zone`; milliseconds since 1970. */
+export function dayBegan(now: number, zone: string, daysAgo = 0): number {
+  const { year, month, day } = partsOf(now, zone)
+  return momentOf(Date.UTC(Number(year), Number(month) - 1, Number(day) - daysAgo), zone)
+}
+
 function windowsOf(text: string): Window[] {
   if (text.length > MOST_CHARACTERS) throw new HostError(`A schedule has at most ${MOST_CHARACTERS} characters.`, 2)
   return text.toLowerCase().split(',').flatMap(windowsOfPart)
