@@ -45,7 +45,7 @@ export function earningsRows({ today, week, month }: Earned): string[][] {
 /** Two decimals, or as many more as a small amount takes to be seen: `1.5` → `$1.50`, `0.000131` → `$0.000131`. */
 export function usd(decimal: string): string {
   const [whole = '0', fraction = ''] = decimal.split('.')
-  const small = whole === '0' && /^00/.test(fraction.padEnd(2, '0')) && Number(decimal) > 0
+  const small = whole === '0' && fraction.padEnd(2, '0').startsWith('00') && Number(decimal) > 0
   return small
     ? `$0.${fraction.slice(0, fraction.search(/[1-9]/) + 3)}`
     : `$${whole}.${fraction.padEnd(2, '0').slice(0, 2)}`

@@ -10,7 +10,7 @@ import { chooseEngine, type EngineSettings } from '../engine/choose.ts'
 import { renewedEngine } from '../engine/renewed.ts'
 import { engineProcesses } from '../engine/vllm/sweep.ts'
 import { HostError, printable } from '../errors.ts'
-import type { DriverAccess } from '../hardware/driver.ts'
+import { type DriverAccess, DriverWatch } from '../hardware/driver.ts'
 import { hardwareOf, survey } from '../hardware/survey.ts'
 import type { Log } from '../log.ts'
 import { Owner } from '../owner/owner.ts'
@@ -57,6 +57,8 @@ export async function start(settings: StartSettings, world: StartWorld): Promise
     const now = await survey({ env, access, variables, folder: home.path, simulate: settings.simulateGpu })
     return chooseEngine(settings, { ...surroundings, found: now })
   })
+  const driver = new DriverWatch(env, access)
+  const { container } = found.place
   if (hub.startsWith('ws:') && !isLoopback(hub)) log.warn('the link to the hub is not encrypted: use https', { hub })
   return run({
     env,
@@ -67,7 +69,7 @@ export async function start(settings: StartSettings, world: StartWorld): Promise
       ...{ name: nameOf(settings.name), hardware },
     },
     engine,
-    owner: new Owner(env, log, () => savedWishes(home), lookFor(useWorld(settings, world, found.place.container))),
+    owner: new Owner(env, log, () => savedWishes(home), lookFor(useWorld(settings, world, { driver, container }))),
     hub,
     token: settings.token,
     dial,
@@ -76,21 +78,21 @@ export async function start(settings: StartSettings, world: StartWorld): Promise
     outdated,
     updates,
     launcher,
-  })
+  }).finally(() => driver.close())
 }
 
 /** What of the machine is looked at to see whether its owner uses the card. */
 function useWorld(
   { engineUrl }: StartSettings,
-  { env, home, access, variables }: StartWorld,
-  inContainer: boolean,
+  { env, home, variables }: StartWorld,
+  { driver, container }: { driver: DriverWatch; container: boolean },
 ): UseWorld {
   const chosen = savedChoice(home)?.gpus.flat() ?? []
   return {
-    ...{ env, access, own: () => engineProcesses(env, home, variables) },
+    ...{ env, cards: () => driver.look(), own: () => engineProcesses(env, home, variables) },
     gpus: chosen.length > 0 ? new Set(chosen) : null,
     // In a container processes have other numbers than the driver knows, and our own would look like strangers.
-    processes: engineUrl === undefined && !inContainer,
+    processes: engineUrl === undefined && !container,
   }
 }
 

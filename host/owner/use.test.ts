@@ -3,6 +3,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemEnv } from '../../sdk/env.ts'
+import { askDriver } from '../hardware/driver.ts'
 import { type FakeGpu, fakeMachine, type FakeMachine, machines, uuidOf } from '../hardware/testing/machines.ts'
 import { lookFor } from './use.ts'
 
@@ -22,7 +23,7 @@ function look(
   const { own = [], gpus, processes = true, gamemoded = 'no-gamemoded-here' } = changes
   return lookFor({
     ...{ env: systemEnv, processes, gamemoded, own: async () => new Set(own) },
-    access: { reader: ['false'], library: '/nowhere/libnvidia-ml.so.1', nvidiaSmi },
+    cards: () => askDriver(systemEnv, { reader: ['false'], library: '/nowhere/libnvidia-ml.so.1', nvidiaSmi }),
     gpus: gpus ? new Set(gpus) : null,
   })()
 }

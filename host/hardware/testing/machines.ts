@@ -2,7 +2,7 @@
 // real ones.
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 
 export interface FakeGpu {
   name: string
@@ -11,6 +11,9 @@ export interface FakeGpu {
   computeCapability: string
   generation: number
   watts: number
+  /** What it draws. */
+  draw?: number
+  celsius?: number
   busy?: number
   display?: boolean
   /** nvmlReturn_t of every question about its memory. */
@@ -116,13 +119,19 @@ export function fakeMachine(machine: FakeMachine, { library = true } = {}): Fake
   const folder = mkdtempSync(join(tmpdir(), 'gpus-'))
   const paths = { library: join(folder, 'libnvidia-ml.so.1'), nvidiaSmi: join(folder, 'nvidia-smi') }
   if (machine.bare) return paths
-  writeFileSync(join(folder, 'cards'), forLibrary(machine))
-  writeFileSync(join(folder, 'machine.json'), JSON.stringify(forProgram(machine)))
+  replay(paths, machine)
   writeFileSync(paths.nvidiaSmi, `#!${process.execPath}\nimport '${join(import.meta.dirname, 'nvidia-smi.ts')}'\n`)
   chmodSync(paths.nvidiaSmi, 0o755)
   const cc = library ? compiler() : null
   if (cc !== null) copyFileSync((compiled ??= compile(cc)), paths.library)
   return paths
+}
+
+/** From now on it is that machine. */
+export function replay({ nvidiaSmi }: Faked, machine: FakeMachine): void {
+  const folder = dirname(nvidiaSmi)
+  writeFileSync(join(folder, 'cards'), forLibrary(machine))
+  writeFileSync(join(folder, 'machine.json'), JSON.stringify(forProgram(machine)))
 }
 
 function compile(cc: string): string {
@@ -143,7 +152,8 @@ function forLibrary({ driver, cuda, gpus, conduct }: FakeMachine): string {
     const [major, minor] = gpu.computeCapability.split('.')
     const mig = gpu.instances ? 1 : /H100|A100/.test(gpu.name) ? 0 : -1
     const facts = [gpu.name, uuidOf(at), gpu.memoryMib, gpu.freeMib, major, minor, gpu.generation, 16, gpu.watts]
-    lines.push(['gpu', ...facts, 41, gpu.busy ?? 0, gpu.display ? 1 : 0, gpu.sick ?? 0, mig].join('|'))
+    const state = [gpu.celsius ?? 41, gpu.busy ?? 0, gpu.display ? 1 : 0, gpu.sick ?? 0, mig, gpu.draw ?? 30]
+    lines.push(['gpu', ...facts, ...state].join('|'))
     for (const { pid, graphics, usedMib, name } of gpu.processes ?? [])
       lines.push(['process', pid, graphics ? 1 : 0, usedMib, name].join('|'))
     for (const [part, { profile, memoryMib }] of (gpu.instances ?? []).entries())
@@ -167,7 +177,8 @@ function forProgram({ driver, gpus, conduct }: FakeMachine): SmiAnswers {
     'memory.free': gpu.sick ? '[GPU requires reset]' : String(gpu.freeMib),
     ...{ 'pcie.link.gen.max': String(gpu.generation), 'pcie.link.width.max': '16' },
     ...{ 'power.limit': `${gpu.watts}.00`, 'power.default_limit': `${gpu.watts}.00` },
-    ...{ 'power.max_limit': `${gpu.watts + 50}.00`, 'temperature.gpu': '41' },
+    ...{ 'power.draw': `${gpu.draw ?? 30}.00`, 'power.min_limit': '100.00' },
+    ...{ 'power.max_limit': `${gpu.watts + 50}.00`, 'temperature.gpu': String(gpu.celsius ?? 41) },
     'utilization.gpu': gpu.instances ? '[N/A]' : String(gpu.busy ?? 0),
     display_active: gpu.display ? 'Enabled' : 'Disabled',
     'mig.mode.current': gpu.instances ? 'Enabled' : '[N/A]',
