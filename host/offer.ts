@@ -1,25 +1,20 @@
 // What this machine offers to all hubs together, and whether it takes new requests. The one place that knows.
 import type { Engine } from './engine/engine.ts'
+import { rests } from './owner/rest.ts'
 import type { HostState, Serving } from '../sdk/wire/frames.ts'
 
 /** Requests taken at a time, over all hubs; a hub that sends more is told to go elsewhere. */
 export const MOST_REQUESTS = 1_024
 
-/** Why nothing new is taken. The owner's word stands above all others, and no hub can take it back. */
-interface Reasons {
-  owner?: string
-  /** The owner uses the card. */
-  use?: string
-  schedule?: string
-  engine?: string
-  hub?: string
-}
+/** Who can have a reason why nothing new is taken. The owner's word stands above all others, and no hub can take it back. */
+export const reasons = ['owner', ...rests, 'engine', 'hub'] as const
+export type Reason = (typeof reasons)[number]
 
 export class Offer {
   /** False: the card rests, and there is no engine. */
   working = true
   private count = 0
-  private readonly reasons: Reasons = {}
+  private readonly held = new Map<Reason, string>()
   /** What was on offer when somebody last looked. */
   private offered = ''
   private readonly listeners = new Set<() => void>()
@@ -36,20 +31,25 @@ export class Offer {
   }
 
   whyIdle(): string | null {
-    const { owner, use, schedule, engine, hub } = this.reasons
-    return owner ?? use ?? schedule ?? engine ?? hub ?? null
+    const first = this.first()
+    return first === null ? null : (this.held.get(first) ?? null)
+  }
+
+  /** Whose reason it is: what hubs are told of it. */
+  first(): Reason | null {
+    return reasons.find((who) => this.held.has(who)) ?? null
   }
 
   /** The engine cannot take anything: what a hub sends is refused even if it could not know yet. */
   broken(): boolean {
-    return !this.working || this.reasons.engine !== undefined
+    return !this.working || this.held.has('engine')
   }
 
   /** Sets or clears (null) one party's reason. */
-  hold(who: keyof Reasons, why: string | null): void {
+  hold(who: Reason, why: string | null): void {
     const before = this.whyIdle()
-    if (why === null) delete this.reasons[who]
-    else this.reasons[who] = why
+    if (why === null) this.held.delete(who)
+    else this.held.set(who, why)
     if (this.whyIdle() !== before) this.tell()
   }
 

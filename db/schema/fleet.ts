@@ -61,6 +61,8 @@ export function fleetTables({ table, index, uniqueIndex, primaryKey, text, flag,
       tripped: json<string[]>().notNull().default(sql`'[]'`),
       /** One start of the host's program. Two at a time are two machines with one identity. */
       run: text(),
+      /** Why it takes nothing new, in the host's own word (sdk/wire/frames.ts). */
+      rests: text(),
       since: time().notNull(),
     },
     (t) => [primaryKey({ columns: [t.hostId, t.hubId] }), index('links_hub').on(t.hubId)],

@@ -43,6 +43,10 @@ test.each(testDialects)(
     expect(after && describeView(after)[0]).toEqual(['at the hub', 'ready'])
     expect(after?.earnedToday).toBe(after?.earned ?? '')
 
+    world.host('berlin').stop('soon')
+    await world.env.advance(2_000)
+    expect((await view(own))?.idle).toBe('Its owner is stopping it. gpuhost start starts it again.')
+
     const stranger = await addUser(world.env, db, { email: 'mallory@example.com', roles: ['host'] })
     expect(await view(await tokenOf(stranger.id))).toBeNull()
     expect(await hubsView({ state: 'stopped' }, 'UTC', () => null)).toBeNull()

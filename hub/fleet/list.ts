@@ -25,6 +25,8 @@ export interface ListedHost {
   quarantine: string | null
   /** What its owner has to know and do. */
   notices: Notice[]
+  /** Why it takes nothing new, in its own word; null: it does, or does not say. */
+  rests: string | null
   /** The hub it is linked to; null when gone. */
   hub: string | null
   /** Of its state; milliseconds since 1970. */
@@ -100,6 +102,7 @@ async function list(env: Pick<Env, 'now'>, db: Db, only?: SQL): Promise<ListedHo
       quarantine: host.quarantinedAt === null ? null : (host.quarantineReason ?? ''),
       failures: failures.get(host.id) ?? noFailures(),
       notices: open.flatMap(({ hostId, kind, message, at }) => (hostId === host.id ? [{ kind, message, at }] : [])),
+      rests: link?.state === 'draining' ? link.rests : null,
       hub: link?.hubId ?? null,
       since: link?.since ?? host.seenAt,
       seenAt: host.seenAt,

@@ -41,7 +41,15 @@ export function host(changes: Partial<ListedHost> = {}): ListedHost {
   return {
     ...{ id: 'host_01m8a4461z9jpqfjm4j8thjk35', owner: 'owner@example.com', name: 'cellar', state: 'ready' },
     ...{ models: [VARIANT], tripped: [], failures: { client: 0, hub: 0, network: 2, host: 0, engine: 1 } },
-    ...{ notices: [], hub: 'hub_1', since: NOW - 3 * HOUR_MS, seenAt: NOW - 60_000, vetted: true, quarantine: null },
+    ...{
+      notices: [],
+      rests: null,
+      hub: 'hub_1',
+      since: NOW - 3 * HOUR_MS,
+      seenAt: NOW - 60_000,
+      vetted: true,
+      quarantine: null,
+    },
     ...{ hardware: '2 × NVIDIA GeForce RTX 4090, 24 GiB', simulated: false, ...changes },
   }
 }
