@@ -1,13 +1,15 @@
 // When the card is its owner's: hours, and whenever somebody else uses it. A running agent heeds it within two seconds.
-import { describeIdle, describeSchedule } from '../../host/commands/status.ts'
+import { describeIdle, describePower, describeSchedule, status } from '../../host/commands/status.ts'
 import { homeAt } from '../../host/config.ts'
 import { Owner } from '../../host/owner/owner.ts'
 import { systemZone } from '../../host/owner/hours.ts'
 import { savedWishes, saveWishes } from '../../host/owner/wishes.ts'
 import { findPlace } from '../../host/hardware/place.ts'
+import { MACHINE_WATTS } from '../../sdk/earnings.ts'
 import { systemEnv } from '../../sdk/env.ts'
 import { command, type World } from '../command.ts'
 import { Failure } from '../failure.ts'
+import { usdOf } from './models.ts'
 
 /** How things stand now, by what is saved. */
 function standing(world: World) {
@@ -69,5 +71,40 @@ export const idleCommand = command({
       say('In a container other programs cannot be told from our own: only GameMode is looked at.')
     const { idle } = standing(world)
     out({ idle }, [idle ? describeIdle(idle) : 'off: it works whoever uses the card'])
+  },
+})
+
+export const powerCommand = command({
+  name: 'power',
+  summary: 'What power costs here, so that this machine never works at a loss.',
+  options: {
+    price: { type: 'string', value: 'USD', help: 'Of a kilowatt-hour, such as 0.30.' },
+    around: {
+      type: 'integer',
+      value: 'WATTS',
+      default: MACHINE_WATTS,
+      min: 0,
+      max: 10_000,
+      help: 'What the machine around its cards draws; 0, if it is on anyway.',
+    },
+    off: { type: 'boolean', help: 'Work whatever it costs.' },
+  },
+  notes: [
+    'While an hour of nothing but work would earn less, at the price of now, than the power for it costs, the agent takes',
+    'nothing new and ends the engine; it comes back once it would earn a tenth more. What cards draw is what gpuhost bench',
+    'has measured, else what is published or was seen.',
+  ],
+  async run({ options, world, out }) {
+    const { price, off } = options
+    if (off && price !== undefined) throw new Failure('Give either --price or --off.', 2)
+    const home = homeAt(world.env)
+    if (off) saveWishes(home, { power: null })
+    if (price !== undefined)
+      saveWishes(home, { power: { kilowattHourUsd: usdOf('--price', price), machineWatts: options.around } })
+    const { power: wished } = savedWishes(home)
+    const running = await status(systemEnv, home).catch(() => null)
+    const seen = running && running.state !== 'stopped' ? running.owner.power : null
+    const power = wished && { watts: null, costUsd: null, full: null, ...seen, ...wished }
+    out({ power }, [power ? describePower(power) : 'not said: it works whatever power costs'])
   },
 })

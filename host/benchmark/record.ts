@@ -29,6 +29,8 @@ const Measured = Type.Object({
     /** Of the speed of its first half, what its second half kept, 0 to 1. */
     kept: amount,
     hottestCelsius: Type.Union([Type.Number(), Type.Null()]),
+    /** Mean of what its cards drew together; absent or null: nobody knows. */
+    watts: Type.Optional(Type.Union([amount, Type.Null()])),
   }),
 })
 export type Measured = Static<typeof Measured>

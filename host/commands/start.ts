@@ -2,7 +2,7 @@
 import { hostname } from 'node:os'
 import { type Env, newId } from '../../sdk/env.ts'
 import { type Home, machineId, makeHome } from '../config.ts'
-import { savedChoice } from '../choice.ts'
+import { type Choice, savedChoice } from '../choice.ts'
 import { run } from '../daemon/run.ts'
 import type { Afterwards, Stopping } from '../daemon/stopping.ts'
 import type { Updates } from '../daemon/update-watch.ts'
@@ -11,12 +11,16 @@ import { renewedEngine } from '../engine/renewed.ts'
 import { engineProcesses } from '../engine/vllm/sweep.ts'
 import { HostError, printable } from '../errors.ts'
 import { type DriverAccess, DriverWatch } from '../hardware/driver.ts'
-import { hardwareOf, survey } from '../hardware/survey.ts'
+import type { Card } from '../hardware/card.ts'
+import { gauges } from '../hardware/gauges.ts'
+import { hardwareOf, type Survey, survey } from '../hardware/survey.ts'
 import type { Log } from '../log.ts'
 import { Owner } from '../owner/owner.ts'
+import { Profit } from '../owner/profit.ts'
 import { lookFor, type UseWorld } from '../owner/use.ts'
 import { savedWishes } from '../owner/wishes.ts'
-import { linkAddress } from '../tunnel/address.ts'
+import { workNow } from '../owner/work.ts'
+import { httpAddress, linkAddress } from '../tunnel/address.ts'
 import type { Dial } from '../tunnel/dial.ts'
 
 export interface StartSettings extends EngineSettings {
@@ -59,6 +63,8 @@ export async function start(settings: StartSettings, world: StartWorld): Promise
   })
   const driver = new DriverWatch(env, access)
   const { container } = found.place
+  const choice = savedChoice(home)
+  const offered = offeredIn(choice)
   if (hub.startsWith('ws:') && !isLoopback(hub)) log.warn('the link to the hub is not encrypted: use https', { hub })
   return run({
     env,
@@ -69,7 +75,20 @@ export async function start(settings: StartSettings, world: StartWorld): Promise
       ...{ name: nameOf(settings.name), hardware },
     },
     engine,
-    owner: new Owner(env, log, () => savedWishes(home), lookFor(useWorld(settings, world, { driver, container }))),
+    owner: new Owner(
+      env,
+      log,
+      () => savedWishes(home),
+      lookFor(useWorld(settings, world, { driver, container })),
+      new Profit({
+        ...{ env, log, gauges: async () => gauges(await driver.look(GAUGES_MS), offered) },
+        work: () =>
+          workNow({
+            ...{ env, home, hub: httpAddress(settings.hub), model: settings.model },
+            ...{ driver: found.driver, groups: groupsHere(found, choice) },
+          }),
+      }),
+    ),
     hub,
     token: settings.token,
     dial,
@@ -87,14 +106,29 @@ function useWorld(
   { env, home, variables }: StartWorld,
   { driver, container }: { driver: DriverWatch; container: boolean },
 ): UseWorld {
-  const chosen = savedChoice(home)?.gpus.flat() ?? []
   return {
     ...{ env, cards: () => driver.look(), own: () => engineProcesses(env, home, variables) },
-    gpus: chosen.length > 0 ? new Set(chosen) : null,
+    gpus: offeredIn(savedChoice(home)),
     // In a container processes have other numbers than the driver knows, and our own would look like strangers.
     processes: engineUrl === undefined && !container,
   }
 }
+
+/** UUIDs of the cards on offer; null: all of the machine. */
+function offeredIn(choice: Choice | null): ReadonlySet<string> | null {
+  const chosen = choice?.gpus.flat() ?? []
+  return chosen.length > 0 ? new Set(chosen) : null
+}
+
+/** Cards that serve together; without a choice each alone. */
+function groupsHere({ cards }: Survey, choice: Choice | null): Card[][] {
+  const usable = cards.filter(({ trouble }) => trouble === null)
+  if (!choice || choice.gpus.length === 0) return usable.map((card) => [card])
+  return choice.gpus.map((group) => usable.filter(({ uuid }) => uuid !== null && group.includes(uuid)))
+}
+
+/** Heat and power are looked at where somebody has just looked at the driver anyway. */
+const GAUGES_MS = 5_000
 
 /** What a hub would refuse is said here, before anything starts. @throws HostError */
 export function check({ model, token }: Pick<StartSettings, 'model' | 'token'>): void {

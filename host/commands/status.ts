@@ -5,6 +5,7 @@ import { askControl } from '../daemon/control.ts'
 import type { Status } from '../daemon/status.ts'
 import { earningsSince, type Member, viewOf } from '../hub/member.ts'
 import { clockAt, dayBegan } from '../owner/hours.ts'
+import { cents, type PowerFacts } from '../owner/profit.ts'
 import { httpAddress } from '../tunnel/address.ts'
 import { usd } from './earnings.ts'
 
@@ -66,10 +67,11 @@ export function describe(shown: Shown): [fact: string, value: string][] {
   ]
 }
 
-function describeOwner({ schedule, idle }: Status['owner']): [fact: string, value: string][] {
+function describeOwner({ schedule, idle, power }: Status['owner']): [fact: string, value: string][] {
   return [
     ...(schedule ? [['schedule', describeSchedule(schedule)] as [string, string]] : []),
     ...(idle ? [['idle mode', describeIdle(idle)] as [string, string]] : []),
+    ...(power ? [['power', describePower(power)] as [string, string]] : []),
   ]
 }
 
@@ -80,6 +82,14 @@ export function describeSchedule({ text, zone, open, until }: NonNullable<Status
 
 export function describeIdle({ quietMinutes }: NonNullable<Status['owner']['idle']>): string {
   return `on: works once nobody has used the card for ${quietMinutes} min`
+}
+
+export function describePower({ kilowattHourUsd, watts, costUsd, full }: PowerFacts): string {
+  const now = watts === null || costUsd === null ? '' : `, ${Math.round(watts)} W cost ${cents(costUsd)} an hour now`
+  const work = full
+    ? `, an hour of work earns ${cents(full.earns)} and costs ${cents(full.costs)}`
+    : ', what an hour of work would earn is not known yet'
+  return `$${kilowattHourUsd} a kWh${now}${work}`
 }
 
 function describeHub(hub: Status['hubs'][number]): string {

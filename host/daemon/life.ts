@@ -93,7 +93,7 @@ export class Life implements Control {
     return {
       state: this.state(),
       why: this.offer.whyIdle(),
-      owner: this.machine.owner?.facts() ?? { schedule: null, idle: null },
+      owner: this.machine.owner?.facts() ?? { schedule: null, idle: null, power: null },
       starting: this.machine.engine.starting?.() ?? null,
       pid: process.pid,
       launcher: this.machine.launcher ?? null,

@@ -4,25 +4,23 @@ import { reason } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { clockAt, standingAt } from './hours.ts'
 import type { Use } from './use.ts'
-import type { Wishes } from './wishes.ts'
-
-/** `schedule`: what runs may finish. `use`: the card is needed at once. */
-export interface Wish {
-  who: 'schedule' | 'use'
-  why: string
-}
+import type { PowerFacts, Profit } from './profit.ts'
+import type { Wish } from './rest.ts'
+import { noWishes, type Wishes } from './wishes.ts'
 
 export interface OwnerFacts {
   /** `until` in ISO 8601; null: never. */
   schedule: { text: string; zone: string; open: boolean; until: string | null } | null
   idle: { quietMinutes: number } | null
+  /** What power costs and what work would earn; null: nobody has said what power costs. */
+  power: PowerFacts | null
 }
 
 /** While the card rests nobody waits for a look: a game has better things to do than to share the driver. */
 const REST_LOOK_MS = 10_000
 
 export class Owner {
-  private known: Wishes = { schedule: null, idle: null }
+  private known: Wishes = noWishes
   private trouble: string | undefined
   private warned = false
   private last: { by: string; at: number } | undefined
@@ -34,11 +32,12 @@ export class Owner {
     /** @throws HostError */
     private readonly wishes: () => Wishes,
     private readonly look: () => Promise<Use>,
+    private readonly profit?: Pick<Profit, 'wish' | 'facts'>,
   ) {}
 
   /** Null: the card may work. `works`: whether it does now. */
   async wish(works: boolean): Promise<Wish | null> {
-    const { schedule, idle } = this.read()
+    const { schedule, idle, power } = this.read()
     const standing = schedule && standingAt(schedule, this.env.now())
     const until = schedule && standing?.until != null ? ` until ${clockAt(standing.until, schedule.zone)}` : ''
     const closed: Wish | null =
@@ -46,14 +45,17 @@ export class Owner {
     // Nobody needs to look at a card that rests anyway.
     if (closed && !works) return closed
     const used = idle ? await this.used(idle.quietMinutes, works) : this.forget()
-    return used ?? closed
+    return used ?? closed ?? (await this.profit?.wish(power, works)) ?? null
   }
 
   facts(): OwnerFacts {
-    const { schedule, idle } = this.read()
-    if (!schedule) return { schedule, idle }
+    const { schedule, idle, power } = this.read()
+    return { schedule: schedule && this.standing(schedule), idle, power: this.profit?.facts(power) ?? null }
+  }
+
+  private standing(schedule: NonNullable<Wishes['schedule']>): NonNullable<OwnerFacts['schedule']> {
     const { open, until } = standingAt(schedule, this.env.now())
-    return { schedule: { ...schedule, open, until: until === null ? null : new Date(until).toISOString() }, idle }
+    return { ...schedule, open, until: until === null ? null : new Date(until).toISOString() }
   }
 
   private async used(quietMinutes: number, works: boolean): Promise<Wish | null> {

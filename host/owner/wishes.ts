@@ -15,8 +15,19 @@ const Wishes = Type.Object({
   ]),
   /** The card rests while somebody else uses it, and for so long after; null: it does not. */
   idle: Type.Union([Type.Object({ quietMinutes: Type.Integer({ minimum: 1, maximum: 1_440 }) }), Type.Null()]),
+  /** What power costs: the card rests while it would earn less than it draws; null: nobody has said. */
+  power: Type.Union([
+    Type.Object({
+      kilowattHourUsd: Type.Number({ minimum: 0, maximum: 100 }),
+      /** Of the machine around its cards; 0: it is on anyway. */
+      machineWatts: Type.Integer({ minimum: 0, maximum: 10_000 }),
+    }),
+    Type.Null(),
+  ]),
 })
 export type Wishes = Static<typeof Wishes>
+
+export const noWishes: Wishes = { schedule: null, idle: null, power: null }
 
 const pathIn = (home: Home) => join(home.path, 'owner.json')
 
@@ -27,11 +38,12 @@ export function savedWishes(home: Home): Wishes {
   try {
     text = readFileSync(path, 'utf8')
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { schedule: null, idle: null }
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return noWishes
     throw new HostError(`${path} cannot be read: ${reason(error)}.`)
   }
   try {
-    const wishes: unknown = JSON.parse(text)
+    // What an older program did not know of, nobody has wished yet.
+    const wishes: unknown = { ...noWishes, ...JSON.parse(text) }
     if (Value.Check(Wishes, wishes)) {
       if (wishes.schedule) checkHours(wishes.schedule)
       return wishes
@@ -39,7 +51,7 @@ export function savedWishes(home: Home): Wishes {
   } catch {
     // Said below.
   }
-  throw new HostError(`${path} is damaged. Remove it, then say again what you want: gpuhost schedule, gpuhost idle.`)
+  throw new HostError(`${path} is damaged. Remove it, then say again what you want: gpuhost schedule, idle, power.`)
 }
 
 /** Changes what is named, whole or not at all. @throws HostError */
