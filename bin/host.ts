@@ -24,7 +24,7 @@ import { doctorCommand } from './gpuhost/doctor.ts'
 import { earningsCommand, zoneOf } from './gpuhost/earnings.ts'
 import { logsCommand } from './gpuhost/logs.ts'
 import { modelsCommand } from './gpuhost/models.ts'
-import { idleCommand, powerCommand, scheduleCommand } from './gpuhost/owner.ts'
+import { idleCommand, limitsCommand, powerCommand, scheduleCommand } from './gpuhost/owner.ts'
 import { accessTo, probeCommand, surveyed } from './gpuhost/probe.ts'
 import { progressOn } from './gpuhost/progress.ts'
 import { launching, serviceCommands, uninstallEverything } from './gpuhost/service.ts'
@@ -50,6 +50,7 @@ export function hostProgram(self: readonly string[], program: Program | null = n
       scheduleCommand,
       idleCommand,
       powerCommand,
+      limitsCommand,
       logsCommand,
       modelsCommand(self),
       weightsCommands,

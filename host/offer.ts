@@ -14,6 +14,10 @@ export class Offer {
   /** False: the card rests, and there is no engine. */
   working = true
   private count = 0
+  /** Of what the engine can take at a time. */
+  private share = 1
+  private inEngine = 0
+  private readonly queue = new Set<() => void>()
   private readonly held = new Map<Reason, string>()
   /** What was on offer when somebody last looked. */
   private offered = ''
@@ -23,7 +27,55 @@ export class Offer {
   constructor(private readonly engine: Engine) {}
 
   serving(): Serving[] {
-    return this.engine.serving()
+    const { share } = this
+    return this.engine.serving().map((each) => ({ ...each, slots: Math.max(1, Math.floor(each.slots * share)) }))
+  }
+
+  /** Only so much of what the engine can take at a time is given to it from now on; 1: all. */
+  limit(share: number): void {
+    if (share === this.share) return
+    this.share = share
+    this.nextTurns()
+    if (this.whyIdle() === null) this.tell()
+  }
+
+  /**
+   * Resolves when one more request may be the engine's: at once, unless there is a limit. Call what it gives, once, when
+   * the engine is done with it.
+   */
+  async turn(signal: AbortSignal): Promise<() => void> {
+    if (!this.atLimit()) this.inEngine++
+    else if (!(await this.granted(signal))) return () => {}
+    return () => {
+      this.inEngine--
+      this.nextTurns()
+    }
+  }
+
+  private granted(signal: AbortSignal): Promise<boolean> {
+    return new Promise((resolve) => {
+      if (signal.aborted) return resolve(false)
+      const grant = () => resolve(true)
+      this.queue.add(grant)
+      signal.addEventListener('abort', () => (this.queue.delete(grant), resolve(false)), { once: true })
+    })
+  }
+
+  private nextTurns(): void {
+    for (const grant of this.queue) {
+      if (this.atLimit()) return
+      this.queue.delete(grant)
+      this.inEngine++
+      grant()
+    }
+  }
+
+  private atLimit(): boolean {
+    return this.share < 1 && this.inEngine >= this.slots()
+  }
+
+  private slots(): number {
+    return this.serving().reduce((sum, { slots }) => sum + slots, 0)
   }
 
   state(): HostState {
@@ -74,8 +126,7 @@ export class Offer {
 
   /** Requests here, for all hubs: those in the engine's hands, and those it has not got to yet. */
   load(): { running: number; waiting: number } {
-    const slots = this.engine.serving().reduce((sum, serving) => sum + serving.slots, 0)
-    const running = Math.min(this.count, slots)
+    const running = Math.min(this.count, this.slots())
     return { running, waiting: this.count - running }
   }
 

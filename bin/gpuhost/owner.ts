@@ -1,7 +1,8 @@
 // When the card is its owner's: hours, and whenever somebody else uses it. A running agent heeds it within two seconds.
-import { describeIdle, describePower, describeSchedule, status } from '../../host/commands/status.ts'
-import { homeAt } from '../../host/config.ts'
-import { Owner } from '../../host/owner/owner.ts'
+import { describeIdle, describeLimits, describePower, describeSchedule, status } from '../../host/commands/status.ts'
+import { type Home, homeAt, makeHome } from '../../host/config.ts'
+import { DataCap, DataMeter } from '../../host/owner/data.ts'
+import { Owner, type OwnerFacts } from '../../host/owner/owner.ts'
 import { systemZone } from '../../host/owner/hours.ts'
 import { savedWishes, saveWishes } from '../../host/owner/wishes.ts'
 import { findPlace } from '../../host/hardware/place.ts'
@@ -9,6 +10,7 @@ import { MACHINE_WATTS } from '../../sdk/earnings.ts'
 import { systemEnv } from '../../sdk/env.ts'
 import { command, type World } from '../command.ts'
 import { Failure } from '../failure.ts'
+import { columns } from '../lines.ts'
 import { usdOf } from './models.ts'
 
 /** How things stand now, by what is saved. */
@@ -102,9 +104,61 @@ export const powerCommand = command({
     if (price !== undefined)
       saveWishes(home, { power: { kilowattHourUsd: usdOf('--price', price), machineWatts: options.around } })
     const { power: wished } = savedWishes(home)
-    const running = await status(systemEnv, home).catch(() => null)
-    const seen = running && running.state !== 'stopped' ? running.owner.power : null
+    const seen = (await seenBy(home))?.power
     const power = wished && { watts: null, costUsd: null, full: null, ...seen, ...wished }
     out({ power }, [power ? describePower(power) : 'not said: it works whatever power costs'])
   },
 })
+
+/** What a running agent knows of it. */
+async function seenBy(home: Home): Promise<OwnerFacts | null> {
+  const running = await status(systemEnv, home).catch(() => null)
+  return running && running.state !== 'stopped' ? running.owner : null
+}
+
+const NO_LIMIT = '; 0: no limit.'
+
+export const limitsCommand = command({
+  name: 'limits',
+  summary: 'How hot, how hungry and how talkative this machine may be at most.',
+  options: {
+    celsius: { type: 'integer', value: 'N', min: 0, max: 110, help: `Temperature of a card, from 40 on${NO_LIMIT}` },
+    watts: { type: 'integer', value: 'N', min: 0, max: 2_000, help: `Power of each card while it works${NO_LIMIT}` },
+    data: { type: 'integer', value: 'GB', min: 0, max: 1_000_000, help: `Sent and received in a month${NO_LIMIT}` },
+    zone: { type: 'string', value: 'NAME', help: 'Whose months, e.g. Europe/Berlin [default: this system’s].' },
+  },
+  notes: [
+    'A card that is too hot for a minute gets half as much to do, then a quarter, then a rest; each comes back once it has',
+    'been cooler for five minutes. Power is set with nvidia-smi, which only root may, and set back when the card rests.',
+    'Of its data the owner is told at 80 %; at 100 % what runs may finish, and nothing new is taken until the next month.',
+  ],
+  async run({ options, world, out }) {
+    const { celsius, watts, data: gigabytes, zone } = options
+    if (zone !== undefined && !gigabytes) throw new Failure('--zone goes with --data.', 2)
+    if (celsius !== undefined && celsius > 0 && celsius < 40)
+      throw new Failure('--celsius is 40 at least: cooler no card works. 0 ends the limit.', 2)
+    const home = homeAt(world.env)
+    if (celsius !== undefined) saveWishes(home, { heat: celsius === 0 ? null : { limitCelsius: celsius } })
+    if (watts !== undefined) saveWishes(home, { capWatts: watts === 0 ? null : watts })
+    if (gigabytes !== undefined)
+      saveWishes(home, { data: gigabytes === 0 ? null : { gigabytes, zone: zone ?? systemZone() } })
+    const limits = limitsNow(home, await seenBy(home))
+    const lines = columns(describeLimits(limits))
+    out(limits, lines.length > 0 ? lines : ['no limits'])
+  },
+})
+
+/** As they are saved, with what a running agent sees. */
+function limitsNow(home: Home, seen: OwnerFacts | null): Pick<OwnerFacts, 'heat' | 'cap' | 'data'> {
+  const { heat, capWatts, data } = savedWishes(home)
+  const quiet = { info() {}, warn() {}, error() {} }
+  makeHome(home)
+  const meter = new DataMeter(systemEnv, home.path)
+  const used = new DataCap(systemEnv, quiet, meter).facts(data)
+  meter.close()
+  return {
+    heat: heat && { celsius: null, share: 1, ...seen?.heat, ...heat },
+    cap: capWatts === null ? null : { trouble: null, ...seen?.cap, watts: capWatts },
+    data: used,
+  }
+}

@@ -12,16 +12,20 @@ import { engineProcesses } from '../engine/vllm/sweep.ts'
 import { HostError, printable } from '../errors.ts'
 import { type DriverAccess, DriverWatch } from '../hardware/driver.ts'
 import type { Card } from '../hardware/card.ts'
-import { gauges } from '../hardware/gauges.ts'
+import { cardsOf, gauges } from '../hardware/gauges.ts'
+import { PowerCap } from '../hardware/power-cap.ts'
 import { hardwareOf, type Survey, survey } from '../hardware/survey.ts'
 import type { Log } from '../log.ts'
+import { Offer } from '../offer.ts'
+import { DataCap, DataMeter } from '../owner/data.ts'
+import { Heat } from '../owner/heat.ts'
 import { Owner } from '../owner/owner.ts'
 import { Profit } from '../owner/profit.ts'
 import { lookFor, type UseWorld } from '../owner/use.ts'
 import { savedWishes } from '../owner/wishes.ts'
 import { workNow } from '../owner/work.ts'
 import { httpAddress, linkAddress } from '../tunnel/address.ts'
-import type { Dial } from '../tunnel/dial.ts'
+import { countedDial, type Dial } from '../tunnel/dial.ts'
 
 export interface StartSettings extends EngineSettings {
   hub: string
@@ -65,6 +69,14 @@ export async function start(settings: StartSettings, world: StartWorld): Promise
   const { container } = found.place
   const choice = savedChoice(home)
   const offered = offeredIn(choice)
+  const gauged = async () => gauges(await driver.look(GAUGES_MS), offered)
+  const cap = new PowerCap({
+    ...{ env, log, home, nvidiaSmi: access.nvidiaSmi },
+    cards: async () => cardsOf((await driver.look()).cards, offered),
+  })
+  const meter = new DataMeter(env, home.path)
+  if (meter.trouble !== null) log.warn('data is counted from here on only', { why: meter.trouble })
+  const offer = new Offer(engine)
   if (hub.startsWith('ws:') && !isLoopback(hub)) log.warn('the link to the hub is not encrypted: use https', { hub })
   return run({
     env,
@@ -74,30 +86,36 @@ export async function start(settings: StartSettings, world: StartWorld): Promise
       ...{ agent: version, machine, run: newId(env, 'run') },
       ...{ name: nameOf(settings.name), hardware },
     },
-    engine,
-    owner: new Owner(
-      env,
-      log,
-      () => savedWishes(home),
-      lookFor(useWorld(settings, world, { driver, container })),
-      new Profit({
-        ...{ env, log, gauges: async () => gauges(await driver.look(GAUGES_MS), offered) },
+    ...{ engine, offer },
+    owner: new Owner(env, log, () => savedWishes(home), lookFor(useWorld(settings, world, { driver, container })), {
+      profit: new Profit({
+        ...{ env, log, gauges: gauged },
         work: () =>
           workNow({
             ...{ env, home, hub: httpAddress(settings.hub), model: settings.model },
             ...{ driver: found.driver, groups: groupsHere(found, choice) },
           }),
       }),
-    ),
+      heat: new Heat({
+        ...{ env, log, celsius: async () => (await gauged()).celsius },
+        limit: (share) => offer.limit(share),
+      }),
+      data: new DataCap(env, log, meter),
+      cap,
+    }),
     hub,
     token: settings.token,
-    dial,
+    dial: countedDial(dial, (bytes) => meter.count(bytes)),
     graceMs: settings.graceSeconds * 1_000,
     stopping,
     outdated,
     updates,
     launcher,
-  }).finally(() => driver.close())
+  }).finally(async () => {
+    await cap.restore()
+    driver.close()
+    meter.close()
+  })
 }
 
 /** What of the machine is looked at to see whether its owner uses the card. */

@@ -4,7 +4,10 @@ import type { Home } from '../config.ts'
 import { askControl } from '../daemon/control.ts'
 import type { Status } from '../daemon/status.ts'
 import { earningsSince, type Member, viewOf } from '../hub/member.ts'
-import { clockAt, dayBegan } from '../owner/hours.ts'
+import { clockAt, dateOf, dayBegan } from '../owner/hours.ts'
+import type { DataFacts } from '../owner/data.ts'
+import type { HeatFacts } from '../owner/heat.ts'
+import type { OwnerFacts } from '../owner/owner.ts'
 import { cents, type PowerFacts } from '../owner/profit.ts'
 import { httpAddress } from '../tunnel/address.ts'
 import { usd } from './earnings.ts'
@@ -67,11 +70,12 @@ export function describe(shown: Shown): [fact: string, value: string][] {
   ]
 }
 
-function describeOwner({ schedule, idle, power }: Status['owner']): [fact: string, value: string][] {
+function describeOwner({ schedule, idle, power, heat, cap, data }: Status['owner']): [fact: string, value: string][] {
   return [
     ...(schedule ? [['schedule', describeSchedule(schedule)] as [string, string]] : []),
     ...(idle ? [['idle mode', describeIdle(idle)] as [string, string]] : []),
     ...(power ? [['power', describePower(power)] as [string, string]] : []),
+    ...describeLimits({ heat, cap, data }),
   ]
 }
 
@@ -82,6 +86,32 @@ export function describeSchedule({ text, zone, open, until }: NonNullable<Status
 
 export function describeIdle({ quietMinutes }: NonNullable<Status['owner']['idle']>): string {
   return `on: works once nobody has used the card for ${quietMinutes} min`
+}
+
+export function describeLimits({ heat, cap, data }: Pick<OwnerFacts, 'heat' | 'cap' | 'data'>): [string, string][] {
+  return [
+    ...(heat ? [['temperature', describeHeat(heat)] as [string, string]] : []),
+    ...(cap
+      ? [
+          ['power limit', `${cap.watts} W${cap.trouble === null ? '' : `, not in force: ${cap.trouble}`}`] as [
+            string,
+            string,
+          ],
+        ]
+      : []),
+    ...(data ? [['data', describeData(data)] as [string, string]] : []),
+  ]
+}
+
+function describeHeat({ limitCelsius, celsius, share }: HeatFacts): string {
+  const now = celsius === null ? '' : `${celsius} °C, `
+  const less = share === 1 ? '' : share === 0 ? '; it rests' : `; takes ${share * 100} % of what it can`
+  return `${now}at most ${limitCelsius} °C${less}`
+}
+
+function describeData({ usedGigabytes, gigabytes, until, zone }: DataFacts): string {
+  const percent = Math.floor((100 * usedGigabytes) / gigabytes)
+  return `${usedGigabytes.toFixed(1)} of ${gigabytes} GB this month (${percent} %), anew on ${dateOf(Date.parse(until), zone)}`
 }
 
 export function describePower({ kilowattHourUsd, watts, costUsd, full }: PowerFacts): string {

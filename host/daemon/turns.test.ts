@@ -34,7 +34,9 @@ async function world(wishes: Wishes, begin: { use?: Use; profit?: ProfitWorld['w
     log,
     () => wishes,
     async () => sees.use,
-    begin.profit && new Profit({ env, log, gauges: async () => gauges({ cards: [] }, null), work: begin.profit }),
+    begin.profit
+      ? { profit: new Profit({ env, log, gauges: async () => gauges({ cards: [] }, null), work: begin.profit }) }
+      : {},
   )
   const life = new Life({
     ...{ env, log, owner, stopping, identity, hub: 'ws://hub/hosts/link', token: 't', dial: memory.dial },

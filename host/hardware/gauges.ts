@@ -12,7 +12,7 @@ export interface Gauges {
 
 /** `offered`: UUIDs; null: all of the machine. */
 export function gauges({ cards }: { cards: readonly Card[] }, offered: ReadonlySet<string> | null): Gauges {
-  const ours = cards.filter(({ uuid }) => offered === null || (uuid !== null && offered.has(uuid)))
+  const ours = cardsOf(cards, offered)
   const heat = ours.flatMap(({ temperatureCelsius }) => (temperatureCelsius === null ? [] : [temperatureCelsius]))
   // What a divided card draws is said of each of its instances.
   const whole = [...new Map(ours.map((card) => [card.partOf ?? card.uuid ?? card, card.powerWatts])).values()]
@@ -25,4 +25,9 @@ export function gauges({ cards }: { cards: readonly Card[] }, offered: ReadonlyS
     celsius: heat.length === 0 ? null : Math.max(...heat),
     ...{ watts: together('draw'), limitWatts: together('limit') },
   }
+}
+
+/** Those on offer. */
+export function cardsOf(cards: readonly Card[], offered: ReadonlySet<string> | null): Card[] {
+  return cards.filter(({ uuid }) => offered === null || (uuid !== null && offered.has(uuid)))
 }

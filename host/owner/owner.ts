@@ -1,7 +1,10 @@
 // What the owner wants of the card at this moment: nothing (then it works), or to have it back, and why.
 import type { Env } from '../../sdk/env.ts'
 import { reason } from '../errors.ts'
+import type { CapFacts, PowerCap } from '../hardware/power-cap.ts'
 import type { Log } from '../log.ts'
+import type { DataCap, DataFacts } from './data.ts'
+import type { Heat, HeatFacts } from './heat.ts'
 import { clockAt, standingAt } from './hours.ts'
 import type { Use } from './use.ts'
 import type { PowerFacts, Profit } from './profit.ts'
@@ -14,6 +17,20 @@ export interface OwnerFacts {
   idle: { quietMinutes: number } | null
   /** What power costs and what work would earn; null: nobody has said what power costs. */
   power: PowerFacts | null
+  heat: HeatFacts | null
+  /** Watts of each card at most. */
+  cap: CapFacts | null
+  data: DataFacts | null
+}
+
+export const noFacts: OwnerFacts = { schedule: null, idle: null, power: null, heat: null, cap: null, data: null }
+
+/** What else may speak against work; each knows its own measure. */
+export interface Limits {
+  profit: Pick<Profit, 'wish' | 'facts'>
+  heat: Pick<Heat, 'wish' | 'facts'>
+  data: Pick<DataCap, 'wish' | 'facts'>
+  cap: Pick<PowerCap, 'heed' | 'facts'>
 }
 
 /** While the card rests nobody waits for a look: a game has better things to do than to share the driver. */
@@ -32,12 +49,14 @@ export class Owner {
     /** @throws HostError */
     private readonly wishes: () => Wishes,
     private readonly look: () => Promise<Use>,
-    private readonly profit?: Pick<Profit, 'wish' | 'facts'>,
+    private readonly limits: Partial<Limits> = {},
   ) {}
 
   /** Null: the card may work. `works`: whether it does now. */
   async wish(works: boolean): Promise<Wish | null> {
-    const { schedule, idle, power } = this.read()
+    const { schedule, idle, power, heat, data, capWatts } = this.read()
+    const { limits } = this
+    await limits.cap?.heed(works ? capWatts : null)
     const standing = schedule && standingAt(schedule, this.env.now())
     const until = schedule && standing?.until != null ? ` until ${clockAt(standing.until, schedule.zone)}` : ''
     const closed: Wish | null =
@@ -45,12 +64,21 @@ export class Owner {
     // Nobody needs to look at a card that rests anyway.
     if (closed && !works) return closed
     const used = idle ? await this.used(idle.quietMinutes, works) : this.forget()
-    return used ?? closed ?? (await this.profit?.wish(power, works)) ?? null
+    if (used ?? closed) return used ?? closed
+    const hot = await limits.heat?.wish(heat, works)
+    return limits.data?.wish(data) ?? (await limits.profit?.wish(power, works)) ?? hot ?? null
   }
 
   facts(): OwnerFacts {
-    const { schedule, idle, power } = this.read()
-    return { schedule: schedule && this.standing(schedule), idle, power: this.profit?.facts(power) ?? null }
+    const { schedule, idle, power, heat, capWatts, data } = this.read()
+    const { limits } = this
+    return {
+      ...{ schedule: schedule && this.standing(schedule), idle },
+      power: limits.profit?.facts(power) ?? null,
+      heat: limits.heat?.facts(heat) ?? null,
+      cap: limits.cap?.facts(capWatts) ?? null,
+      data: limits.data?.facts(data) ?? null,
+    }
   }
 
   private standing(schedule: NonNullable<Wishes['schedule']>): NonNullable<OwnerFacts['schedule']> {

@@ -5,7 +5,7 @@ import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { type Home, makeHome } from '../config.ts'
 import { HostError, reason } from '../errors.ts'
-import { checkHours } from './hours.ts'
+import { checkHours, checkZone } from './hours.ts'
 
 const Wishes = Type.Object({
   /** The card works in these hours only; null: at any time. */
@@ -24,10 +24,22 @@ const Wishes = Type.Object({
     }),
     Type.Null(),
   ]),
+  /** Above it the card gets less to do, then rests; null: as its maker has it. */
+  heat: Type.Union([Type.Object({ limitCelsius: Type.Integer({ minimum: 40, maximum: 110 }) }), Type.Null()]),
+  /** Most watts of each card while it works; null: as it is. */
+  capWatts: Type.Union([Type.Integer({ minimum: 1, maximum: 2_000 }), Type.Null()]),
+  /** Most data in a month, 10⁹ bytes; null: no matter. `zone`: whose months. */
+  data: Type.Union([
+    Type.Object({
+      gigabytes: Type.Integer({ minimum: 1, maximum: 1_000_000 }),
+      zone: Type.String({ maxLength: 60 }),
+    }),
+    Type.Null(),
+  ]),
 })
 export type Wishes = Static<typeof Wishes>
 
-export const noWishes: Wishes = { schedule: null, idle: null, power: null }
+export const noWishes: Wishes = { schedule: null, idle: null, power: null, heat: null, capWatts: null, data: null }
 
 const pathIn = (home: Home) => join(home.path, 'owner.json')
 
@@ -45,19 +57,21 @@ export function savedWishes(home: Home): Wishes {
     // What an older program did not know of, nobody has wished yet.
     const wishes: unknown = { ...noWishes, ...JSON.parse(text) }
     if (Value.Check(Wishes, wishes)) {
-      if (wishes.schedule) checkHours(wishes.schedule)
+      check(wishes)
       return wishes
     }
   } catch {
     // Said below.
   }
-  throw new HostError(`${path} is damaged. Remove it, then say again what you want: gpuhost schedule, idle, power.`)
+  throw new HostError(
+    `${path} is damaged. Remove it, then say again what you want: gpuhost schedule, idle, power, limits.`,
+  )
 }
 
 /** Changes what is named, whole or not at all. @throws HostError */
 export function saveWishes(home: Home, changes: Partial<Wishes>): Wishes {
   const wishes = { ...savedWishes(home), ...changes }
-  if (wishes.schedule) checkHours(wishes.schedule)
+  check(wishes)
   makeHome(home)
   const path = pathIn(home)
   try {
@@ -68,4 +82,10 @@ export function saveWishes(home: Home, changes: Partial<Wishes>): Wishes {
     throw new HostError(`${path} cannot be written: ${reason(error)}.`)
   }
   return wishes
+}
+
+/** @throws HostError */
+function check({ schedule, data }: Wishes): void {
+  if (schedule) checkHours(schedule)
+  if (data) checkZone(data.zone)
 }

@@ -27,6 +27,7 @@ export class Streams {
       env,
       send: (frame) => outbox.send(frame),
       backlog: () => outbox.backlog(),
+      turn: (signal) => offer.turn(signal),
       bodyComplete: (id) => this.bodyComplete(id),
       over: (id) => this.forget(id),
       engineTrouble: () => session.engineTrouble(),

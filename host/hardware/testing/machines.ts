@@ -29,6 +29,8 @@ export interface FakeMachine {
   gpus: FakeGpu[]
   /** The driver does not answer, kills whoever asks, or is not loaded. */
   conduct?: 'hang' | 'crash' | 'unloaded'
+  /** Nobody here may set the power limit. */
+  unprivileged?: boolean
   /** There is no driver at all. */
   bare?: boolean
 }
@@ -165,12 +167,13 @@ function forLibrary({ driver, cuda, gpus, conduct }: FakeMachine): string {
 /** What `nvidia-smi.ts` answers from: one row of fields a card. */
 export interface SmiAnswers {
   conduct: FakeMachine['conduct'] | null
+  unprivileged: boolean
   rows: Record<string, string>[]
   compute: string[]
   list: string
 }
 
-function forProgram({ driver, gpus, conduct }: FakeMachine): SmiAnswers {
+function forProgram({ driver, gpus, conduct, unprivileged = false }: FakeMachine): SmiAnswers {
   const rows = gpus.map((gpu, at) => ({
     ...{ index: String(at), uuid: uuidOf(at), driver_version: driver, name: gpu.name },
     ...{ compute_cap: gpu.computeCapability, 'memory.total': gpu.sick ? '[Unknown Error]' : String(gpu.memoryMib) },
@@ -194,5 +197,5 @@ function forProgram({ driver, gpus, conduct }: FakeMachine): SmiAnswers {
       ({ profile }, part) => `  MIG ${profile}     Device  ${part}: (UUID: ${instanceUuid(at, part)})`,
     ),
   ])
-  return { conduct: conduct ?? null, rows, compute, list: list.join('\n') }
+  return { conduct: conduct ?? null, unprivileged, rows, compute, list: list.join('\n') }
 }
