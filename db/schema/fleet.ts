@@ -43,6 +43,8 @@ export function fleetTables({ table, index, uniqueIndex, primaryKey, text, flag,
       judgedAt: time(),
       createdAt: time().notNull(),
       seenAt: time().notNull(),
+      /** When its owner took the program off it; null: it may come back. */
+      leftAt: time(),
     },
     (t) => [uniqueIndex('hosts_machine').on(t.ownerId, t.machine), index('hosts_judged').on(t.judgedAt)],
   )

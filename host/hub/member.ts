@@ -2,6 +2,7 @@
 import type { Env } from '../../sdk/env.ts'
 import { PROOF_HEADER } from '../../sdk/wire/machine-key.ts'
 import type { CatalogVariant } from '../../sdk/catalog.ts'
+import { HostDeparture } from '../../sdk/host-departure.ts'
 import { HostEarnings } from '../../sdk/host-earnings.ts'
 import { HostView } from '../../sdk/host-view.ts'
 import { HostError } from '../errors.ts'
@@ -41,4 +42,15 @@ export async function earningsSince(member: Member, machine: string, from: numbe
   const query = new URLSearchParams({ machine, from: String(from) })
   const question = { hub: member.hub, path: `/api/v1/hosts/earnings?${query}`, headers: memberHeaders(member) }
   return understood(HostEarnings, question, await askHub(member.env, question))
+}
+
+/** The program is about to be taken off this machine. @throws HostError */
+export async function depart(member: Member, machine: string): Promise<HostDeparture> {
+  const question = {
+    hub: member.hub,
+    path: '/api/v1/hosts/departure',
+    body: { machine },
+    headers: memberHeaders(member),
+  }
+  return understood(HostDeparture, question, await askHub(member.env, question))
 }

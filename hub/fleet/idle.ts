@@ -5,6 +5,7 @@ import type { ListedHost } from './list.ts'
 export function whyIdle(host: ListedHost, demand: Traffic[], hostsFor: (variant: string) => number): string {
   switch (host.state) {
     case 'gone':
+      if (host.left) return 'It has left: gpuhost was removed from it. What it earned stays.'
       return 'It is not connected. On the machine: gpuhost status, then gpuhost start.'
     case 'connecting':
       return 'It is connected, and its engine is not ready yet.'

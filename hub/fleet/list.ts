@@ -33,6 +33,8 @@ export interface ListedHost {
   since: number
   /** When it last came or went. */
   seenAt: number
+  /** Its owner took the program off it. */
+  left: boolean
   /** One line, such as `2 × NVIDIA GeForce RTX 4090, 24 GiB`. */
   hardware: string
   simulated: boolean
@@ -106,6 +108,7 @@ async function list(env: Pick<Env, 'now'>, db: Db, only?: SQL): Promise<ListedHo
       hub: link?.hubId ?? null,
       since: link?.since ?? host.seenAt,
       seenAt: host.seenAt,
+      left: host.leftAt !== null,
       hardware: summary(host.hardware),
       simulated: host.simulated,
     }

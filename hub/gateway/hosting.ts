@@ -2,10 +2,12 @@
 // earned, and confirms the licence of what it is going to serve.
 import { t } from 'elysia'
 import { Licence } from '../../sdk/api.ts'
+import { HostDeparture } from '../../sdk/host-departure.ts'
 import { HostEarnings } from '../../sdk/host-earnings.ts'
 import { HostView } from '../../sdk/host-view.ts'
 import { PROOF_HEADER } from '../../sdk/wire/machine-key.ts'
 import { HubError } from '../errors.ts'
+import { leave } from '../fleet/leave.ts'
 import type { Bearer } from '../fleet/token.ts'
 import { clientAccount } from '../identity/users.ts'
 import { acknowledgeLicence } from './account.ts'
@@ -47,6 +49,21 @@ export function hostingApi(hub: Platform) {
       },
     )
     .onParse(({ request }) => readFields(hub.bodies, request))
+    .post(
+      '/departure',
+      async ({ request, body }) => {
+        const bearer = await machineOf(hub, request)
+        hub.identity.limits.take('hostViewBy', bearer.tokenId)
+        return leave(hub.env, hub.db, bearer, body.machine)
+      },
+      {
+        body: t.Object({
+          machine: t.String({ minLength: 1, maxLength: 80, description: 'Which machine: as its agent names itself.' }),
+        }),
+        response: { 200: HostDeparture },
+        detail: { summary: 'For a host: it leaves for good', security: [{ hostToken: [] }] },
+      },
+    )
     .post(
       '/licences',
       async ({ request, body }) => {

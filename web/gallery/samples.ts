@@ -43,6 +43,7 @@ export function host(changes: Partial<ListedHost> = {}): ListedHost {
     ...{ models: [VARIANT], tripped: [], failures: { client: 0, hub: 0, network: 2, host: 0, engine: 1 } },
     ...{
       notices: [],
+      left: false,
       rests: null,
       hub: 'hub_1',
       since: NOW - 3 * HOUR_MS,
