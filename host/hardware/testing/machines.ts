@@ -39,6 +39,8 @@ const rtx4090 = { name: 'NVIDIA GeForce RTX 4090', memoryMib: 24_564, freeMib: 2
 const rtx3090 = { name: 'NVIDIA GeForce RTX 3090', memoryMib: 24_576, freeMib: 24_100, watts: 350, generation: 4 }
 const rtx5090 = { name: 'NVIDIA GeForce RTX 5090', memoryMib: 32_607, freeMib: 32_100, watts: 575, generation: 5 }
 const rtx4060 = { name: 'NVIDIA GeForce RTX 4060', memoryMib: 8_188, freeMib: 7_900, watts: 115, generation: 4 }
+const rtx4070 = { name: 'NVIDIA GeForce RTX 4070', memoryMib: 12_282, freeMib: 11_900, watts: 200, generation: 4 }
+const rtx3050 = { name: 'NVIDIA GeForce RTX 3050', memoryMib: 6_144, freeMib: 5_900, watts: 70, generation: 4 }
 const h100 = { name: 'NVIDIA H100 80GB HBM3', memoryMib: 81_559, freeMib: 81_000, watts: 700, generation: 5 }
 const ada = { computeCapability: '8.9' }
 const ampere = { computeCapability: '8.6' }
@@ -55,6 +57,8 @@ export const machines = {
   },
   'one 5090': { ...now, gpus: [{ ...rtx5090, computeCapability: '12.0' }] },
   '8 GB card': { ...now, gpus: [{ ...rtx4060, ...ada }] },
+  '12 GB card': { ...now, gpus: [{ ...rtx4070, ...ada }] },
+  '6 GB card': { ...now, gpus: [{ ...rtx3050, ...ampere }] },
   'old driver': { driver: '535.183.01', cuda: 12_020, gpus: [{ ...rtx4090, ...ada }] },
   'a sick card': {
     ...now,
