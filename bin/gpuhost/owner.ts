@@ -57,18 +57,20 @@ export const idleCommand = command({
   summary: 'Whether this machine works only while nobody else uses the card.',
   options: {
     minutes: { type: 'integer', value: 'N', default: 5, min: 1, max: 1_440, help: 'How long it has to be quiet.' },
+    session: { type: 'boolean', help: 'Also while somebody is at its screen, whatever they do there.' },
   },
   positionals: [{ name: 'switch', optional: true, help: 'on or off; without: shows it.' }],
   notes: [
     'Somebody uses the card when a program that is not ours computes on it with more than 300 MiB of its memory, or draws',
-    'on it with more than 512 (desktops excepted), or when GameMode is active.',
+    'on it with more than 512 (desktops excepted), or when GameMode is active; with --session also while a session on a seat',
+    'is in front and neither locked nor idle, as loginctl shows it.',
   ],
   run({ options, positionals, world, out, say }) {
     const on = positionals.switch
     if (on !== undefined && on !== 'on' && on !== 'off') throw new Failure('It is either on or off.', 2)
     const home = homeAt(world.env)
     if (on === 'off') saveWishes(home, { idle: null })
-    if (on === 'on') saveWishes(home, { idle: { quietMinutes: options.minutes } })
+    if (on === 'on') saveWishes(home, { idle: { quietMinutes: options.minutes, session: options.session } })
     if (on === 'on' && findPlace(world.env).container)
       say('In a container other programs cannot be told from our own: only GameMode is looked at.')
     const { idle } = standing(world)

@@ -84,8 +84,9 @@ export function describeSchedule({ text, zone, open, until }: NonNullable<Status
   return `${open ? 'open' : 'closed'}${then}: ${text} (${zone})`
 }
 
-export function describeIdle({ quietMinutes }: NonNullable<Status['owner']['idle']>): string {
-  return `on: works once nobody has used the card for ${quietMinutes} min`
+export function describeIdle({ quietMinutes, session }: NonNullable<Status['owner']['idle']>): string {
+  const what = session ? 'used the card, or been at the screen,' : 'used the card'
+  return `on: works once nobody has ${what} for ${quietMinutes} min`
 }
 
 export function describeLimits({ heat, cap, data }: Pick<OwnerFacts, 'heat' | 'cap' | 'data'>): [string, string][] {

@@ -14,7 +14,7 @@ import { noWishes, type Wishes } from './wishes.ts'
 export interface OwnerFacts {
   /** `until` in ISO 8601; null: never. */
   schedule: { text: string; zone: string; open: boolean; until: string | null } | null
-  idle: { quietMinutes: number } | null
+  idle: { quietMinutes: number; session?: boolean } | null
   /** What power costs and what work would earn; null: nobody has said what power costs. */
   power: PowerFacts | null
   heat: HeatFacts | null
@@ -36,6 +36,8 @@ export interface Limits {
 /** While the card rests nobody waits for a look: a game has better things to do than to share the driver. */
 const REST_LOOK_MS = 10_000
 
+type Idle = NonNullable<Wishes['idle']>
+
 export class Owner {
   private known: Wishes = noWishes
   private trouble: string | undefined
@@ -48,7 +50,7 @@ export class Owner {
     private readonly log: Log,
     /** @throws HostError */
     private readonly wishes: () => Wishes,
-    private readonly look: () => Promise<Use>,
+    private readonly look: (watched: { session: boolean }) => Promise<Use>,
     private readonly limits: Partial<Limits> = {},
   ) {}
 
@@ -63,7 +65,7 @@ export class Owner {
       standing && !standing.open ? { who: 'schedule', why: `it is outside its schedule${until}` } : null
     // Nobody needs to look at a card that rests anyway.
     if (closed && !works) return closed
-    const used = idle ? await this.used(idle.quietMinutes, works) : this.forget()
+    const used = idle ? await this.used(idle, works) : this.forget()
     if (used ?? closed) return used ?? closed
     const hot = await limits.heat?.wish(heat, works)
     return limits.data?.wish(data) ?? (await limits.profit?.wish(power, works)) ?? hot ?? null
@@ -86,11 +88,11 @@ export class Owner {
     return { ...schedule, open, until: until === null ? null : new Date(until).toISOString() }
   }
 
-  private async used(quietMinutes: number, works: boolean): Promise<Wish | null> {
+  private async used({ quietMinutes, session = false }: Idle, works: boolean): Promise<Wish | null> {
     const now = this.env.mono()
     if (this.last && !works && now - this.lookedAt < REST_LOOK_MS) return this.inUse(this.last.by, quietMinutes)
     this.lookedAt = now
-    const use = await this.look()
+    const use = await this.look({ session })
     if (use === 'unknown') this.warn()
     if (use !== null && use !== 'unknown') this.last = { by: use.by, at: now }
     if (!this.last) return null

@@ -1,10 +1,12 @@
-// Whether somebody else uses the card now: a program of the owner's that computes or plays on it, or GameMode.
+// Whether somebody else uses the card now: a program of the owner's that computes or plays on it, GameMode, or
+// somebody at the screen.
 import { existsSync } from 'node:fs'
 import type { Env } from '../../sdk/env.ts'
 import { printable } from '../errors.ts'
 import type { Card, GpuProcess } from '../hardware/card.ts'
 import type { Asked } from '../hardware/driver.ts'
 import { say } from '../hardware/program.ts'
+import { sessionWatch } from './session.ts'
 
 /** What uses it, in words; null: nothing; `unknown`: the driver does not say. */
 export type Use = { by: string } | null | 'unknown'
@@ -19,8 +21,9 @@ export interface UseWorld {
   gpus: ReadonlySet<string> | null
   /** False: an engine that this program did not start is on the card as well, and cannot be told from others. */
   processes: boolean
-  /** Default `gamemoded` of the PATH. */
+  /** Default `gamemoded` and `loginctl` of the PATH. */
   gamemoded?: string
+  loginctl?: string
 }
 
 /** More than a small program of a desktop's takes. */
@@ -40,11 +43,14 @@ export function lookFor({
   gpus,
   processes,
   gamemoded = 'gamemoded',
-}: UseWorld): () => Promise<Use> {
+  loginctl,
+}: UseWorld): (watched: { session: boolean }) => Promise<Use> {
+  const atScreen = sessionWatch(env, loginctl)
   // A process that was ours stays ours while it is listed: one that is ending may not be among its fellows any more.
   let ours = new Set<number>()
-  return async () => {
+  return async ({ session }) => {
     if (await playing(env, gamemoded)) return { by: 'GameMode' }
+    if (session && (await atScreen())) return { by: 'somebody at its screen' }
     if (!processes) return null
     const { cards, trouble } = await ask()
     const offered = cards.filter(({ uuid }) => gpus === null || (uuid !== null && gpus.has(uuid)))

@@ -14,7 +14,14 @@ const Wishes = Type.Object({
     Type.Null(),
   ]),
   /** The card rests while somebody else uses it, and for so long after; null: it does not. */
-  idle: Type.Union([Type.Object({ quietMinutes: Type.Integer({ minimum: 1, maximum: 1_440 }) }), Type.Null()]),
+  idle: Type.Union([
+    Type.Object({
+      quietMinutes: Type.Integer({ minimum: 1, maximum: 1_440 }),
+      /** Also while somebody is at its screen. */
+      session: Type.Optional(Type.Boolean()),
+    }),
+    Type.Null(),
+  ]),
   /** What power costs: the card rests while it would earn less than it draws; null: nobody has said. */
   power: Type.Union([
     Type.Object({
