@@ -152,6 +152,7 @@ const startCommand = (self: readonly string[], program: Program | null) =>
         max: MOST_GRACE_SECONDS,
         help: `How long running requests may take to finish on a stop; at most ${SYSTEM_GRACE_SECONDS} on SIGTERM.`,
       },
+      strict: { type: 'boolean', help: 'Only while no other container runs on this machine.' },
       foreground: { type: 'boolean', help: 'Stay here instead of going to the background.' },
     },
     async run({ options, world, out }) {
@@ -193,6 +194,7 @@ const startCommand = (self: readonly string[], program: Program | null) =>
           slots,
           contextTokens: options['context-tokens'],
           graceSeconds: options.grace,
+          strict: options.strict,
         },
         {
           env: systemEnv,

@@ -12,6 +12,7 @@ import { engineProcesses } from '../engine/vllm/sweep.ts'
 import { HostError, printable } from '../errors.ts'
 import { type DriverAccess, DriverWatch } from '../hardware/driver.ts'
 import type { Card } from '../hardware/card.ts'
+import { checkContainers, otherContainers } from '../hardware/containers.ts'
 import { cardsOf, gauges } from '../hardware/gauges.ts'
 import { PowerCap } from '../hardware/power-cap.ts'
 import { hardwareOf, type Survey, survey } from '../hardware/survey.ts'
@@ -33,6 +34,8 @@ export interface StartSettings extends EngineSettings {
   name?: string
   /** How long running requests may take to finish on a stop. */
   graceSeconds: number
+  /** No other container may run here. */
+  strict: boolean
 }
 
 export interface StartWorld {
@@ -60,6 +63,11 @@ export async function start(settings: StartSettings, world: StartWorld): Promise
   if (found.driver.trouble !== null) log.warn('the GPUs cannot be read', { why: found.driver.trouble })
   const machine = machineId(home, env)
   const surroundings = { env, log, home, machine, access, variables }
+  const choice = savedChoice(home)
+  const offered = offeredIn(choice)
+  // An engine of the owner's own may be one of them.
+  if (settings.simulateGpu === undefined && (settings.engineUrl === undefined || settings.strict))
+    checkContainers(await otherContainers(env), { gpus: offered, strict: settings.strict })
   const first = await chooseEngine(settings, { ...surroundings, found })
   const engine = renewedEngine(first, async () => {
     const now = await survey({ env, access, variables, folder: home.path, simulate: settings.simulateGpu })
@@ -67,8 +75,6 @@ export async function start(settings: StartSettings, world: StartWorld): Promise
   })
   const driver = new DriverWatch(env, access)
   const { container } = found.place
-  const choice = savedChoice(home)
-  const offered = offeredIn(choice)
   const gauged = async () => gauges(await driver.look(GAUGES_MS), offered)
   const cap = new PowerCap({
     ...{ env, log, home, nvidiaSmi: access.nvidiaSmi },
