@@ -196,6 +196,7 @@ const startCommand = (self: readonly string[], program: Program | null) =>
           log,
           version: release,
           dial: dialWith(linkProver(home, systemEnv)),
+          prove: linkProver(home, systemEnv),
           stopping: stoppedBySignals(options.grace),
           outdated: changedSince(self),
           updates: updatesOf(world, program, { hub, log }),

@@ -12,6 +12,8 @@ import { Enrolment } from './fleet/enrol.ts'
 import { FailureBook } from './fleet/failures.ts'
 import { Hubs } from './fleet/hubs.ts'
 import { lockHost } from './fleet/locks.ts'
+import { NetworkBook } from './fleet/network-book.ts'
+import { NETWORK_EVERY_MS, NetworkRound } from './fleet/network-round.ts'
 import { Presence } from './fleet/presence.ts'
 import { RevokedTokens } from './fleet/revoked.ts'
 import { sweepDevices } from './fleet/sign-in.ts'
@@ -137,8 +139,10 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     mostFirstTokenMs: (config.firstTokenSeconds * 1_000) / Math.min(2, config.attempts),
     note: (failure) => failures.note(failure),
   })
+  const network = new NetworkBook(env, db, log, hubId)
   const links = new Links({
     env,
+    network,
     awake,
     log,
     hubId,
@@ -214,10 +218,12 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     post: webhook({ env, seal, allowPrivate: config.alertPrivate }),
   }
   const shelf = releases ? new Shelf(releases) : null
+  const networks = new NetworkRound({ env, db, log, policy, told: async () => {} })
   const jobs = new Jobs(env, log, [
     { name: 'sum up traffic', everyMs: 60_000, run: () => rollUp(db, env.now()) },
     { name: 'forget idempotency keys', everyMs: 60_000, run: () => onces.tidy() },
     ...identityJobs(identity),
+    { name: 'judge networks', everyMs: NETWORK_EVERY_MS, run: () => networks.run() },
     { name: 'look for alarms', everyMs: 30_000, run: () => lookForAlarms(alarms) },
     { name: 'tell alarms', everyMs: 5_000, run: () => tellAlarms(alarms) },
     { name: 'forget who reported', everyMs: 60 * 60_000, run: () => forgetReporters(env, db) },
@@ -296,6 +302,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
         () => jobs.stop(),
         () => people.close(),
         () => presence.flush(),
+        () => network.flush(),
         () => failures.flush(),
         () => ledger.close(),
       ])

@@ -52,6 +52,8 @@ export interface Machine {
 export interface TestHost {
   name: string
   id: string
+  ownerId: string
+  token: string
   engine: Emulator
   /** What the hub asked of it. */
   wishes: string[]
@@ -261,6 +263,8 @@ async function link(
   return {
     name,
     id,
+    ownerId: owner.id,
+    token,
     engine,
     wishes,
     freeze: () => last().freeze(),

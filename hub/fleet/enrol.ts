@@ -113,7 +113,7 @@ async function enrol(env: Env, db: Db, machines: Machine[]): Promise<Enrolled[]>
       .onConflictDoUpdate({ target: [hosts.ownerId, hosts.machine], set: fromInsert })
       .returning({
         ...{ id: hosts.id, ownerId: hosts.ownerId, machine: hosts.machine },
-        ...{ vettedAt: hosts.vettedAt, quarantinedAt: hosts.quarantinedAt },
+        ...{ vettedAt: hosts.vettedAt, quarantinedAt: hosts.quarantinedAt, belowNetworkAt: hosts.belowNetworkAt },
       })
     const written = new Map(rows.map((row) => [nameOf(row), row]))
     const here = machines.flatMap(({ tokenId, ...machine }) => {

@@ -10,6 +10,8 @@ import { type Actor, record } from '../policy/acts.ts'
 export interface Judgement {
   vetted: boolean
   quarantined: boolean
+  /** Its network is below the minimum. */
+  belowNetwork: boolean
 }
 
 export interface Judged extends Judgement {
@@ -22,8 +24,12 @@ const LONGEST_REASON = 200
 const LONGEST_NOTE = 2_000
 const MOST = 10_000
 
-export function judgementOf(row: { vettedAt: number | null; quarantinedAt: number | null }): Judgement {
-  return { vetted: row.vettedAt !== null, quarantined: row.quarantinedAt !== null }
+export function judgementOf(row: Pick<HostRow, 'vettedAt' | 'quarantinedAt' | 'belowNetworkAt'>): Judgement {
+  return {
+    vetted: row.vettedAt !== null,
+    quarantined: row.quarantinedAt !== null,
+    belowNetwork: row.belowNetworkAt !== null,
+  }
 }
 
 /** What is so already is no act. @throws HubError `not_found`; `invalid_request` for a quarantine without a reason */
@@ -88,9 +94,9 @@ export async function noteOf(db: Db, id: string): Promise<string> {
 
 export async function recentlyJudged(db: Db, since: number): Promise<Judged[]> {
   const { hosts } = db.tables
-  const { id, vettedAt, quarantinedAt } = hosts
+  const { id, vettedAt, quarantinedAt, belowNetworkAt } = hosts
   const rows = await db.query
-    .select({ id, vettedAt, quarantinedAt })
+    .select({ id, vettedAt, quarantinedAt, belowNetworkAt })
     .from(hosts)
     .where(gt(hosts.judgedAt, since))
     .limit(MOST)

@@ -115,7 +115,7 @@ export function alarmsOf(now: {
     })),
     sitOut > 0 && {
       ...{ id: 'hosts-sit-out', href: '/admin/fleet?state=tripped' },
-      text: `${sitOut} ${sitOut === 1 ? 'host sits' : 'hosts sit'} out, because requests failed on them`,
+      text: `${sitOut} ${sitOut === 1 ? 'host sits' : 'hosts sit'} out: requests failed on them, or their network is below the minimum`,
     },
   ]
   return alarms.filter((alarm) => alarm !== false).slice(0, MOST)

@@ -59,7 +59,7 @@ export const Settings = Type.Object({
     default: 20,
     minimum: 0,
     maximum: 100_000,
-    description: 'Least download that a machine is asked for when it is set up, Mbit/s.',
+    description: 'Least download that a host’s line is asked for, at set-up and all the time, Mbit/s.',
   }),
   hostUpMbits: Type.Number({
     default: 5,
@@ -72,6 +72,12 @@ export const Settings = Type.Object({
     minimum: 1,
     maximum: 60_000,
     description: 'Longest round trip, likewise, ms.',
+  }),
+  hostLinkLosses: Type.Integer({
+    default: 3,
+    minimum: 1,
+    maximum: 1_000,
+    description: 'So many links lost within an hour are too many: a host that loses fewer is fine.',
   }),
   requestsPerMinute: Type.Union([Type.Null(), Type.Integer({ minimum: 1, maximum: 10_000_000 })], {
     default: null,

@@ -146,6 +146,8 @@ export const Beat = Type.Object({
   noted: Type.Optional(HostState),
   /** Hub → host only: the host is to beat at once, so that the hub knows it lives. */
   answer: Type.Optional(Type.Boolean()),
+  /** Hub → host: the host is to beat at once with the same number; host → hub: it does. So round trips are measured. */
+  echo: Type.Optional(whole(Number.MAX_SAFE_INTEGER)),
   /** Hub → host only: as in the welcome, where it has changed since this link was told. */
   hubs: Type.Optional(Type.Array(words(200), { maxItems: 64 })),
 })

@@ -2,6 +2,8 @@ import { HubError } from '../../hub/errors.ts'
 import { failuresOf, type ToldFailure } from '../../hub/fleet/failures.ts'
 import { judgeHost, noteHost, noteOf, type Verdict } from '../../hub/fleet/judge.ts'
 import { findHost, type ListedHost, listHosts } from '../../hub/fleet/list.ts'
+import type { Least } from '../../hub/fleet/network.ts'
+import { leastOf } from '../../hub/fleet/network-round.ts'
 import { recordAlone } from '../../hub/policy/acts.ts'
 import { Model } from '../client/requests.tsx'
 import { State } from '../host/machines.tsx'
@@ -10,6 +12,7 @@ import { type Faults, faultOf } from '../form.ts'
 import { AreaField, FormFault, SelectField, TextField } from '../parts/field.tsx'
 import { Figures } from '../parts/figures.tsx'
 import { Section, Title } from '../parts/heading.tsx'
+import { Network, NetworkTag } from '../parts/network.tsx'
 import { Table } from '../parts/table.tsx'
 import { When } from '../parts/when.tsx'
 import { type MemberVisit, type Page, seeOther } from '../route.ts'
@@ -86,7 +89,7 @@ export function FleetPage({ hosts, all, query, next }: FleetView) {
             cell: (host) => (
               <>
                 <a href={`/admin/fleet/${host.id}`}>{host.name}</a> <State of={host} />{' '}
-                {!host.vetted && <span class="tag quiet">not vetted</span>}
+                {!host.vetted && <span class="tag quiet">not vetted</span>} <NetworkTag of={host.network} />
                 <br />
                 <span class="muted small">{host.owner}</span>
               </>
@@ -125,6 +128,7 @@ export interface FleetHostView {
   note: string
   /** The most that hosts not vetted get together, in percent. */
   unvettedPercent: number
+  least: Least
   /** Which form was sent, with what was typed, and what is wrong with it. */
   sent?: { form: string; typed: string }
   faults?: Faults
@@ -140,7 +144,9 @@ async function readHost(visit: MemberVisit): Promise<FleetHostView> {
   const host = await oneHost(visit)
   const { db, policy } = visit.hub
   const [failures, note] = await Promise.all([failuresOf(db, host.id), noteOf(db, host.id)])
-  return { host, failures, note, unvettedPercent: policy.current().unvettedTrafficPercent }
+  const settings = policy.current()
+  const least = leastOf(settings)
+  return { host, failures, note, unvettedPercent: settings.unvettedTrafficPercent, least }
 }
 
 export async function fleetHost(visit: MemberVisit): Promise<Page> {
@@ -148,7 +154,7 @@ export async function fleetHost(visit: MemberVisit): Promise<Page> {
   return { title: view.host.name, body: <FleetHostPage {...view} /> }
 }
 
-export function FleetHostPage({ host, failures, note, unvettedPercent, sent, faults }: FleetHostView) {
+export function FleetHostPage({ host, failures, note, unvettedPercent, least, sent, faults }: FleetHostView) {
   const of = (form: string) => (sent?.form === form ? faults : undefined)
   return (
     <>
@@ -174,6 +180,7 @@ export function FleetHostPage({ host, failures, note, unvettedPercent, sent, fau
           { label: 'Sits out for', value: host.tripped.length, note: `of ${host.models.length} models` },
         ]}
       />
+      <Network of={host.network} least={least} />
       <FormFault faults={of('wish')} />
       <div class="row">
         <form method="post" action={`/admin/fleet/${host.id}/drain`}>

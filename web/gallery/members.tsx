@@ -26,6 +26,7 @@ import {
   URL_OF_HUB,
   user,
   VARIANT,
+  LEAST,
 } from './samples.ts'
 
 const days = daysOf(period)
@@ -138,8 +139,8 @@ export const memberExhibits: Exhibit[] = [
   { name: 'machines-empty', body: <MachinesPage machines={[]} /> },
   { name: 'machines', body: <MachinesPage machines={machines} /> },
   ...machines.map((machine, i) => ({
-    name: `machine-${machine.host.state}`,
-    body: <MachinePage {...machine} failures={i === 0 ? [] : failures} />,
+    name: `machine-${machine.host.network?.state === 'below' ? 'below-network' : machine.host.state}`,
+    body: <MachinePage {...machine} failures={i === 0 ? [] : failures} least={LEAST} />,
   })),
   { name: 'new-machine', body: <NewMachinePage publicUrl={URL_OF_HUB} /> },
   { name: 'new-machine-token', body: <NewMachinePage publicUrl={URL_OF_HUB} token="gph_shown_once" /> },

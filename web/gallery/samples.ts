@@ -1,7 +1,10 @@
 // People, machines and numbers for the gallery. Names are as strangers might choose them.
 import { everyOffer, findOffer } from '../../hub/catalog/find.ts'
 import type { ToldFailure } from '../../hub/fleet/failures.ts'
-import type { ListedHost } from '../../hub/fleet/list.ts'
+import type { ListedHost, ListedNetwork } from '../../hub/fleet/list.ts'
+import { type NetworkFault, networkWords } from '../../hub/fleet/network.ts'
+import { leastOf } from '../../hub/fleet/network-round.ts'
+import { defaults } from '../../hub/policy/settings.ts'
 import type { User } from '../../hub/identity/users.ts'
 import type { RequestRow } from '../../hub/ledger/receipts.ts'
 import type { Traffic } from '../../hub/ledger/traffic.ts'
@@ -42,6 +45,10 @@ export function host(changes: Partial<ListedHost> = {}): ListedHost {
     ...{ id: 'host_01m8a4461z9jpqfjm4j8thjk35', owner: 'owner@example.com', name: 'cellar', state: 'ready' },
     ...{ models: [VARIANT], tripped: [], failures: { client: 0, hub: 0, network: 2, host: 0, engine: 1 } },
     ...{ notices: [], hub: 'hub_1', since: NOW - 3 * HOUR_MS, seenAt: NOW - 60_000, vetted: true, quarantine: null },
+    network: {
+      ...{ state: 'ok', since: NOW - DAY_MS, roundTripMs: 34, linkLosses: 0, downMbits: 214.5, upMbits: 48.1 },
+      ...{ faults: [], words: '' },
+    },
     ...{ hardware: '2 × NVIDIA GeForce RTX 4090, 24 GiB', simulated: false, ...changes },
   }
 }
@@ -52,10 +59,22 @@ const troubled = host({
   notices: [{ kind: 'cloned', message: 'Two machines use this machine’s identity. Run gpuhost login.', at: NOW }],
 })
 
+export const LEAST = leastOf(defaults)
+
+const faults: NetworkFault[] = [
+  { what: 'upload', actual: 3.1, required: 5 },
+  { what: 'link losses', actual: 7, required: 3 },
+]
+export const slow: ListedNetwork = {
+  ...{ state: 'below', since: NOW - HOUR_MS, roundTripMs: null, linkLosses: 7, downMbits: null, upMbits: 3.1 },
+  ...{ faults, words: networkWords('below', faults) },
+}
+
 export const hosts: ListedHost[] = [
   host(),
   troubled,
   host({ id: 'host_3', name: LONG, state: 'tripped', tripped: [VARIANT], vetted: false }),
+  host({ id: 'host_5', name: 'far-away', state: 'tripped', network: slow }),
   host({ id: 'host_4', name: 'attic', state: 'gone', models: [] }),
 ]
 

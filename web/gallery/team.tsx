@@ -13,7 +13,21 @@ import { ReportPage, ReportsPage } from '../admin/reports.tsx'
 import { ActsPage, LettersPage, SettingsPage } from '../admin/settings.tsx'
 import { daysOf } from '../parts/period.tsx'
 import type { Exhibit } from './exhibit.ts'
-import { DAY_MS, failures, host, hosts, HOSTILE, LONG, NOW, period, traffic, user, VARIANT } from './samples.ts'
+import {
+  DAY_MS,
+  failures,
+  host,
+  hosts,
+  HOSTILE,
+  LEAST,
+  LONG,
+  NOW,
+  period,
+  slow,
+  traffic,
+  user,
+  VARIANT,
+} from './samples.ts'
 
 const days = daysOf(period)
 const overview: AdminOverview = {
@@ -66,7 +80,7 @@ const check = {
   ...{ ok: true, sum: 0n, accounts: 12, postings: 3_400, requests: 3_398, openHolds: 2, granted: 21_000_000n },
   problems: [],
 }
-const hostView = { failures: [], note: '', unvettedPercent: 5 }
+const hostView = { failures: [], note: '', unvettedPercent: 5, least: LEAST }
 const query = { state: '', vetting: '', search: '' }
 const people = [user(), user({ id: 'usr_2', email: 'somebody.with.a.long.name@mail.example.com', suspendedAt: NOW })]
 
@@ -80,6 +94,7 @@ export const teamExhibits: Exhibit[] = [
     name: 'fleet-host-quarantined',
     body: <FleetHostPage host={hosts[1] ?? host()} {...hostView} failures={failures} note={HOSTILE} />,
   },
+  { name: 'fleet-host-below', body: <FleetHostPage host={host({ network: slow })} {...hostView} /> },
   {
     name: 'fleet-host-wrong',
     body: (

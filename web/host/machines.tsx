@@ -3,6 +3,8 @@ import { HubError } from '../../hub/errors.ts'
 import { failuresOf, type ToldFailure } from '../../hub/fleet/failures.ts'
 import { whyIdle } from '../../hub/fleet/idle.ts'
 import { hostsOf, type ListedHost } from '../../hub/fleet/list.ts'
+import type { Least } from '../../hub/fleet/network.ts'
+import { leastOf } from '../../hub/fleet/network-round.ts'
 import { addHostToken } from '../../hub/fleet/token.ts'
 import { type Traffic, trafficOf } from '../../hub/ledger/traffic.ts'
 import type { Money } from '../../sdk/money.ts'
@@ -10,6 +12,7 @@ import { Model } from '../client/requests.tsx'
 import { short, Total } from '../parts/amount.tsx'
 import { Figures } from '../parts/figures.tsx'
 import { Section, Title } from '../parts/heading.tsx'
+import { Network, NetworkTag } from '../parts/network.tsx'
 import { Command } from '../parts/sample.tsx'
 import { Table } from '../parts/table.tsx'
 import { When } from '../parts/when.tsx'
@@ -94,7 +97,7 @@ export function Machines({ machines }: { machines: Machine[] }) {
           name: 'Machine',
           cell: ({ host }) => (
             <>
-              <a href={`/host/machines/${host.id}`}>{host.name}</a> <State of={host} />
+              <a href={`/host/machines/${host.id}`}>{host.name}</a> <State of={host} /> <NetworkTag of={host.network} />
               <br />
               <span class="muted small">
                 {host.hardware}
@@ -136,11 +139,14 @@ export function State({ of: { state, since } }: { of: Pick<ListedHost, 'state' |
 
 export interface MachineView extends Machine {
   failures: ToldFailure[]
+  /** What is asked of its connection. */
+  least: Least
 }
 
 export async function machine(visit: MemberVisit): Promise<Page> {
   const found = await ownMachine(visit)
-  const view = { ...found, failures: await failuresOf(visit.hub.db, found.host.id) }
+  const { db, policy } = visit.hub
+  const view = { ...found, failures: await failuresOf(db, found.host.id), least: leastOf(policy.current()) }
   return { title: found.host.name, body: <MachinePage {...view} /> }
 }
 
@@ -150,7 +156,7 @@ async function ownMachine(visit: MemberVisit): Promise<Machine> {
   return mine
 }
 
-export function MachinePage({ host, earned, requests, tokensPerSecond, idle, failures }: MachineView) {
+export function MachinePage({ host, earned, requests, tokensPerSecond, idle, failures, least }: MachineView) {
   return (
     <>
       <Title
@@ -182,7 +188,8 @@ export function MachinePage({ host, earned, requests, tokensPerSecond, idle, fai
           },
         ]}
       />
-      {idle !== null && <p class="note-box">{idle}</p>}
+      {idle !== null && idle !== host.network?.words && <p class="note-box">{idle}</p>}
+      <Network of={host.network} least={least} />
       <div class="row">
         <form method="post" action={`/host/machines/${host.id}/drain`}>
           <button>Drain: finish, take nothing new</button>
