@@ -35,6 +35,7 @@ import { OneByOne } from './gateway/one-by-one.ts'
 import type { Run } from './gateway/run.ts'
 import { Running } from './gateway/running.ts'
 import { Strangers } from './gateway/strangers.ts'
+import { checkHost } from './gateway/host-check.ts'
 import { Keyring } from './identity/keyring.ts'
 import { lookForAlarms, tellAlarms } from './jobs/alarms.ts'
 import { Jobs } from './jobs/jobs.ts'
@@ -51,6 +52,8 @@ import { forgetReporters } from './policy/reports.ts'
 import { Health } from './routing/health.ts'
 import { Standing } from './routing/standing.ts'
 import { Turns } from './routing/turns.ts'
+import { CHECKS_EVERY_MS, HostChecks } from './verification/host-checks.ts'
+import { vetByRecord, VETTING_EVERY_MS } from './verification/vetting.ts'
 import { Awake } from './tunnel/awake.ts'
 import { Door, type Visitor } from './tunnel/door.ts'
 import { Links } from './tunnel/links.ts'
@@ -219,11 +222,14 @@ export async function openHub(options: HubOptions): Promise<Hub> {
   }
   const shelf = releases ? new Shelf(releases) : null
   const networks = new NetworkRound({ env, db, log, policy, told: async () => {} })
+  const checks = new HostChecks({ env, db, log, hubId, ask: (seat) => checkHost(platform, seat) })
   const jobs = new Jobs(env, log, [
     { name: 'sum up traffic', everyMs: 60_000, run: () => rollUp(db, env.now()) },
     { name: 'forget idempotency keys', everyMs: 60_000, run: () => onces.tidy() },
     ...identityJobs(identity),
     { name: 'judge networks', everyMs: NETWORK_EVERY_MS, run: () => networks.run() },
+    { name: 'ask new hosts', everyMs: CHECKS_EVERY_MS, run: () => checks.run() },
+    { name: 'vet hosts', everyMs: VETTING_EVERY_MS, run: () => vetByRecord({ env, db, policy }) },
     { name: 'look for alarms', everyMs: 30_000, run: () => lookForAlarms(alarms) },
     { name: 'tell alarms', everyMs: 5_000, run: () => tellAlarms(alarms) },
     { name: 'forget who reported', everyMs: 60 * 60_000, run: () => forgetReporters(env, db) },

@@ -41,6 +41,8 @@ export interface World {
 export type Tamper = (event: string, place: number) => string | null | { ends: 'cut' | 'eof' | 'hang' }
 
 export interface Machine {
+  /** False: it says that its card is a real one. */
+  simulated?: boolean
   contextTokens?: number
   /** Its engine reports token ids, and takes them for a prompt. */
   tokenIds?: boolean
@@ -244,7 +246,12 @@ async function link(
   }
   const linked = Promise.withResolvers<string>()
   const wishes: string[] = []
-  const identity = { agent: 'test', machine: newId(env, 'machine'), name, hardware: simulatedCard }
+  const identity = {
+    agent: 'test',
+    machine: newId(env, 'machine'),
+    name,
+    hardware: { ...simulatedCard, simulated: machine.simulated ?? true },
+  }
   const offer = new Offer(adapter(engine, machine))
   const hubLink = new HubLink(
     'ws://hub.test/hosts/link',

@@ -57,6 +57,7 @@ async function showOne(db: Db, id: string, out: Context['out']): Promise<void> {
       ['models', models(host) || 'none'],
       ['hardware', host.simulated ? `${host.hardware} (simulated)` : host.hardware],
       [`failed in ${FAILURE_DAYS} d`, failures(host) || 'nothing'],
+      ['vetting', host.stage],
       ['network', network(host)],
       ...(host.network?.words ? [[`! ${moment(host.network.since)}`, host.network.words]] : []),
       ...host.notices.map(({ at, message }) => [`! ${moment(at)}`, message]),
@@ -72,6 +73,7 @@ function told(host: ListedHost) {
     ...host,
     notices: host.notices.map((notice) => ({ ...notice, at: moment(notice.at) })),
     network: host.network && { ...host.network, since: moment(host.network.since) },
+    checkedAt: host.checkedAt === null ? null : moment(host.checkedAt),
     since: moment(host.since),
     seenAt: moment(host.seenAt),
   }

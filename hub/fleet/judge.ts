@@ -5,7 +5,7 @@ import type { Db, Queries } from '../../db/open.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { Env } from '../../sdk/env.ts'
 import { HubError } from '../errors.ts'
-import { type Actor, record } from '../policy/acts.ts'
+import { type Actor, type By, record } from '../policy/acts.ts'
 
 export interface Judgement {
   vetted: boolean
@@ -18,7 +18,9 @@ export interface Judged extends Judgement {
   id: string
 }
 
-export type Verdict = { is: 'vetted' | 'not vetted' | 'released' } | { is: 'quarantined'; reason: string }
+export type Verdict =
+  /** `reason` for the record. */
+  { is: 'vetted' | 'not vetted' | 'released'; reason?: string } | { is: 'quarantined'; reason: string }
 
 const LONGEST_REASON = 200
 const LONGEST_NOTE = 2_000
@@ -33,7 +35,7 @@ export function judgementOf(row: Pick<HostRow, 'vettedAt' | 'quarantinedAt' | 'b
 }
 
 /** What is so already is no act. @throws HubError `not_found`; `invalid_request` for a quarantine without a reason */
-export async function judgeHost(env: Env, db: Db, by: Actor, id: string, verdict: Verdict): Promise<void> {
+export async function judgeHost(env: Env, db: Db, by: By, id: string, verdict: Verdict): Promise<void> {
   const now = env.now()
   const reason = verdict.is === 'quarantined' ? plain(verdict.reason) : null
   if (reason === '' || (reason ?? '').length > LONGEST_REASON)
@@ -55,13 +57,21 @@ export async function judgeHost(env: Env, db: Db, by: Actor, id: string, verdict
       .update(hosts)
       .set({
         vettedAt: wanted.vetted ? (host.vettedAt ?? now) : null,
+        // Who is vetted no longer begins its time of proof anew.
+        ...(before.vetted && !wanted.vetted && host.checkedAt !== null ? { checkedAt: now } : {}),
         quarantinedAt: wanted.quarantined ? (host.quarantinedAt ?? now) : null,
         quarantineReason: wanted.quarantined ? (reason ?? host.quarantineReason) : null,
         judgedAt: now,
       })
       .where(eq(hosts.id, id))
     const what = ACTS[verdict.is]
-    await record(env, db, tx, { by, what, subject: id, before: host.quarantineReason, after: reason })
+    await record(env, db, tx, {
+      by,
+      what,
+      subject: id,
+      before: host.quarantineReason,
+      after: reason ?? verdict.reason ?? null,
+    })
   })
 }
 

@@ -21,6 +21,10 @@ export interface ListedHost {
   tripped: string[]
   /** Attempts that failed here in the last week, by whose trouble it was. */
   failures: FailureCounts
+  /** How far it has come: nothing known, the hub's own questions answered well, trusted by the team. */
+  stage: 'new' | 'checked' | 'vetted'
+  /** Since when the hub's own questions are answered well; null: not yet. */
+  checkedAt: number | null
   /** The team trusts it with any share of the traffic. */
   vetted: boolean
   /** Why the team keeps it from requests; null: it does not. */
@@ -116,6 +120,8 @@ async function list(env: Pick<Env, 'now'>, db: Db, only?: SQL): Promise<ListedHo
       state: link?.state ?? 'gone',
       models: link?.models ?? [],
       tripped: link?.tripped ?? [],
+      stage: host.vettedAt !== null ? 'vetted' : host.checkedAt !== null ? 'checked' : 'new',
+      checkedAt: host.checkedAt,
       vetted: host.vettedAt !== null,
       quarantine: host.quarantinedAt === null ? null : (host.quarantineReason ?? ''),
       network: network && shownNetwork(network),

@@ -55,6 +55,17 @@ export const Settings = Type.Object({
     maximum: 100,
     description: 'The most of a variant’s traffic that its hosts not yet vetted get together, beside vetted ones.',
   }),
+  vetAfterRequests: Type.Union([Type.Null(), Type.Integer({ minimum: 1, maximum: 10_000_000 })], {
+    default: null,
+    description:
+      'A checked host is vetted by itself after so many answers without a stain (one in a hundred may be); null: by hand only.',
+  }),
+  vetAfterDays: Type.Integer({
+    default: 7,
+    minimum: 0,
+    maximum: 3_650,
+    description: 'And not sooner than so many days after it was checked.',
+  }),
   hostDownMbits: Type.Number({
     default: 20,
     minimum: 0,

@@ -4,6 +4,8 @@ import { judgeHost, noteHost, noteOf, type Verdict } from '../../hub/fleet/judge
 import { findHost, type ListedHost, listHosts } from '../../hub/fleet/list.ts'
 import type { Least } from '../../hub/fleet/network.ts'
 import { leastOf } from '../../hub/fleet/network-round.ts'
+import { type Check, checksOf } from '../../hub/verification/host-checks.ts'
+import { missingFor } from '../../hub/verification/vetting.ts'
 import { recordAlone } from '../../hub/policy/acts.ts'
 import { Model } from '../client/requests.tsx'
 import { State } from '../host/machines.tsx'
@@ -13,6 +15,7 @@ import { AreaField, FormFault, SelectField, TextField } from '../parts/field.tsx
 import { Figures } from '../parts/figures.tsx'
 import { Section, Title } from '../parts/heading.tsx'
 import { Network, NetworkTag } from '../parts/network.tsx'
+import { Stages } from '../parts/stages.tsx'
 import { Table } from '../parts/table.tsx'
 import { When } from '../parts/when.tsx'
 import { type MemberVisit, type Page, seeOther } from '../route.ts'
@@ -36,7 +39,7 @@ export async function fleet({ hub, url }: MemberVisit): Promise<Page> {
   const found = everyone.filter(
     (host) =>
       (query.state === '' || host.state === query.state) &&
-      (query.vetting === '' || host.vetted === (query.vetting === 'vetted')) &&
+      (query.vetting === '' || query.vetting === (host.vetted ? 'vetted' : host.stage)) &&
       [host.id, host.name, host.owner, host.hardware, ...host.models].some((text) =>
         text.toLowerCase().includes(words),
       ),
@@ -66,8 +69,9 @@ export function FleetPage({ hosts, all, query, next }: FleetView) {
           value={query.vetting}
           options={[
             ['', 'all'],
+            ['new', 'new'],
+            ['checked', 'checked'],
             ['vetted', 'vetted'],
-            ['not', 'not vetted'],
           ]}
         />
         <TextField
@@ -89,7 +93,7 @@ export function FleetPage({ hosts, all, query, next }: FleetView) {
             cell: (host) => (
               <>
                 <a href={`/admin/fleet/${host.id}`}>{host.name}</a> <State of={host} />{' '}
-                {!host.vetted && <span class="tag quiet">not vetted</span>} <NetworkTag of={host.network} />
+                {!host.vetted && <span class="tag quiet">{host.stage}</span>} <NetworkTag of={host.network} />
                 <br />
                 <span class="muted small">{host.owner}</span>
               </>
@@ -124,6 +128,9 @@ export function FleetPage({ hosts, all, query, next }: FleetView) {
 
 export interface FleetHostView {
   host: ListedHost
+  checks: Check[]
+  /** What is still missing for it to be vetted by itself; null: nothing, or that is off. */
+  missing: string | null
   failures: ToldFailure[]
   note: string
   /** The most that hosts not vetted get together, in percent. */
@@ -146,7 +153,9 @@ async function readHost(visit: MemberVisit): Promise<FleetHostView> {
   const [failures, note] = await Promise.all([failuresOf(db, host.id), noteOf(db, host.id)])
   const settings = policy.current()
   const least = leastOf(settings)
-  return { host, failures, note, unvettedPercent: settings.unvettedTrafficPercent, least }
+  const checks = await checksOf(db, host.id)
+  const missing = await missingFor(db, settings, host)
+  return { host, failures, note, checks, missing, unvettedPercent: settings.unvettedTrafficPercent, least }
 }
 
 export async function fleetHost(visit: MemberVisit): Promise<Page> {
@@ -154,7 +163,8 @@ export async function fleetHost(visit: MemberVisit): Promise<Page> {
   return { title: view.host.name, body: <FleetHostPage {...view} /> }
 }
 
-export function FleetHostPage({ host, failures, note, unvettedPercent, least, sent, faults }: FleetHostView) {
+export function FleetHostPage(view: FleetHostView) {
+  const { host, failures, note, checks, missing, unvettedPercent, least, sent, faults } = view
   const of = (form: string) => (sent?.form === form ? faults : undefined)
   return (
     <>
@@ -166,7 +176,7 @@ export function FleetHostPage({ host, failures, note, unvettedPercent, least, se
           </>
         }
       >
-        {host.name} <State of={host} /> {!host.vetted && <span class="tag quiet">not vetted</span>}
+        {host.name} <State of={host} /> {!host.vetted && <span class="tag quiet">{host.stage}</span>}
       </Title>
       {host.quarantine !== null && <p class="note-box bad">Kept from requests: {host.quarantine}</p>}
       {host.notices.map(({ message }) => (
@@ -193,6 +203,8 @@ export function FleetHostPage({ host, failures, note, unvettedPercent, least, se
       <div class="columns">
         <Section title="Vetting">
           <div class="card stack">
+            <Stages of={host} checks={checks} />
+            {missing !== null && <p class="small">Still missing to be vetted by itself: {missing}.</p>}
             <p class="muted small">
               Beside vetted hosts of a model, all others together get at most {unvettedPercent} % of its requests. Where
               none is vetted, all serve alike.

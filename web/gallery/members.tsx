@@ -27,6 +27,7 @@ import {
   user,
   VARIANT,
   LEAST,
+  checks,
 } from './samples.ts'
 
 const days = daysOf(period)
@@ -140,7 +141,7 @@ export const memberExhibits: Exhibit[] = [
   { name: 'machines', body: <MachinesPage machines={machines} /> },
   ...machines.map((machine, i) => ({
     name: `machine-${machine.host.network?.state === 'below' ? 'below-network' : machine.host.state}`,
-    body: <MachinePage {...machine} failures={i === 0 ? [] : failures} least={LEAST} />,
+    body: <MachinePage {...machine} failures={i === 0 ? [] : failures} least={LEAST} checks={i === 1 ? [] : checks} />,
   })),
   { name: 'new-machine', body: <NewMachinePage publicUrl={URL_OF_HUB} /> },
   { name: 'new-machine-token', body: <NewMachinePage publicUrl={URL_OF_HUB} token="gph_shown_once" /> },

@@ -8,6 +8,7 @@ import { defaults } from '../../hub/policy/settings.ts'
 import type { User } from '../../hub/identity/users.ts'
 import type { RequestRow } from '../../hub/ledger/receipts.ts'
 import type { Traffic } from '../../hub/ledger/traffic.ts'
+import type { Check } from '../../hub/verification/host-checks.ts'
 import type { Row } from '../client/requests.tsx'
 import type { Machine } from '../host/machines.tsx'
 import { type Period, readPeriod } from '../parts/period.tsx'
@@ -44,7 +45,8 @@ export function host(changes: Partial<ListedHost> = {}): ListedHost {
   return {
     ...{ id: 'host_01m8a4461z9jpqfjm4j8thjk35', owner: 'owner@example.com', name: 'cellar', state: 'ready' },
     ...{ models: [VARIANT], tripped: [], failures: { client: 0, hub: 0, network: 2, host: 0, engine: 1 } },
-    ...{ notices: [], hub: 'hub_1', since: NOW - 3 * HOUR_MS, seenAt: NOW - 60_000, vetted: true, quarantine: null },
+    ...{ notices: [], hub: 'hub_1', since: NOW - 3 * HOUR_MS, seenAt: NOW - 60_000, quarantine: null },
+    ...{ stage: 'vetted', checkedAt: NOW - 9 * DAY_MS, vetted: true },
     network: {
       ...{ state: 'ok', since: NOW - DAY_MS, roundTripMs: 34, linkLosses: 0, downMbits: 214.5, upMbits: 48.1 },
       ...{ faults: [], words: '' },
@@ -55,9 +57,20 @@ export function host(changes: Partial<ListedHost> = {}): ListedHost {
 
 const troubled = host({
   ...{ id: 'host_01m8a444pxqe57rb0w9mcm62cw', name: HOSTILE, owner: 'somebody.with.a.long.name@mail.example.com' },
-  ...{ state: 'quarantined', vetted: false, quarantine: `its answers read like ${HOSTILE}`, simulated: true },
+  ...{
+    state: 'quarantined',
+    stage: 'checked',
+    vetted: false,
+    quarantine: `its answers read like ${HOSTILE}`,
+    simulated: true,
+  },
   notices: [{ kind: 'cloned', message: 'Two machines use this machine’s identity. Run gpuhost login.', at: NOW }],
 })
+
+export const checks: Check[] = [
+  { variant: VARIANT, passed: true, finding: 'It answered as it should, 71.4 tokens a second.', at: NOW - DAY_MS },
+  { variant: HOSTILE, passed: false, finding: `It could not answer a plain question: ${HOSTILE}`, at: NOW },
+]
 
 export const LEAST = leastOf(defaults)
 
@@ -73,7 +86,15 @@ export const slow: ListedNetwork = {
 export const hosts: ListedHost[] = [
   host(),
   troubled,
-  host({ id: 'host_3', name: LONG, state: 'tripped', tripped: [VARIANT], vetted: false }),
+  host({
+    id: 'host_3',
+    name: LONG,
+    state: 'tripped',
+    tripped: [VARIANT],
+    stage: 'new',
+    checkedAt: null,
+    vetted: false,
+  }),
   host({ id: 'host_5', name: 'far-away', state: 'tripped', network: slow }),
   host({ id: 'host_4', name: 'attic', state: 'gone', models: [] }),
 ]

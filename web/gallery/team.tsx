@@ -14,6 +14,7 @@ import { ActsPage, LettersPage, SettingsPage } from '../admin/settings.tsx'
 import { daysOf } from '../parts/period.tsx'
 import type { Exhibit } from './exhibit.ts'
 import {
+  checks,
   DAY_MS,
   failures,
   host,
@@ -80,7 +81,7 @@ const check = {
   ...{ ok: true, sum: 0n, accounts: 12, postings: 3_400, requests: 3_398, openHolds: 2, granted: 21_000_000n },
   problems: [],
 }
-const hostView = { failures: [], note: '', unvettedPercent: 5, least: LEAST }
+const hostView = { failures: [], checks, missing: '12 of 500 answers', note: '', unvettedPercent: 5, least: LEAST }
 const query = { state: '', vetting: '', search: '' }
 const people = [user(), user({ id: 'usr_2', email: 'somebody.with.a.long.name@mail.example.com', suspendedAt: NOW })]
 
