@@ -4,7 +4,8 @@ import { Elysia } from 'elysia'
 import type { Db } from '../db/open.ts'
 import { type Env, newId, sleep } from '../sdk/env.ts'
 import { findOffer } from './catalog/find.ts'
-import { Offers } from './catalog/offers.ts'
+import { type Counting, Offers } from './catalog/offers.ts'
+import type { TokenizerName } from './catalog/records.ts'
 import type { Config } from './config.ts'
 import { HubError } from './errors.ts'
 import { Doubles } from './fleet/doubles.ts'
@@ -47,6 +48,7 @@ import { rollUp } from './ledger/roll-up.ts'
 import type { Log } from './log.ts'
 import { openingPrices } from './market/book.ts'
 import { Meter } from './metering/meter.ts'
+import { handTokenizer, hasTokenizer, isImported, loadTokenizer } from './metering/tokenizers.ts'
 import { Policy } from './policy/policy.ts'
 import { forgetReporters } from './policy/reports.ts'
 import { Health } from './routing/health.ts'
@@ -109,7 +111,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     alone,
     log,
   })
-  const offers = await Offers.open(env, db, { simulated: config.allowSimulated })
+  const offers = await Offers.open(env, db, { simulated: config.allowSimulated, counting: counting(log) })
   const seal = new Seal(secret)
   const keyring = new Keyring({ env, db, log })
   const policy = await Policy.open(env, db)
@@ -328,6 +330,24 @@ export async function openHub(options: HubOptions): Promise<Hub> {
   function knows(model: string): string | null {
     const offer = findOffer(model)
     return offer && offers.find(offer.id) ? offer.id : null
+  }
+}
+
+/** Imported models' tokenizers are loaded as they come, not in the first request; one that cannot be is never counted with. */
+function counting(log: Log): Counting {
+  const broken = new Set<TokenizerName>()
+  return {
+    has: (name) => !broken.has(name) && (!isImported(name) || hasTokenizer(name)),
+    hand(name, packed) {
+      if (!isImported(name) || broken.has(name)) return
+      try {
+        handTokenizer(name, packed)
+        loadTokenizer(name)
+      } catch (error) {
+        broken.add(name)
+        log.error('an imported model cannot be counted with', { tokenizer: name, error: String(error) })
+      }
+    },
   }
 }
 

@@ -43,6 +43,8 @@ export type Tamper = (event: string, place: number) => string | null | { ends: '
 export interface Machine {
   /** False: it says that its card is a real one. */
   simulated?: boolean
+  /** What it offers; by default the emulated model. */
+  model?: string
   contextTokens?: number
   /** Its engine reports token ids, and takes them for a prompt. */
   tokenIds?: boolean
@@ -292,9 +294,12 @@ async function link(
 const usualMachine = { contextTokens: 32_768, tokenIds: true }
 
 /** The agent's view of the emulator, without a port. */
-function adapter(engine: Emulator, { contextTokens, tokenIds, tamper }: typeof usualMachine & Machine): HostEngine {
+function adapter(
+  engine: Emulator,
+  { model = MODEL, contextTokens, tokenIds, tamper }: typeof usualMachine & Machine,
+): HostEngine {
   const serving: Serving[] = [
-    { model: MODEL, engine: { name: 'emulator', version: null }, contextTokens, slots: 64, tokenIds },
+    { model, engine: { name: 'emulator', version: null }, contextTokens, slots: 64, tokenIds },
   ]
   return {
     async start() {},

@@ -4,7 +4,9 @@
 const KEPT = 9
 /** Fewer say nothing. */
 const LEAST = 5
-/** Once a link is settled, one beat in so many asks for an echo. */
+/** Of the first beats of a link each asks for an echo, until enough have come … */
+const FIRST_BEATS = 8
+/** … then one in so many. */
 const EVERY_BEATS = 12
 const LONGEST_MS = 60_000
 
@@ -33,9 +35,10 @@ export class RoundTrips {
 
   /** A beat is about to be sent: whether it is to ask for an echo. */
   due(slot: number): boolean {
-    if (this.taken[slot]! < LEAST) return true
-    this.beats[slot] = (this.beats[slot]! + 1) % EVERY_BEATS
-    return this.beats[slot] === 0
+    const beat = this.beats[slot]!
+    this.beats[slot] = beat + 1 < FIRST_BEATS + EVERY_BEATS ? beat + 1 : FIRST_BEATS
+    // An older agent answers none.
+    return beat < FIRST_BEATS ? this.taken[slot]! < LEAST : beat === FIRST_BEATS
   }
 
   /** @returns the median where it is news, milliseconds */

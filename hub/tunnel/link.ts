@@ -4,6 +4,7 @@ import type { Cancel, Env } from '../../sdk/env.ts'
 import { decode, encodeJson, type Frame } from '../../sdk/wire/codec.ts'
 import {
   type Ask,
+  type Beat,
   closeCode,
   type EnginePath,
   type FromHost,
@@ -185,14 +186,13 @@ export class Link implements Lane, SocketEvents {
 
   beat(): void {
     const hubs = this.hubs()
-    const news = hubs === this.named ? {} : { hubs }
-    this.named = hubs
-    this.say({ type: 'beat', epoch: this.epoch, ...news, ...(this.network.due(this.slot) ? this.askForEcho() : {}) })
-  }
-
-  private askForEcho(): { echo: number } {
-    this.echoAt = this.awake.mono()
-    return { echo: Math.floor(this.echoAt) }
+    const beat: Beat = { type: 'beat', epoch: this.epoch }
+    if (hubs !== this.named) beat.hubs = this.named = hubs
+    if (this.network.due(this.slot)) {
+      this.echoAt = this.awake.mono()
+      beat.echo = Math.floor(this.echoAt)
+    }
+    this.say(beat)
   }
 
   /** What the hub itself was late by says nothing about the host. */

@@ -5,6 +5,7 @@ import type { Mail } from '../../hub/mail/outbox.ts'
 import type { Report } from '../../hub/policy/reports.ts'
 import { defaults, listSettings } from '../../hub/policy/settings.ts'
 import { FleetHostPage, FleetPage } from '../admin/fleet.tsx'
+import { ImportPage } from '../admin/import.tsx'
 import { LedgerPage } from '../admin/ledger.tsx'
 import { AdminModelPage, AdminModelsPage } from '../admin/models.tsx'
 import { type AdminOverview, AdminOverviewPage } from '../admin/overview.tsx'
@@ -71,6 +72,7 @@ const models = everyOffer().map((offer, i) => ({
   price: { prompt: offer.variant.startPrice.promptPicos, completion: offer.variant.startPrice.completionPicos },
 }))
 const [firstModel] = models
+const typedImport = { model: 'Qwen/Qwen3-4B', revision: '', licenceRead: false }
 const refused = models.find(({ why }) => why !== null)
 
 const lines = [
@@ -141,6 +143,21 @@ export const teamExhibits: Exhibit[] = [
   },
   { name: 'admin-models-empty', body: <AdminModelsPage rows={[]} query={{ search: HOSTILE, show: '' }} /> },
   { name: 'admin-models', body: <AdminModelsPage rows={models} query={{ search: '', show: '' }} /> },
+  { name: 'import', body: <ImportPage typed={typedImport} /> },
+  {
+    name: 'import-found',
+    body: <ImportPage typed={typedImport} found={{ record: firstModel!.offer.model, against: [] }} />,
+  },
+  {
+    name: 'import-refused',
+    body: (
+      <ImportPage
+        typed={{ ...typedImport, model: HOSTILE, licenceRead: true }}
+        found={{ record: firstModel!.offer.model, against: [`Its architecture, ${HOSTILE}, is none.`, LONG] }}
+        faults={{ model: 'Name a HuggingFace repository, like Qwen/Qwen3-8B.' }}
+      />
+    ),
+  },
   ...[firstModel, refused]
     .filter((model) => model !== undefined)
     .map((model, i) => ({
