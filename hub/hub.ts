@@ -14,7 +14,7 @@ import { FailureBook } from './fleet/failures.ts'
 import { Hubs } from './fleet/hubs.ts'
 import { lockHost } from './fleet/locks.ts'
 import { NetworkBook } from './fleet/network-book.ts'
-import { NETWORK_EVERY_MS, NetworkRound } from './fleet/network-round.ts'
+import { NETWORK_EVERY_MS, NetworkRound, tellOfNetwork } from './fleet/network-round.ts'
 import { Presence } from './fleet/presence.ts'
 import { RevokedTokens } from './fleet/revoked.ts'
 import { sweepDevices } from './fleet/sign-in.ts'
@@ -40,6 +40,7 @@ import { checkHost } from './gateway/host-check.ts'
 import { Keyring } from './identity/keyring.ts'
 import { lookForAlarms, tellAlarms } from './jobs/alarms.ts'
 import { Jobs } from './jobs/jobs.ts'
+import { lookForNews, NEWS_EVERY_MS } from './jobs/news.ts'
 import { webhook } from './jobs/webhook.ts'
 import { identityJobs, openIdentity } from './identity/open.ts'
 import { Seal } from './identity/seal.ts'
@@ -168,7 +169,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
   const door = new Door({
     env,
     log,
-    enrolment: new Enrolment(env, db, policy),
+    enrolment: new Enrolment(env, db, { policy, news: identity.news }),
     links,
     knows,
     allowSimulated: config.allowSimulated,
@@ -217,21 +218,28 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     cacheSalt: (account) => seal.name('cache', account),
   }
   const alarms = {
-    ...{ env, db, log, url },
+    ...{ env, db, log, url, news: identity.news },
     offered: () => offers.all().map(({ id }) => id),
     webhook: () => policy.current().alertWebhook,
     post: webhook({ env, seal, allowPrivate: config.alertPrivate }),
   }
   const shelf = releases ? new Shelf(releases) : null
-  const networks = new NetworkRound({ env, db, log, policy, told: async () => {} })
+  const networks = new NetworkRound({
+    env,
+    db,
+    log,
+    policy,
+    told: (tx, told) => tellOfNetwork(identity.news, tx, told),
+  })
   const checks = new HostChecks({ env, db, log, hubId, ask: (seat) => checkHost(platform, seat) })
   const jobs = new Jobs(env, log, [
     { name: 'sum up traffic', everyMs: 60_000, run: () => rollUp(db, env.now()) },
     { name: 'forget idempotency keys', everyMs: 60_000, run: () => onces.tidy() },
     ...identityJobs(identity),
     { name: 'judge networks', everyMs: NETWORK_EVERY_MS, run: () => networks.run() },
+    { name: 'tell news', everyMs: NEWS_EVERY_MS, run: () => lookForNews({ env, db, policy, news: identity.news }) },
     { name: 'ask new hosts', everyMs: CHECKS_EVERY_MS, run: () => checks.run() },
-    { name: 'vet hosts', everyMs: VETTING_EVERY_MS, run: () => vetByRecord({ env, db, policy }) },
+    { name: 'vet hosts', everyMs: VETTING_EVERY_MS, run: () => vetByRecord(identity) },
     { name: 'look for alarms', everyMs: 30_000, run: () => lookForAlarms(alarms) },
     { name: 'tell alarms', everyMs: 5_000, run: () => tellAlarms(alarms) },
     { name: 'forget who reported', everyMs: 60 * 60_000, run: () => forgetReporters(env, db) },

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'bun:test'
 import type { HostView } from '../sdk/host-view.ts'
 import { until } from '../sdk/testing.ts'
 import { hostsOf } from './fleet/list.ts'
+import { listMails } from './mail/outbox.ts'
 import { changeSettings } from './policy/change.ts'
 import { startHub, type TestHub } from './testing.ts'
 
@@ -33,11 +34,7 @@ const seats = (it: TestHub, count: number) =>
 describe('a host that loses its links', () => {
   test('is warned, then gets nothing and is told why, and serves again by itself', async () => {
     await using it = await startHub({ credit: { ada: '$10' }, hosts: { berlin: {}, oslo: {} } })
-    await changeSettings(it.env, it.world.db, 'command line', {
-      hostLinkLosses: 2,
-      // Here an echo waits for the next time the clock is moved.
-      hostRoundTripMs: 5_000,
-    })
+    await changeSettings(it.env, it.world.db, 'command line', { hostLinkLosses: 2 })
     const asked = () => it.host('berlin').engine.tally.requests
     const ask = async () => {
       for (let i = 0; i < 4; i++) expect((await it.as('ada').chat(`question ${i}`)).status).toBe(200)
@@ -68,6 +65,10 @@ describe('a host that loses its links', () => {
     await seats(it, 2)
     await ask()
     expect(asked()).toBe(4)
+    const mails = await listMails(it.world.db, { limit: 10 })
+    expect(mails.map(({ kind, subject }) => `${kind}: ${subject}`)).toEqual([
+      'network-below: The network of berlin is below the minimum',
+    ])
     const [oslo] = await hostsOf(it.env, it.world.db, it.host('oslo').ownerId)
     expect(oslo?.network).toMatchObject({ state: 'ok', linkLosses: 0 })
   })

@@ -9,7 +9,7 @@ import type { Engine as HostEngine } from '../host/engine/engine.ts'
 import { Engine as Emulator, type Conduct, oracle, type OracleOptions, type Truth } from '../host/testing.ts'
 import { type Env, newId, systemEnv } from '../sdk/env.ts'
 import { formatUsd, type Money, parseUsd } from '../sdk/money.ts'
-import { socketPair, type VirtualEnv, virtualEnv } from '../sdk/testing.ts'
+import { socketPair, until, type VirtualEnv, virtualEnv } from '../sdk/testing.ts'
 import type { Serving } from '../sdk/wire/frames.ts'
 import { type Config, readConfig } from './config.ts'
 import { addHostToken } from './fleet/token.ts'
@@ -43,6 +43,8 @@ export type Tamper = (event: string, place: number) => string | null | { ends: '
 export interface Machine {
   /** False: it says that its card is a real one. */
   simulated?: boolean
+  /** A newer program that it went back from. */
+  failedUpdate?: string
   /** What it offers; by default the emulated model. */
   model?: string
   contextTokens?: number
@@ -67,6 +69,8 @@ export interface TestHost {
   cut(): void
   /** The machine is gone for good. */
   kill(): void
+  /** Its owner ends it in good order. */
+  leave(): Promise<void>
   /** It has all it can take, and refuses the rest. */
   fill(): void
   /** Its owner wants the card back: nothing new, and what runs finishes or, `now`, is given back to the hub. */
@@ -124,6 +128,9 @@ export async function startHub({
   const env = stillEnv()
   const world = await testDatabase(database)
   const settings = { ...readConfig({ GPUHUB_ALLOW_SIMULATED: '1' }), ...config }
+  // Here an echo waits for the next time the clock is moved, which says nothing about a line.
+  const patience = { name: 'hostRoundTripMs', value: 60_000, changedAt: 0 }
+  await world.db.query.insert(world.db.tables.settings).values(patience)
   const hub = await openHub({
     env,
     config: settings,
@@ -248,11 +255,10 @@ async function link(
   }
   const linked = Promise.withResolvers<string>()
   const wishes: string[] = []
+  const { simulated = true, failedUpdate } = machine
   const identity = {
-    agent: 'test',
-    machine: newId(env, 'machine'),
-    name,
-    hardware: { ...simulatedCard, simulated: machine.simulated ?? true },
+    ...{ agent: 'test', machine: newId(env, 'machine'), name, hardware: { ...simulatedCard, simulated } },
+    ...(failedUpdate === undefined ? {} : { failedUpdate }),
   }
   const offer = new Offer(adapter(engine, machine))
   const hubLink = new HubLink(
@@ -281,6 +287,12 @@ async function link(
     kill() {
       dead = true
       last().cut()
+    },
+    async leave() {
+      offer.hold('owner', 'the owner stops it')
+      hubLink.announce()
+      await until('the hub sends nothing new', () => hubLink.unregistered())
+      hubLink.close('the host is stopping')
     },
     fill: () => void (offer.full = () => true),
     stop(how) {

@@ -132,7 +132,7 @@ describe('a checked host', () => {
     expect(act).toMatchObject({ by: 'hub', what: 'host.vet', after: expect.stringContaining('4 answers in 7 days') })
 
     // An admin's word holds: it has to prove itself anew.
-    await judgeHost(it.env, db, { userId: 'usr_admin' }, it.host('berlin').id, { is: 'not vetted' })
+    await judgeHost(it.hub.platform.identity, { userId: 'usr_admin' }, it.host('berlin').id, { is: 'not vetted' })
     await it.env.advance(11 * MINUTE_MS)
     expect((await hostOf(it, 'berlin')).stage).toBe('checked')
   })

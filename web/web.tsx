@@ -110,6 +110,7 @@ export const routes: readonly Route[] = [
   act('signed in', '/account/sessions/end', accountActs.endOthers),
   act('signed in', '/account/sessions/:id/end', accountActs.endSession),
   act('signed in', '/account/terms', accountActs.terms),
+  act('signed in', '/account/letters', accountActs.letters),
   act('signed in', '/account/roles', accountActs.become),
   act('signed in', '/account/invitation', accountActs.invitation),
   act('signed in', '/account/deletion', accountActs.deletion),

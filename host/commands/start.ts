@@ -40,6 +40,8 @@ export interface StartWorld {
   outdated: () => boolean
   updates: Updates | undefined
   launcher: number | undefined
+  /** Version of a newer program that did not work here lately; null: none. */
+  failedUpdate: string | null
   access: DriverAccess
   variables: Readonly<Record<string, string | undefined>>
 }
@@ -68,6 +70,7 @@ export async function start(settings: StartSettings, world: StartWorld): Promise
     identity: {
       ...{ agent: version, machine, run: newId(env, 'run') },
       ...{ name: nameOf(settings.name), hardware },
+      ...(world.failedUpdate === null ? {} : { failedUpdate: world.failedUpdate }),
     },
     engine,
     owner: new Owner(env, log, () => savedWishes(home), lookFor(useWorld(settings, world, found.place.container))),

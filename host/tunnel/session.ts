@@ -34,7 +34,7 @@ const OUTBOX_BYTES = 32 * 1024 * 1024
 const MAX_MESSAGE_BYTES = 1024 * 1024
 
 /** Who this host is; what it offers is the `Offer`'s to say. */
-export type Identity = Pick<Hello, 'agent' | 'machine' | 'run' | 'name' | 'hardware'>
+export type Identity = Pick<Hello, 'agent' | 'machine' | 'run' | 'name' | 'failedUpdate' | 'hardware'>
 
 export interface LinkWorld {
   env: Env

@@ -5,6 +5,8 @@ import type { Db, Queries } from '../../db/open.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { Env } from '../../sdk/env.ts'
 import { HubError } from '../errors.ts'
+import { machineQuarantined } from '../mail/letters.ts'
+import type { Newsroom } from '../mail/news.ts'
 import { type Actor, type By, record } from '../policy/acts.ts'
 
 export interface Judgement {
@@ -35,7 +37,12 @@ export function judgementOf(row: Pick<HostRow, 'vettedAt' | 'quarantinedAt' | 'b
 }
 
 /** What is so already is no act. @throws HubError `not_found`; `invalid_request` for a quarantine without a reason */
-export async function judgeHost(env: Env, db: Db, by: By, id: string, verdict: Verdict): Promise<void> {
+export async function judgeHost(
+  { env, db, news }: { env: Env; db: Db; news: Pick<Newsroom, 'tell'> },
+  by: By,
+  id: string,
+  verdict: Verdict,
+): Promise<void> {
   const now = env.now()
   const reason = verdict.is === 'quarantined' ? plain(verdict.reason) : null
   if (reason === '' || (reason ?? '').length > LONGEST_REASON)
@@ -64,6 +71,12 @@ export async function judgeHost(env: Env, db: Db, by: By, id: string, verdict: V
         judgedAt: now,
       })
       .where(eq(hosts.id, id))
+    if (wanted.quarantined && !before.quarantined && reason !== null)
+      await news.tell(tx, host.ownerId, {
+        kind: 'machine-quarantined',
+        about: id,
+        letter: (links) => machineQuarantined({ id, name: host.name, reason, ...links }),
+      })
     const what = ACTS[verdict.is]
     await record(env, db, tx, {
       by,

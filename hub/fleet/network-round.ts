@@ -5,6 +5,8 @@ import type { Db, Queries } from '../../db/open.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { Env } from '../../sdk/env.ts'
 import type { Log } from '../log.ts'
+import { networkBelow } from '../mail/letters.ts'
+import type { News, Newsroom } from '../mail/news.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Settings } from '../policy/settings.ts'
 import { HUB_GONE_MS } from './hubs.ts'
@@ -167,6 +169,14 @@ export class NetworkRound {
       await told(tx, { hostId: id, name, ownerId, state, words: networkWords(state, faults) })
     })
   }
+}
+
+/** Its owner hears when it ends the requests; before that, and when they come back, the pages say so. */
+export async function tellOfNetwork(news: Pick<Newsroom, 'tell'>, tx: Queries, told: NetworkNews): Promise<void> {
+  const { hostId, ownerId, name, words, state } = told
+  if (state !== 'below') return
+  const letter: News['letter'] = (links) => networkBelow({ id: hostId, name, words, ...links })
+  await news.tell(tx, ownerId, { kind: 'network-below', about: hostId, letter })
 }
 
 type NetworkRow = Db['tables']['networks']['$inferSelect']

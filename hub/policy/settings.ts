@@ -47,6 +47,11 @@ export const Settings = Type.Object({
     pattern: '^\\d{1,6}(\\.\\d{1,9})?$',
     description: 'Credit of a new client, USD; an invitation may say otherwise.',
   }),
+  creditLow: Type.String({
+    default: '1.00',
+    pattern: '^\\d{1,6}(\\.\\d{1,9})?$',
+    description: 'A client who has used the hub and has less credit than this, USD, gets a letter; 0: nobody does.',
+  }),
   clientTerms: terms('Terms of service of clients.'),
   hostTerms: terms('Terms of service of hosts.'),
   unvettedTrafficPercent: Type.Integer({

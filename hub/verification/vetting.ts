@@ -4,6 +4,7 @@ import type { Db } from '../../db/open.ts'
 import type { Env } from '../../sdk/env.ts'
 import { judgeHost } from '../fleet/judge.ts'
 import type { ListedHost } from '../fleet/list.ts'
+import type { Newsroom } from '../mail/news.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Settings } from '../policy/settings.ts'
 
@@ -33,10 +34,11 @@ export function missing({ completed, differ, failed }: Record, requests: number)
 interface World {
   env: Env
   db: Db
+  news: Pick<Newsroom, 'tell'>
   policy: Pick<Policy, 'current'>
 }
 
-export async function vetByRecord({ env, db, policy }: World): Promise<number> {
+export async function vetByRecord({ env, db, news, policy }: World): Promise<number> {
   const { vetAfterRequests, vetAfterDays } = policy.current()
   if (vetAfterRequests === null) return 0
   const { hosts } = db.tables
@@ -56,7 +58,7 @@ export async function vetByRecord({ env, db, policy }: World): Promise<number> {
     const record = await recordSince(db, id, checkedAt ?? 0)
     if (missing(record, vetAfterRequests) !== null) continue
     const reason = `${record.completed} answers in ${vetAfterDays} days or more, ${record.differ} counted otherwise, ${record.failed} failed`
-    await judgeHost(env, db, 'hub', id, { is: 'vetted', reason })
+    await judgeHost({ env, db, news }, 'hub', id, { is: 'vetted', reason })
   }
   return 0
 }

@@ -95,6 +95,8 @@ export const Hello = Type.Object({
   /** New at every start of the agent: tells a machine that came back from a second one with its identity. */
   run: Type.Optional(id),
   name: words(60),
+  /** Version of a newer agent that did not work here within the last days: this one took over again. */
+  failedUpdate: Type.Optional(words(40)),
   hardware: Hardware,
   serving: Type.Array(Serving, { maxItems: MAX_MODELS_PER_HOST }),
   state: HostState,

@@ -305,7 +305,7 @@ const wish = (asked: 'drain' | 'resume') =>
   })
 
 const verdict = (form: string, of: (visit: MemberVisit) => Verdict) =>
-  part(form, 'reason', (visit, { id }) => judgeHost(visit.hub.env, visit.hub.db, by(visit), id, of(visit)))
+  part(form, 'reason', (visit, { id }) => judgeHost(visit.hub.identity, by(visit), id, of(visit)))
 
 export const fleetActs = {
   drain: wish('drain'),

@@ -1,4 +1,5 @@
 // Pages of clients, owners and everybody who is signed in.
+import { newsKinds, type NewsKind } from '../../hub/mail/news.ts'
 import { AccountPage, type AccountView, NewEmailPage } from '../account/account.tsx'
 import { assets } from '../assets.ts'
 import { KeysPage } from '../client/keys.tsx'
@@ -71,6 +72,7 @@ const keys = [
 const account: AccountView = {
   ...{ email: 'ada@example.com', name: '', terms: [], waysIn: { password: true, github: false, google: false } },
   ...{ secondFactor: { on: false, codesLeft: 0 }, sessions: [], mayBecome: [] },
+  news: (Object.keys(newsKinds) as NewsKind[]).map((kind, i) => ({ kind, wanted: i % 2 === 0 })),
 }
 const session = {
   ...{ id: 'ses_1', userId: user().id, createdAt: NOW - DAY_MS, seenAt: NOW - 60_000, provedAt: NOW, current: true },
