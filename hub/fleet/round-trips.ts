@@ -10,22 +10,29 @@ const FIRST_BEATS = 8
 const EVERY_BEATS = 12
 const LONGEST_MS = 60_000
 
-export class RoundTrips {
-  private capacity = 64
-  private trips = new Uint16Array(this.capacity * KEPT)
+/** Places for this many links at a time: what grows is never copied. */
+const PAGE = 1_024
+
+interface Page {
+  trips: Uint16Array
   /** How many were taken, and, by it, where the next one goes. */
-  private taken = new Uint32Array(this.capacity)
-  private beats = new Uint8Array(this.capacity)
+  taken: Uint32Array
+  beats: Uint8Array
   /** Median that was told last, milliseconds, plus one; 0: none was. */
-  private told = new Uint16Array(this.capacity)
+  told: Uint16Array
+}
+
+export class RoundTrips {
+  private readonly pages: Page[] = []
   private readonly free: number[] = []
   private used = 0
 
   /** A place for one link. */
   take(): number {
     const slot = this.free.pop() ?? this.used++
-    if (slot >= this.capacity) this.grow()
-    this.taken[slot] = this.beats[slot] = this.told[slot] = 0
+    if (slot >= this.pages.length * PAGE) this.pages.push(emptyPage())
+    const { taken, beats, told } = this.pageOf(slot)
+    taken[slot % PAGE] = beats[slot % PAGE] = told[slot % PAGE] = 0
     return slot
   }
 
@@ -35,46 +42,50 @@ export class RoundTrips {
 
   /** A beat is about to be sent: whether it is to ask for an echo. */
   due(slot: number): boolean {
-    const beat = this.beats[slot]!
-    this.beats[slot] = beat + 1 < FIRST_BEATS + EVERY_BEATS ? beat + 1 : FIRST_BEATS
+    const { beats, taken } = this.pageOf(slot)
+    const beat = beats[slot % PAGE]!
+    beats[slot % PAGE] = beat + 1 < FIRST_BEATS + EVERY_BEATS ? beat + 1 : FIRST_BEATS
     // An older agent answers none.
-    return beat < FIRST_BEATS ? this.taken[slot]! < LEAST : beat === FIRST_BEATS
+    return beat < FIRST_BEATS ? taken[slot % PAGE]! < LEAST : beat === FIRST_BEATS
   }
 
   /** @returns the median where it is news, milliseconds */
   note(slot: number, ms: number): number | null {
-    const count = this.taken[slot]!
-    this.trips[slot * KEPT + (count % KEPT)] = Math.min(LONGEST_MS, Math.max(0, Math.round(ms)))
-    this.taken[slot] = count + 1
+    const { trips, taken, told } = this.pageOf(slot)
+    const at = slot % PAGE
+    const count = taken[at]!
+    trips[at * KEPT + (count % KEPT)] = Math.min(LONGEST_MS, Math.max(0, Math.round(ms)))
+    taken[at] = count + 1
     const median = this.median(slot)
-    if (median === null || !isNews(median, this.told[slot]! - 1)) return null
-    this.told[slot] = median + 1
+    if (median === null || !isNews(median, told[at]! - 1)) return null
+    told[at] = median + 1
     return median
   }
 
   /** Milliseconds; null until enough are known. */
   median(slot: number): number | null {
-    const count = Math.min(KEPT, this.taken[slot]!)
+    const { trips, taken } = this.pageOf(slot)
+    const at = slot % PAGE
+    const count = Math.min(KEPT, taken[at]!)
     if (count < LEAST) return null
-    return this.trips.slice(slot * KEPT, slot * KEPT + count).sort()[count >> 1]!
+    return trips.slice(at * KEPT, at * KEPT + count).sort()[count >> 1]!
   }
 
-  private grow(): void {
-    this.capacity *= 2
-    this.trips = grown(this.trips, this.capacity * KEPT)
-    this.taken = grown(this.taken, this.capacity)
-    this.beats = grown(this.beats, this.capacity)
-    this.told = grown(this.told, this.capacity)
+  private pageOf(slot: number): Page {
+    return this.pages[Math.floor(slot / PAGE)]!
+  }
+}
+
+function emptyPage(): Page {
+  return {
+    trips: new Uint16Array(PAGE * KEPT),
+    taken: new Uint32Array(PAGE),
+    beats: new Uint8Array(PAGE),
+    told: new Uint16Array(PAGE),
   }
 }
 
 /** A fifth more or less, and more than the jitter of a good line. `before` -1: none was told. */
 function isNews(median: number, before: number): boolean {
   return before < 0 || Math.abs(median - before) > Math.max(5, before / 5)
-}
-
-function grown<T extends Uint8Array | Uint16Array | Uint32Array>(old: T, length: number): T {
-  const fresh = new (old.constructor as new (length: number) => T)(length)
-  fresh.set(old)
-  return fresh
 }
