@@ -3,10 +3,10 @@ import { eq } from 'drizzle-orm'
 import { testDatabase, testDialects } from '../../db/testing.ts'
 import { transaction } from '../../db/transaction.ts'
 import { virtualEnv } from '../../sdk/testing.ts'
-import { addUser } from '../identity/users.ts'
+import { addUser, userById } from '../identity/users.ts'
 import { silentLog } from '../log.ts'
 import { alarmRaised, creditLow } from './letters.ts'
-import { mutedBy, type News, newsFor, newsKinds, Newsroom, sweepNews, wantNews } from './news.ts'
+import { type News, newsFor, newsKinds, Newsroom, sweepNews, wantNews } from './news.ts'
 import { listMails, Outbox } from './outbox.ts'
 
 const DAY_MS = 24 * 60 * 60_000
@@ -60,7 +60,7 @@ describe.each(testDialects)('news on %s', (dialect) => {
     expect(mail?.subject).toBe('Your credit is down to $0.40')
     expect(mail?.text).toContain('https://hub.example/account#letters')
     await wantNews(it.db, it.ada.id, ['client'], ['key-budget', 'nonsense'])
-    expect(await mutedBy(it.db, it.ada.id)).toEqual(['credit-low'])
+    expect((await userById(it.db, it.ada.id))?.muted).toEqual(['credit-low'])
     expect(await it.tell(it.ada.id, { about: 'else' })).toBe(false)
     expect(await it.tell(it.ada.id, { kind: 'key-budget' })).toBe(true)
     await wantNews(it.db, it.ada.id, ['client'], newsFor(['client']))

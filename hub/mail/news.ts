@@ -84,12 +84,6 @@ export function newsFor(roles: readonly Role[]): NewsKind[] {
   return (Object.keys(newsKinds) as NewsKind[]).filter((kind) => roles.includes(newsKinds[kind].role))
 }
 
-export async function mutedBy(db: Db, userId: string): Promise<string[]> {
-  const { users } = db.tables
-  const [user] = await db.query.select({ muted: users.muted }).from(users).where(eq(users.id, userId))
-  return user?.muted ?? []
-}
-
 /** From now on the user wants these, and no others that they could have. */
 export async function wantNews(
   db: Db,

@@ -21,7 +21,7 @@ import {
 } from '../../hub/identity/second-factor.ts'
 import { endSession, endSessions, listSessions, type Session } from '../../hub/identity/sessions.ts'
 import { prove } from '../../hub/identity/sign-in.ts'
-import { mutedBy, newsFor, newsKinds, type NewsKind, wantNews } from '../../hub/mail/news.ts'
+import { newsFor, newsKinds, type NewsKind, wantNews } from '../../hub/mail/news.ts'
 import { acceptTerms, type TermsState, termsStates, termsVersion } from '../../hub/identity/terms.ts'
 import { normalEmail } from '../../hub/identity/users.ts'
 import { type Faults, faultOf, type Form } from '../form.ts'
@@ -62,7 +62,6 @@ async function readAccount({ hub, guest }: MemberVisit): Promise<AccountView> {
   const { user, session } = guest
   const settings = policy.current()
   const on = await hasSecondFactor(db, user.id)
-  const muted = await mutedBy(db, user.id)
   const open = { client: settings.clientSignUp === 'open', host: settings.hostSignUp === 'open' }
   return {
     email: user.email,
@@ -71,7 +70,7 @@ async function readAccount({ hub, guest }: MemberVisit): Promise<AccountView> {
     waysIn: await waysIn(identity, user),
     secondFactor: { on, codesLeft: on ? await recoveryCodesLeft(db, user.id) : 0 },
     sessions: (await listSessions(env, db, user)).map((each) => ({ ...each, current: each.id === session.id })),
-    news: newsFor(user.roles).map((kind) => ({ kind, wanted: !muted.includes(kind) })),
+    news: newsFor(user.roles).map((kind) => ({ kind, wanted: !user.muted?.includes(kind) })),
     mayBecome: (['client', 'host'] as const)
       .filter((role) => open[role] && !user.roles.includes(role))
       .map((role) => ({ role, version: termsVersion(settings, role) })),
