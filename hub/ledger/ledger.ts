@@ -177,15 +177,19 @@ export class Ledger {
 
   /** The first request with its idempotency key, or what is known of that. @throws HubError `hub_unavailable` */
   async begin(once: Once): Promise<KnownOnce | null> {
-    const outcome = await this.writer.ask({ kind: 'begin', once })
+    const outcome = await this.inTime({ kind: 'begin', once }, { kind: 'forget', once })
     if (outcome.kind === 'known') return outcome.once
     if (outcome.kind !== 'begun') throw unavailable(outcome)
     return null
   }
 
-  /** Durable when it resolves. False: another request has that key now, because this hub was thought dead. */
+  /**
+   * Durable when it resolves. False: another request has that key now, because this hub was thought dead.
+   * @throws HubError `hub_unavailable`: it may yet be kept, later
+   */
   async keep(once: Once, answer: string | null, until: number): Promise<boolean> {
-    const outcome = await this.writer.ask({ kind: 'keep', once, answer, until })
+    const item: Item = { kind: 'keep', once, answer, until }
+    const outcome = await this.inTime(item, item)
     if (outcome.kind === 'refused' && outcome.why !== 'lost') throw unavailable(outcome)
     return outcome.kind === 'done'
   }
@@ -227,6 +231,17 @@ export class Ledger {
       this.options.log.error('ledger.close', { error: `not everything was returned: ${error}` }),
     )
     await this.writer.stop()
+  }
+
+  /** For a client that waits. What it is told after ten seconds is that the books are away; then `instead` is done. */
+  private async inTime(item: Item, instead: Item): Promise<Outcome> {
+    const { promise, resolve, reject } = Promise.withResolvers<Outcome>()
+    const giveUp = () => {
+      reject(unavailable())
+      return instead
+    }
+    this.writer.push({ item, done: resolve, giveUp })
+    return promise
   }
 
   private enrolAnew(): Item {
