@@ -4,7 +4,9 @@ import { eq } from 'drizzle-orm'
 import { testDialects } from '../../db/testing.ts'
 import { SseParser } from '../../sdk/stream.ts'
 import { until } from '../../sdk/testing.ts'
+import { HubError } from '../errors.ts'
 import { revokeKey } from '../identity/keys.ts'
+import { silentLog } from '../log.ts'
 import { startHub, type TestHub } from '../testing.ts'
 import { costOf, dying, expectWhole, forgive, listen, passUntil, QUESTION, rowOf, stream } from './testing.ts'
 
@@ -94,6 +96,31 @@ describe.each(testDialects)('on %s', (database) => {
     expect(await rowOf(hub, response.headers.get('x-request-id')!)).toMatchObject({ cost: 0n })
     expect(await hub.balances()).toEqual({ ada: '$1.00', only: '$0.00' })
   })
+})
+
+test('a client who leaves while the books are away pays nothing, and that is no fault of the hub’s', async () => {
+  const errors: string[] = []
+  const log = { ...silentLog, error: (event: string) => void errors.push(event) }
+  await using hub = await startHub({ credit: { ada: '$1' }, hosts: { berlin: {} }, log })
+  const ada = hub.as('ada')
+  hub.host('berlin').engine.set({ hangAfterTokens: 5 })
+  const response = await ada.chat(QUESTION, stream())
+  const leave = await readUntil(response, ada.truth(QUESTION, { max_tokens: 5 }).text)
+  const { ledger } = hub.hub.platform
+  const { settle } = ledger
+  ledger.settle = async (hold, ended) => {
+    ledger.release(hold)
+    ledger.record({ ...ended, state: 'failed', errorCode: 'hub_unavailable' })
+    throw new HubError('hub_unavailable', 'The books are away.')
+  }
+  await leave()
+  await hub.hub.drain(5_000)
+  ledger.settle = settle
+  expect(errors).toEqual([])
+  expect(await rowOf(hub, response.headers.get('x-request-id')!)).toMatchObject({
+    ...{ state: 'failed', errorCode: 'hub_unavailable', cost: 0n },
+  })
+  expect(ledger.openHolds()).toBe(0)
 })
 
 test('a client who leaves as the last tokens come is billed once, for what it got or for all of it (F-disc-race)', async () => {
