@@ -44,6 +44,8 @@ export interface LedgerOptions {
   log: Log
   /** No other hub shares this database, so whoever is enrolled is dead. By default so on SQLite. */
   alone?: boolean
+  /** This hub was thought dead; from now on it is known, and spends, under another id. */
+  enrolledAnew?: (hubId: string) => void
   /** For tests: lets a batch fail at an instant of its choice. */
   fault?: Fault
 }
@@ -64,7 +66,11 @@ export class Ledger {
   ) {
     const { hubId, selfUrl, writer, log, alone = db.dialect === 'sqlite', fault = noFault } = options
     this.id = hubId
-    const enrolment = { id: () => this.id, renew: () => this.enrolAnew() }
+    const enrolment = {
+      id: () => this.id,
+      renew: () => this.enrolAnew(),
+      renewed: () => options.enrolledAnew?.(this.id),
+    }
     this.writer = new Writer(env, openStore(db, { writer, fault }), log, enrolment)
     this.holds = new Holds(env, this.writer, enrolment)
     this.lease = new Lease(env, db, this.writer, enrolment, { selfUrl, alone, log })
