@@ -245,6 +245,26 @@ describe('a hub that stops', () => {
     expect(await draining).toBe(0)
   })
 
+  test('tells a request so that waited for its money until nobody is waited for any more', async () => {
+    await using hub = await startHub({ credit: { ada: '$1' }, hosts: { berlin: {} } })
+    const ada = hub.as('ada')
+    const { ledger } = hub.hub.platform
+    const hold = ledger.hold.bind(ledger)
+    const [asked, money] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    ledger.hold = async (...args) => {
+      asked.resolve()
+      await money.promise
+      return hold(...args)
+    }
+    const late = ada.chat(QUESTION, stream())
+    await asked.promise
+    const draining = hub.hub.drain(0)
+    await passUntil(hub, draining)
+    money.resolve()
+    expect((await late).status).toBe(503)
+    expect(hub.host('berlin').engine.tally.requests).toBe(0)
+  })
+
   test('tells those that are left, bills them nothing, and goes', async () => {
     await using hub = await startHub({ credit: { ada: '$1' }, hosts: { berlin: { hangAfterTokens: 20 } } })
     const ada = hub.as('ada')
