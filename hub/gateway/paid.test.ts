@@ -98,6 +98,18 @@ describe.each(testDialects)('on %s', (database) => {
   })
 })
 
+test('a host that says nothing leaves the next one as much to say as it had', async () => {
+  await using hub = await startHub({ credit: { ada: '$1' } })
+  // Held back for a stop string, the end of the ninth word is not seen; written anew, what is seen takes ten tokens.
+  await hub.addHost('first', { death: { afterTokens: 9, how: 'cut' } })
+  await hub.addHost('second', { refuseStatus: 500 }, { tokenIds: false })
+  await hub.addHost('third', {}, { tokenIds: false })
+  const more = { max_tokens: 10, stop: '. ' }
+  const heard = await listen(await hub.as('ada').chat('#4# Tell me about good bread.', { ...stream(), ...more }))
+  expect(heard.facts).toMatchObject({ attempts: 3, resumed: 1 })
+  expect(await earnings(hub)).toEqual([hub.host('third').id])
+})
+
 test('a client who leaves while the books are away pays nothing, and that is no fault of the hub’s', async () => {
   const errors: string[] = []
   const log = { ...silentLog, error: (event: string) => void errors.push(event) }
