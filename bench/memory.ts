@@ -198,6 +198,9 @@ async function withReaders(
   const prompt = makePrompt(world, 1_024)
   const warm: Load = { connections: 32, stream: true, tokens: 1_000, prompt, warmMs: 0, measureMs: 4_000 }
   await runLoad(programs, world, hub, warm)
+  // Answers as long as these bring the worker that counts them, which the hub then keeps.
+  const long: Load = { connections: 4, stream: true, tokens: 8_000, each: 80, prompt, warmMs: 0, measureMs: 4_000 }
+  await runLoad(programs, world, hub, long)
   const before = await settled(hub, SETTLE_MS)
   hub.newRows()
   const kernelBefore = await kernelBytes()
