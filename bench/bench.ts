@@ -10,7 +10,7 @@ import { compare, type Row, startAll, type Started } from './compare.ts'
 import { compareGoals, type Judged } from './goals.ts'
 import { answerGrowth, hostGrowth, keyGrowth, modelGrowth, promptGrowth } from './growth.ts'
 import { home } from './home.ts'
-import { runLoad } from './load.ts'
+import { runLoad, WARM_HUB_MS } from './load.ts'
 import type { Lone } from './lone.ts'
 import { describeMachine, endAll, LOAD_CORE, goFirst } from './machine.ts'
 import { idleHosts, openStreams, slowClients } from './memory.ts'
@@ -129,10 +129,10 @@ async function main(): Promise<number> {
   return judged.some(({ verdict }) => verdict === 'miss') ? 1 : 0
 }
 
-/** Just-in-time compilers need a second of work before they show what they can. */
+/** Just-in-time compilers need work before they show what they can: a small proxy a second or two. */
 async function warmUp({ programs, world }: Bench, started: Started, prompt: Parameters<typeof runLoad>[3]['prompt']) {
-  const measureMs = options.quick ? 800 : 2_000
   for (const contestant of started.values()) {
+    const measureMs = options.quick ? 800 : contestant.hub ? WARM_HUB_MS : 2_000
     await runLoad(programs, world, contestant, {
       connections: 32,
       stream: false,

@@ -1,7 +1,10 @@
 // One line per event. JSON in production, readable on a terminal. Fields are named by the caller, so that no key,
 // prompt or answer can slip in with an object that happens to hold one.
+import { writeSync } from 'node:fs'
 import { type ConsolaInstance, type ConsolaReporter, createConsola } from 'consola'
 import { type Env, systemEnv } from '../sdk/env.ts'
+
+const STDERR = 2
 
 export type LogFields = Record<string, string | number | boolean | null | undefined>
 
@@ -29,12 +32,26 @@ export function createLog({ json, level = 3 }: { json: boolean; level?: number }
   return json ? jsonLog(systemEnv, level) : readableLog(level)
 }
 
-/** Every request is a line: these go to the stream without a detour. */
-function jsonLog(env: Pick<Env, 'now'>, most: number): Log {
+/** What is only information may wait this long, so that the lines of many requests go out in one piece. */
+const GATHER_MS = 20
+const MOST_GATHERED_CHARS = 64 * 1024
+
+/** Every request is a line: writing each by itself would take longer than admitting it. */
+function jsonLog(env: Pick<Env, 'now' | 'timer'>, most: number): Log {
+  let lines = ''
+  const flush = () => {
+    if (lines !== '') process.stderr.write(lines)
+    lines = ''
+  }
+  process.once('exit', () => {
+    if (lines !== '') writeSync(STDERR, lines)
+  })
   const write = (name: keyof Log, level: number) => (event: string, fields?: LogFields) => {
     if (level > most) return
     const at = new Date(env.now()).toISOString()
-    process.stderr.write(`${JSON.stringify({ at, level: name, event, ...fields })}\n`)
+    if (lines === '' && level > 1) env.timer(GATHER_MS, flush)
+    lines += `${JSON.stringify({ at, level: name, event, ...fields })}\n`
+    if (level <= 1 || lines.length > MOST_GATHERED_CHARS) flush()
   }
   return { debug: write('debug', 4), info: write('info', 3), warn: write('warn', 1), error: write('error', 0) }
 }

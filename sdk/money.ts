@@ -20,6 +20,7 @@ export interface TokenCount {
 const PICOS_PER_NANO = 1_000n
 const NANOS_PER_USD = 1_000_000_000n
 const PPM = 1_000_000n
+const ZERO = 48
 /** The largest amount a database column holds (int64): about 9.2 billion USD. */
 export const MAX_MONEY: Money = 2n ** 63n - 1n
 
@@ -62,13 +63,16 @@ export function formatUsd(amount: Money): string {
 /** USD as a JSON string, for the platform API: `131000n` → `"0.000131"`, `-5_000_000_000n` → `"-5.00"`. */
 export function usdDecimal(amount: Money): string {
   if (amount < 0n) return `-${usdDecimal(-amount)}`
-  const decimals = (amount % NANOS_PER_USD).toString().padStart(9, '0').replace(/0+$/, '').padEnd(2, '0')
-  return `${amount / NANOS_PER_USD}.${decimals}`
+  const digits = amount.toString().padStart(10, '0')
+  const decimals = digits.length - 9
+  let end = digits.length
+  while (end > decimals + 2 && digits.charCodeAt(end - 1) === ZERO) end--
+  return `${digits.slice(0, decimals)}.${digits.slice(decimals, end)}`
 }
 
 /** USD as a JSON number, for `usage.cost`. Exact to the nano-dollar below 8 million USD. */
 export function usdNumber(amount: Money): number {
-  return Number(usdDecimal(amount))
+  return Number(amount) / 1e9
 }
 
 /** A price for a person or a header: USD per million tokens, e.g. `100_000` → `"0.10"`. */

@@ -54,7 +54,12 @@ export class EventStream<Item> {
 
   /** Queues one event; `flush` or `flushSoon` hands over what was queued. */
   event(payload: object, item?: Item): void {
-    this.waiting += `data: ${JSON.stringify(payload)}\n\n`
+    this.json(JSON.stringify(payload), item)
+  }
+
+  /** As `event`, for what is JSON already. */
+  json(payload: string, item?: Item): void {
+    this.waiting += `data: ${payload}\n\n`
     if (item !== undefined) this.unwritten.push(item)
   }
 

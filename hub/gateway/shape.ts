@@ -102,6 +102,21 @@ const completion: Shape = {
 
 export const shapes: Record<Format, Shape> = { chat, completion }
 
+/** What stands before and after the text, the same in each piece of a choice that is nothing but text. As JSON. */
+export interface Frame {
+  before: string
+  after: string
+}
+
+export function frameOf(shape: Shape, head: AnswerHead, index: number): Frame {
+  const piece = { index, content: MARK, reasoning: '', toolCalls: null, logprobs: null, ids: null, finish: null }
+  const [before = '', after = ''] = JSON.stringify(shape.piece(head, piece)).split(JSON.stringify(MARK))
+  return { before, after }
+}
+
+/** Nobody's name: a private-use character. */
+const MARK = '\uE0B2'
+
 /** Adds a piece to what came before it. */
 export function fold(choice: Folded, piece: Piece): void {
   choice.content += piece.content

@@ -10,6 +10,7 @@ import type { Gateway } from './gateway.ts'
 import { answerHeaders } from './headers.ts'
 import { logInternal } from './log-internal.ts'
 import type { Bill, Run } from './run.ts'
+import { type Frame, frameOf } from './shape.ts'
 
 /** Headers wait for the first token, so that a failure before it still has a status of its own; but never longer. */
 const HEADERS_AT_LATEST_MS = 5_000
@@ -94,6 +95,7 @@ class Writer {
   failedEarly: unknown = null
   private readonly firstPiece = Promise.withResolvers<void>()
   private readonly greeted = new Set<number>()
+  private readonly frames: Frame[] = []
   private opened = false
 
   constructor(
@@ -107,8 +109,16 @@ class Writer {
     this.firstPiece.resolve()
     this.greet(piece.index)
     if (!piece.content && !piece.reasoning && !piece.toolCalls) return
-    this.stream.event(this.run.shape.piece(this.run.head, piece), piece)
+    // Nearly all pieces: only the text in it is new.
+    if (!piece.reasoning && !piece.toolCalls && !piece.logprobs) {
+      const { before, after } = this.frame(piece.index)
+      this.stream.json(before + JSON.stringify(piece.content) + after, piece)
+    } else this.stream.event(this.run.shape.piece(this.run.head, piece), piece)
     this.stream.flushSoon()
+  }
+
+  private frame(index: number): Frame {
+    return (this.frames[index] ??= frameOf(this.run.shape, this.run.head, index))
   }
 
   whenTaken(then: () => void): void {

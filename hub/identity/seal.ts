@@ -16,10 +16,12 @@ const ED25519_PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex')
 
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
+const MOST_NAMES = 20_000
 
 export class Seal {
   private readonly signing: KeyObject
-  /** Every request names a host and a cache. */
+  /** Every request names a host and a cache, mostly the same ones as others before. */
+  private readonly names = new Map<string, string>()
   private readonly naming: Record<'host' | 'cache' | 'recovery', Buffer>
   /** 32 raw bytes, base64. */
   readonly publicKey: string
@@ -44,7 +46,15 @@ export class Seal {
 
   /** A name nobody without the secret can compute or reverse: 22 characters, safe in addresses. */
   name(purpose: 'host' | 'cache' | 'recovery', text: string): string {
-    return new Bun.CryptoHasher('sha256', this.naming[purpose]).update(text).digest('base64url').slice(0, 22)
+    // What a person keeps secret is not kept here.
+    if (purpose === 'recovery') return this.compute(purpose, text)
+    const key = `${purpose} ${text}`
+    const known = this.names.get(key)
+    if (known !== undefined) return known
+    const name = this.compute(purpose, text)
+    if (this.names.size >= MOST_NAMES) this.names.clear()
+    this.names.set(key, name)
+    return name
   }
 
   /** Bytes nobody without the secret can compute, the same in the same order for the same text. */
@@ -78,6 +88,10 @@ export class Seal {
     const cipher = createDecipheriv('aes-256-gcm', this.key(purpose), bytes.subarray(0, NONCE_BYTES))
     cipher.setAuthTag(bytes.subarray(-TAG_BYTES))
     return cipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES), undefined, 'utf8') + cipher.final('utf8')
+  }
+
+  private compute(purpose: 'host' | 'cache' | 'recovery', text: string): string {
+    return new Bun.CryptoHasher('sha256', this.naming[purpose]).update(text).digest('base64url').slice(0, 22)
   }
 
   private key(purpose: string): Buffer {

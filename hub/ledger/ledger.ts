@@ -171,7 +171,7 @@ export class Ledger {
 
   /** The end of a settled answer was handed to the network; without this mark it is refunded when the hub dies. */
   delivered(requestId: string): void {
-    this.push({ kind: 'delivered', id: requestId }, requestId)
+    this.push({ kind: 'delivered', id: requestId }, requestId, { patient: true })
   }
 
   /** A settled answer could not be delivered: the client gets back what it paid, the host keeps its share. */
@@ -274,9 +274,9 @@ export class Ledger {
       this.options.log.error('ledger.not_taken_back', { request: id, why: outcome.detail })
   }
 
-  private push(item: Item, request: string): void {
+  private push(item: Item, request: string, how: Pick<Task, 'patient'> = {}): void {
     try {
-      this.writer.push({ item })
+      this.writer.push({ item, ...how })
     } catch {
       this.options.log.error('ledger.dropped', { item: item.kind, request })
     }

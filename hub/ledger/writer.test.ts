@@ -47,6 +47,38 @@ describe('the writer', () => {
     expect(sent.flat()).toEqual(['a', ...Array.from({ length: 250 }, (_, i) => String(i))])
   })
 
+  test('waits a little for more where many come, and not where few do', async () => {
+    const { env, writer, sent } = world(allDone)
+    const ask = async (each: number, everyMs: number, times: number) => {
+      sent.length = 0
+      for (let i = 0; i < times; i++) {
+        for (let k = 0; k < each; k++) writer.push({ item: record(`${i} ${k}`) })
+        await env.advance(everyMs)
+      }
+      await env.advance(100)
+      expect(sent.flat()).toHaveLength(each * times)
+      return sent.length
+    }
+    expect(await ask(1, 10, 50)).toBe(50)
+    expect(await ask(4, 1, 50)).toBeLessThan(25)
+    expect(await ask(1, 10, 50)).toBeGreaterThan(45)
+  })
+
+  test('lets what nobody waits for go with the next, or alone after a moment', async () => {
+    const { env, writer, sent } = world(allDone)
+    writer.push({ item: record('mark'), patient: true })
+    await env.advance(5)
+    expect(sent).toEqual([])
+    await writer.ask(record('charge'))
+    expect(sent).toEqual([['mark', 'charge']])
+    writer.push({ item: record('another mark'), patient: true })
+    await env.advance(10)
+    expect(sent[1]).toEqual(['another mark'])
+    writer.push({ item: record('last mark'), patient: true })
+    await writer.drained()
+    expect(sent[2]).toEqual(['last mark'])
+  })
+
   test('finds the item that the database refuses, and applies all the others', async () => {
     const refusing: Answer = (batch) => {
       if (batch.items.some((item) => idOf(item) === '13')) throw new StatementError('not this one')

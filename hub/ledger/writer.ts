@@ -9,6 +9,8 @@ export interface Task {
   item: Item
   /** Goes before everything else, in the next batch. */
   first?: boolean
+  /** Goes with whatever comes next, or alone after a moment: nobody waits for it. */
+  patient?: boolean
   /** Called just before the item is sent, and again before it is sent again. */
   prepare?: () => void
   done?: (outcome: Outcome) => void
@@ -25,6 +27,11 @@ const GIVE_UP_MS = 10_000
 const HUNG_MS = 8_000
 const CHECK_MS = 1_000
 const RETRY_MS = { first: 10, most: 1_000 }
+/** A commit costs as much as ten of its items: where a short wait brings as many more, it is waited. */
+const GATHER_MS = 4
+const GATHER_ITEMS = 10
+const FULL_ENOUGH_ITEMS = 60
+const PATIENCE_MS = 10
 
 export class Writer {
   private readonly first: Task[] = []
@@ -33,8 +40,11 @@ export class Writer {
   private running = false
   private stopped = false
   private sentAt = 0
+  private pushed = 0
+  private lastBatch = { at: 0, pushed: 0 }
   private check: Cancel | null = null
   private idle: (() => void)[] = []
+  private stopWaiting: (() => void) | null = null
 
   constructor(
     private readonly env: Env,
@@ -55,9 +65,11 @@ export class Writer {
   /** @throws HubError `hub_unavailable` when the queue is full. */
   push(task: Task): void {
     if (this.stopped || this.length >= FULL_ITEMS) throw unavailable()
+    this.pushed++
     if (task.giveUp) task.deadline = this.env.mono() + GIVE_UP_MS
     if (task.first) this.first.push(task)
     else this.queue.push(task)
+    if (!task.patient) this.stopWaiting?.()
     if (this.running) return
     this.running = true
     void this.run()
@@ -75,12 +87,15 @@ export class Writer {
 
   /** Resolves when everything pushed so far was applied. */
   async drained(): Promise<void> {
-    if (this.running) await new Promise<void>((resolve) => this.idle.push(resolve))
+    if (!this.running) return
+    this.stopWaiting?.()
+    await new Promise<void>((resolve) => this.idle.push(resolve))
   }
 
   /** Nothing more is applied; what was not yet is dropped, and its askers are not told. */
   async stop(): Promise<void> {
     this.stopped = true
+    this.stopWaiting?.()
     this.check?.()
     await this.store.close()
   }
@@ -90,6 +105,8 @@ export class Writer {
     await Promise.resolve()
     this.watch()
     while (this.length > 0 && !this.stopped) {
+      if (this.mayWait()) await this.company()
+      await this.gather()
       const first = this.first.splice(0, BATCH_ITEMS / 2)
       this.sending = [...first, ...this.queue.splice(0, BATCH_ITEMS - first.length)]
       await this.apply(this.sending)
@@ -98,6 +115,32 @@ export class Writer {
     this.check?.()
     this.running = false
     for (const resolve of this.idle.splice(0)) resolve()
+  }
+
+  private mayWait(): boolean {
+    return this.idle.length === 0 && this.first.length === 0 && this.queue.every((task) => task.patient)
+  }
+
+  /** Waits a moment for something that does not wait. */
+  private company(): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.env.timer(PATIENCE_MS, () => this.stopWaiting?.())
+      this.stopWaiting = () => {
+        cancel()
+        this.stopWaiting = null
+        resolve()
+      }
+    })
+  }
+
+  /** Under load, waits for more of what comes anyway. */
+  private async gather(): Promise<void> {
+    const now = this.env.mono()
+    const { at, pushed } = this.lastBatch
+    this.lastBatch = { at: now, pushed: this.pushed }
+    const expected = now > at ? ((this.pushed - pushed) / (now - at)) * GATHER_MS : 0
+    if (expected < GATHER_ITEMS || this.first.length > 0 || this.queue.length >= FULL_ENOUGH_ITEMS) return
+    await new Promise<void>((resolve) => void this.env.timer(GATHER_MS, resolve))
   }
 
   /** Until it is applied, or, when one item is to blame, until all the others are. */

@@ -34,6 +34,9 @@ test('ids equal those of the reference tokenizers, for every script, emoji, spac
       expect(promptIds(name, { kind: 'text', text })).toEqual([...begin, ...golden.ids[name][index]!])
     const counts = golden.fuzz.texts.map((text) => countPrompt(name, { kind: 'text', text }).tokens - begin.length)
     expect(counts).toEqual(golden.fuzz.counts[name])
+    // And once more, from memory.
+    for (const [index, text] of golden.fuzz.texts.entries())
+      expect(countPrompt(name, { kind: 'text', text }).tokens - begin.length).toBe(counts[index]!)
   }
 })
 

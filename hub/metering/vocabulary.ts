@@ -1,6 +1,7 @@
 // A model's vocabulary, from its `tokenizer.json`: text to token ids and back, exactly as its engine does it.
 import { ByteLevelPreTokenizer, SequencePreTokenizer, SplitPreTokenizer, type Tokenizer } from '@huggingface/tokenizers'
 import { type Bpe, MOST_BYTES } from './bpe.ts'
+import { Counts } from './counts.ts'
 import { Words } from './words.ts'
 
 export interface AddedToken {
@@ -20,6 +21,7 @@ export class Vocabulary {
   private readonly splitsPlainWords: boolean
   private readonly leavesLatinAlone: boolean
   private readonly words = new Words()
+  private readonly counts = new Counts()
 
   /** `rules` says how a text becomes words, `bpe` how a word becomes tokens. */
   constructor(
@@ -46,7 +48,7 @@ export class Vocabulary {
 
   /** How many ids `encodePrompt` would give. */
   countPrompt(text: string): number {
-    return this.read(text, this.anyMark, null)
+    return this.read(text, this.anyMark, null, this.counts)
   }
 
   /**
@@ -82,13 +84,14 @@ export class Vocabulary {
   }
 
   /** Counts the tokens of `text`, and puts their ids into `ids` where they are wanted. */
-  private read(text: string, marks: RegExp | null, ids: number[] | null): number {
+  private read(text: string, marks: RegExp | null, ids: number[] | null, counts: Counts | null = null): number {
     const sections = marks ? text.toWellFormed().split(marks) : [text.toWellFormed()]
     let count = 0
     // Splitting by a group puts what lies between the marks on even places and the marks on odd ones.
     for (const [index, section] of sections.entries()) {
       if (section === '') continue
-      if (index % 2 === 0) count += this.readPlain(section, ids)
+      if (index % 2 === 0)
+        count += counts?.count(section, text, () => this.readPlain(section, null)) ?? this.readPlain(section, ids)
       else {
         count++
         ids?.push(this.addedIds.get(section)!)

@@ -27,13 +27,13 @@ export function encodeJson(stream: number, frameKind: Kind, payload: object): Ui
 
 export function encodeCredit(stream: number, bytes: number): Uint8Array {
   const frame = frameWith(stream, kind.credit, 4)
-  new DataView(frame.buffer).setUint32(HEADER_BYTES, bytes)
+  putU32(frame, HEADER_BYTES, bytes)
   return frame
 }
 
 export function encodeData(stream: number, sequence: number, bytes: Uint8Array): Uint8Array {
   const frame = frameWith(stream, kind.data, 4 + bytes.length)
-  new DataView(frame.buffer).setUint32(HEADER_BYTES, sequence)
+  putU32(frame, HEADER_BYTES, sequence)
   frame.set(bytes, HEADER_BYTES + 4)
   return frame
 }
@@ -41,7 +41,7 @@ export function encodeData(stream: number, sequence: number, bytes: Uint8Array):
 /** The number a `credit` or `data` payload starts with. @throws WireError */
 export function leadingU32(payload: Uint8Array): number {
   if (payload.length < 4) throw new WireError('a frame is shorter than its own number')
-  return ((payload[0]! << 24) | (payload[1]! << 16) | (payload[2]! << 8) | payload[3]!) >>> 0
+  return u32At(payload, 0)
 }
 
 /**
@@ -52,7 +52,7 @@ export function decode(message: Uint8Array, each: (frame: Frame) => void): void 
   let at = 0
   while (at < message.length) {
     if (message.length - at < HEADER_BYTES) throw new WireError('a message ends inside a frame header')
-    const stream = leadingU32(message.subarray(at))
+    const stream = u32At(message, at)
     const frameKind = message[at + 4]!
     const length = (message[at + 5]! << 16) | (message[at + 6]! << 8) | message[at + 7]!
     if (!kinds.has(frameKind)) throw new WireError(`unknown frame kind ${frameKind}`)
@@ -71,9 +71,20 @@ function frameWith(stream: number, frameKind: Kind, length: number): Uint8Array 
   if (length > MAX_PAYLOAD_BYTES)
     throw new RangeError(`a frame carries at most ${MAX_PAYLOAD_BYTES} bytes, not ${length}`)
   const bytes = new Uint8Array(HEADER_BYTES + length)
-  const view = new DataView(bytes.buffer)
-  view.setUint32(0, stream)
-  view.setUint32(4, length)
+  putU32(bytes, 0, stream)
+  putU32(bytes, 4, length)
   bytes[4] = frameKind
   return bytes
+}
+
+// Byte by byte: a DataView would make the runtime give every frame a buffer object of its own.
+function putU32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24
+  bytes[at + 1] = value >>> 16
+  bytes[at + 2] = value >>> 8
+  bytes[at + 3] = value
+}
+
+function u32At(bytes: Uint8Array, at: number): number {
+  return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
 }
