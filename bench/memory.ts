@@ -128,8 +128,8 @@ async function ofStreams({ programs, world }: Bench, target: Contestant, hub?: H
   return points
 }
 
-/** How long a client may read nothing, so that the bench need not wait as long as the default says. */
-const STALL_S = 10
+/** How long a client may read nothing: as the default says. */
+const STALL_S = 60
 
 export const slowClients: Lone = {
   name: 'memory: slow clients',
@@ -162,8 +162,8 @@ export const slowClients: Lone = {
   },
 }
 
-/** The kernel's buffers are full by then, and over what is left there are some collections. */
-const WATCH_MS = 150_000
+/** The kernel's buffers are full long before, and over what is left there are some collections. */
+const WATCH_MS = 180_000
 /** Long enough for a collection, also where little happens. */
 const FLOOR_S = 25
 
@@ -182,7 +182,7 @@ function floors(points: { x: number; y: number }[]): { x: number; y: number }[] 
 interface Watched {
   /** Until the kernel held all it takes for those who do not read. */
   growthBytes: number
-  /** After that. */
+  /** After that, as long as none was cut off: what is settled then brings garbage of its own. */
   mbPerMinute: number
   fullAfterS: number
   kernelBytes: number
@@ -209,21 +209,21 @@ async function withReaders(
   const load: Load = { ...readers, ...answer, warmMs: 100, measureMs: WATCH_MS, tailMs: 500 }
   const running = runLoad(programs, world, hub, load)
   const startedAt = performance.now()
-  const points: { x: number; y: number; kernel: number }[] = []
+  const points: { x: number; y: number; kernel: number; ended: number }[] = []
   let ended = 0
   let goneAfterS: number | null = null
   const seconds = () => (performance.now() - startedAt) / 1_000
   while (seconds() < WATCH_MS / 1_000) {
-    points.push({ x: seconds(), y: residentBytes(hub.pids), kernel: (await kernelBytes()) - kernelBefore })
     const { cancelled, completed } = hub.newRows()
     ended += cancelled + completed
+    points.push({ x: seconds(), y: residentBytes(hub.pids), kernel: (await kernelBytes()) - kernelBefore, ended })
     if (ended >= readers.connections) goneAfterS ??= seconds()
     await Bun.sleep(500)
   }
   await running
   const most = Math.max(...points.map(({ kernel }) => kernel))
   const full = points.findIndex(({ kernel }) => kernel >= most * 0.97)
-  const after = points.slice(full)
+  const after = points.slice(full).filter((point) => point.ended === 0)
   return {
     growthBytes: median(after.slice(0, 12).map(({ y }) => y)) - before,
     mbPerMinute: (fit(floors(after)).slope * 60) / 1e6,
