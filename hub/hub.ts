@@ -104,8 +104,10 @@ export async function openHub(options: HubOptions): Promise<Hub> {
   const awake = new Awake(env, (ms) => log.warn('hub stood still', { ms: Math.round(ms) }))
   // A hub that stood still has not waited for its books: it gave them no time.
   const patient: Env = { ...env, mono: () => awake.mono(), timer: (ms, work) => awake.timer(ms, work) }
+  const presence = new Presence(env, db, log, hubId)
   const ledger = await Ledger.open(patient, db, {
     hubId,
+    enrolledAnew: (id) => presence.movesTo(id),
     selfUrl: config.selfUrl || null,
     feePpm: config.feePpm,
     writer,
@@ -137,7 +139,6 @@ export async function openHub(options: HubOptions): Promise<Hub> {
 
   const hubs = new Hubs(env, db, log)
   await hubs.start()
-  const presence = new Presence(env, db, log, hubId)
   const standing = new Standing({ env, turns, tripped: (hostId, variants) => presence.tripped(hostId, variants) })
   const failures = new FailureBook(env, db, log)
   const health = new Health({

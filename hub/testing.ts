@@ -18,7 +18,7 @@ import { addKey } from './identity/keys.ts'
 import { addUser } from './identity/users.ts'
 import { clientAccount, pendingAccount } from './ledger/chart.ts'
 import { checkLedger } from './ledger/check.ts'
-import { silentLog } from './log.ts'
+import { type Log, silentLog } from './log.ts'
 
 export const MODEL = 'gpuhub/emulator'
 export const HUB_URL = 'http://hub.test'
@@ -32,6 +32,7 @@ export interface World {
   config?: Partial<Config>
   pages?: HubOptions['pages']
   releases?: HubOptions['releases']
+  log?: Log
 }
 
 /**
@@ -124,6 +125,7 @@ export async function startHub({
   config = {},
   pages,
   releases,
+  log = silentLog,
 }: World = {}): Promise<TestHub> {
   const env = stillEnv()
   const world = await testDatabase(database)
@@ -135,7 +137,7 @@ export async function startHub({
     env,
     config: settings,
     db: world.db,
-    log: silentLog,
+    log,
     secret: 'a secret that only tests know, and everybody may',
     version: 'test',
     url: () => HUB_URL,

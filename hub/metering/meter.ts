@@ -60,13 +60,14 @@ export class Meter {
     return chars <= SMALL_CHARS ? promptIds(name, prompt) : this.ask<readonly number[]>({ name, read: prompt }, chars)
   }
 
-  /** @throws MeterBusyError (or rejects with it) */
+  /** An answer that is there is counted whatever waits: on the spot where the worker has enough to do. */
   countAnswer(name: TokenizerName, given: Answer): AnswerCount | Promise<AnswerCount> {
     // Nothing else of what the caller keeps there: a worker takes no functions.
     const { content, reasoning, toolCalls, ids, claimed } = given
     const answer = { content, reasoning, toolCalls, ids, claimed }
     const chars = answerChars(answer)
-    return chars <= SMALL_CHARS ? countAnswer(name, answer) : this.ask<AnswerCount>({ name, answer }, chars)
+    if (chars <= SMALL_CHARS || this.isBusy(chars)) return countAnswer(name, answer)
+    return this.ask<AnswerCount>({ name, answer }, chars)
   }
 
   /** What another engine can go on from. @throws MeterBusyError (or rejects with it) */
@@ -86,8 +87,12 @@ export class Meter {
     this.lose(new Error('the hub is stopping'))
   }
 
+  private isBusy(chars: number): boolean {
+    return this.waiting.size >= MAX_JOBS || this.waitingChars + chars > MAX_WAITING_CHARS
+  }
+
   private ask<T>(job: WithoutId<Job>, chars: number): Promise<T> {
-    if (this.waiting.size >= MAX_JOBS || this.waitingChars + chars > MAX_WAITING_CHARS)
+    if (this.isBusy(chars))
       throw new MeterBusyError('The hub is busy counting other large requests. Try again in a few seconds.')
     this.worker ??= this.start()
     const id = ++this.jobs
