@@ -10,7 +10,7 @@ import { compare, type Row, startAll, type Started } from './compare.ts'
 import { compareGoals, type Judged } from './goals.ts'
 import { answerGrowth, hostGrowth, keyGrowth, modelGrowth, promptGrowth } from './growth.ts'
 import { home } from './home.ts'
-import { runLoad } from './load.ts'
+import { runLoad, WARM_HUB_MS } from './load.ts'
 import type { Lone } from './lone.ts'
 import { describeMachine, endAll, LOAD_CORE, goFirst } from './machine.ts'
 import { idleHosts, openStreams, slowClients } from './memory.ts'
@@ -129,13 +129,10 @@ async function main(): Promise<number> {
   return judged.some(({ verdict }) => verdict === 'miss') ? 1 : 0
 }
 
-/**
- * Just-in-time compilers need work before they show what they can: a second for a small proxy; a hub, which has far more
- * to compile and shares its core with the compiler, ten.
- */
+/** Just-in-time compilers need work before they show what they can: a small proxy a second or two. */
 async function warmUp({ programs, world }: Bench, started: Started, prompt: Parameters<typeof runLoad>[3]['prompt']) {
   for (const contestant of started.values()) {
-    const measureMs = options.quick ? 800 : contestant.hub ? 10_000 : 2_000
+    const measureMs = options.quick ? 800 : contestant.hub ? WARM_HUB_MS : 2_000
     await runLoad(programs, world, contestant, {
       connections: 32,
       stream: false,

@@ -9,7 +9,7 @@ import type { Lone } from './lone.ts'
 import { cpuNs } from './machine.ts'
 import { fit } from './numbers.ts'
 import { table } from './report.ts'
-import { runLoad } from './load.ts'
+import { runLoad, WARM_HUB_MS } from './load.ts'
 import type { Bench, Contestant } from './systems/system.ts'
 import { makePrompt, makeWorld, MODEL, type World } from './world.ts'
 
@@ -129,7 +129,7 @@ async function onHubs(bench: Bench, parties: Party[], load: Load, worlds?: Map<s
     const rows: Row[] = []
     for (const [name, contestant] of started) {
       const world = worlds?.get(name) ?? bench.world
-      await runLoad(bench.programs, world, contestant, { ...load, warmMs: 0, measureMs: 2_000 })
+      await runLoad(bench.programs, world, contestant, { ...load, warmMs: 0, measureMs: WARM_HUB_MS })
     }
     await Bun.sleep(1_000)
     const idle = new Map<string, number>()
@@ -154,7 +154,7 @@ async function onHubs(bench: Bench, parties: Party[], load: Load, worlds?: Map<s
 async function onOneHub(bench: Bench, asked: { name: string; load: Load }[]): Promise<Row[]> {
   const hub = await startHub(bench.programs, bench.world, { name: 'growth', hosts: 50 })
   try {
-    await runLoad(bench.programs, bench.world, hub, { ...wholeLoad(bench.world), warmMs: 0, measureMs: 2_000 })
+    await runLoad(bench.programs, bench.world, hub, { ...wholeLoad(bench.world), warmMs: 0, measureMs: WARM_HUB_MS })
     await hub.hostStats()
     hub.newRows()
     const rows: Row[] = []

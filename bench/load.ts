@@ -48,6 +48,9 @@ export interface Seen {
 }
 
 /** What is asked, of whomever. */
+/** A hub has much to compile, on the core it works on: before ten seconds of work it does not show what it can. */
+export const WARM_HUB_MS = 10_000
+
 export interface Load {
   connections: number
   stream: boolean

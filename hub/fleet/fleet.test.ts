@@ -158,6 +158,28 @@ describe.each(testDialects)('a host that sits out, on %s', (dialect) => {
   })
 })
 
+describe.each(testDialects)('a hub that was thought dead, on %s', (dialect) => {
+  test('shows its hosts under the id it has now, and what it wrote before goes', async () => {
+    await using it = await world(dialect)
+    const berlin = await it.host('berlin', 'token_1')
+    const { hubs: table, links } = it.db.tables
+    const at = { startedAt: it.env.now(), seenAt: it.env.now() }
+    await it.db.query.insert(table).values({ id: 'hub_1', ...at })
+    const presence = new Presence(it.env, it.db, silentLog, 'hub_1')
+    presence.set(berlin, { epoch: 1, state: 'ready', models: ['a'], run: null, rests: null })
+    await presence.flush()
+    await it.db.query.delete(table)
+    await it.db.query.insert(table).values({ id: 'hub_1_again', ...at })
+    presence.movesTo('hub_1_again')
+    await presence.flush()
+    const hubs = new Hubs(it.env, it.db, silentLog)
+    await hubs.start()
+    hubs.stop()
+    expect(await findHost(it.env, it.db, berlin)).toMatchObject({ state: 'ready', hub: 'hub_1_again' })
+    expect((await it.db.query.select().from(links)).map(({ hubId }) => hubId)).toEqual(['hub_1_again'])
+  })
+})
+
 describe.each(testDialects)('an identity that two machines use, on %s (F-split)', (dialect) => {
   test('is refused with its token until a new one is used; its owner is told once', async () => {
     await using it = await world(dialect)
@@ -175,7 +197,7 @@ describe.each(testDialects)('an identity that two machines use, on %s (F-split)'
     // The copy and the original, at one instant, with different tokens.
     expect(await Promise.all([it.enrol('berlin', old), it.enrol('berlin', fresh)])).toEqual([
       'locked',
-      { id: berlin, vetted: false, quarantined: false },
+      { id: berlin, vetted: false, quarantined: false, belowNetwork: false },
     ])
     expect((await findHost(it.env, it.db, berlin))?.notices).toEqual([])
     expect(await it.enrol('berlin', old)).toBe('locked')

@@ -12,6 +12,7 @@ export function whyIdle(host: ListedHost, demand: Traffic[], hostsFor: (variant:
     case 'draining':
       return restWords(host.rests)
     case 'tripped':
+      if (host.network?.state === 'below') return host.network.words
       return 'Several requests failed on it, so it sits out for a while and then proves itself with one request.'
     case 'quarantined':
       return `The people who run this hub keep it from requests: ${host.quarantine ?? 'they are checking its answers'}.`

@@ -1,1 +1,0 @@
-ALTER TABLE "hosts" ADD COLUMN "left_at" bigint;

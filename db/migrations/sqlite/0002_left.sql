@@ -1,1 +1,0 @@
-ALTER TABLE `hosts` ADD `left_at` integer;
