@@ -1,7 +1,7 @@
 import { afterEach, expect, setDefaultTimeout, test } from 'bun:test'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { systemEnv } from '../../sdk/env.ts'
 import { homeAt } from '../config.ts'
 import { humanLine, logTo } from '../log.ts'
@@ -29,7 +29,11 @@ function world(machine: FakeMachine) {
   const limits = async () => (await cards()).map(({ powerWatts }) => powerWatts.limit)
   /** One agent's life with these cards. */
   const agent = () => new PowerCap({ ...facts, cards })
-  return { home, said, facts, limits, agent, note: join(folder, 'power.json') }
+  const permit = (allowed: boolean) => {
+    const path = join(dirname(nvidiaSmi), 'machine.json')
+    writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), unprivileged: !allowed }))
+  }
+  return { home, said, facts, limits, agent, permit, note: join(folder, 'power.json') }
 }
 
 test('the cards take less while they work, and what they took before afterwards', async () => {
@@ -69,6 +73,21 @@ test('who may not set it is told what to do, once for each wish', async () => {
   const words = `only root may set it; once after each boot: sudo nvidia-smi -i ${uuidOf(0)} -pl 300`
   expect(cap.facts(300)).toEqual({ watts: 300, trouble: words })
   expect([await limits(), said.length]).toEqual([[450], 1])
+})
+
+test('what it was before us stays noted while it cannot be set back', async () => {
+  const { facts, limits, agent, permit } = world(machines['one 4090'])
+  await agent().heed(300)
+  permit(false)
+  await agent().heed(280)
+  permit(true)
+  await agent().heed(260)
+  permit(false)
+  const last = agent()
+  await last.heed(null)
+  permit(true)
+  await restorePower(facts)
+  expect(await limits()).toEqual([450])
 })
 
 test('less than a card can do with is the least it can, and a lower limit of its owner’s stays', async () => {
