@@ -91,6 +91,12 @@ test('what is not known is no reason to rest, and none to come back', async () =
   sees.work = null
   expect(await after(20)).toBe(true)
   expect(said.length).toBe(1)
+  // A hub that was not there yet at the start is asked again soon, and its first answer decides.
+  const late = world({ priceUsd: 0.02 })
+  late.sees.down = true
+  expect(await late.after(0.2)).toBe(false)
+  late.sees.down = false
+  expect(await late.after(0.5)).toBe(true)
 })
 
 test('what the card was seen to draw counts where its draw was only published', async () => {

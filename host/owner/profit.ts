@@ -40,6 +40,8 @@ export interface ProfitWorld {
 
 /** Prices move once a minute; an engine takes longer to start than that. */
 const ASK_MS = 5 * 60_000
+/** After a hub that could not be asked. */
+const RETRY_MS = 30_000
 const GAUGE_MS = 10_000
 /** So many answers in a row have to agree before the card rests, or works again. */
 const ENOUGH = 2
@@ -116,6 +118,7 @@ export class Profit {
       // What held still holds. It is said once, not every five minutes.
       if (this.trouble !== reason(error)) this.world.log.warn('the price cannot be read', { why: reason(error) })
       this.trouble = reason(error)
+      this.askedAt = this.world.env.mono() - ASK_MS + RETRY_MS
     } finally {
       this.asking = false
     }

@@ -29,7 +29,9 @@ async function active(env: Env, loginctl: string): Promise<boolean> {
 
 /** `Class=user`, `Seat=seat0` … The greeter that waits for a name is nobody. */
 function isSomebody(block: string): boolean {
-  const facts = new Map(block.split('\n').map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]))
+  const facts = new Map(
+    block.split('\n').map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+  )
   const is = (name: string, value: string) => facts.get(name)?.trim() === value
   const seated = (facts.get('Seat') ?? '').trim() !== ''
   return is('Class', 'user') && seated && is('Active', 'yes') && !is('IdleHint', 'yes') && !is('LockedHint', 'yes')
