@@ -222,7 +222,7 @@ async function withReaders(
   }
   await running
   const most = Math.max(...points.map(({ kernel }) => kernel))
-  const full = points.findIndex(({ kernel }) => kernel >= most * 0.97)
+  const full = points.findIndex(({ kernel }) => kernel >= most * 0.9)
   const after = points.slice(full).filter((point) => point.ended === 0)
   return {
     growthBytes: median(after.slice(0, 12).map(({ y }) => y)) - before,
