@@ -15,7 +15,7 @@ import { linkProver, savedLogin } from '../host/login.ts'
 import { fileWriter, humanLine, jsonLine, logTo } from '../host/log.ts'
 import { httpAddress } from '../host/tunnel/address.ts'
 import { dialWith } from '../host/tunnel/dial.ts'
-import type { Program } from '../host/update/program.ts'
+import { lastFailed, type Program } from '../host/update/program.ts'
 import { version as release } from '../package.json'
 import { systemEnv } from '../sdk/env.ts'
 import { command, type Group, type World } from './command.ts'
@@ -196,10 +196,12 @@ const startCommand = (self: readonly string[], program: Program | null) =>
           log,
           version: release,
           dial: dialWith(linkProver(home, systemEnv)),
+          prove: linkProver(home, systemEnv),
           stopping: stoppedBySignals(options.grace),
           outdated: changedSince(self),
           updates: updatesOf(world, program, { hub, log }),
           launcher: Number(world.env.GPUHOST_LAUNCHER) || undefined,
+          failedUpdate: program ? lastFailed(program, systemEnv.now()) : null,
           access: accessTo(self, world.env),
           variables: world.env,
         },

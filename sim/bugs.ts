@@ -111,7 +111,8 @@ export const BUGS: Bug[] = [
         becomes: 'if (purse.grant.committed > 0n || purse.grant.idle >= amount) return',
       },
     ],
-    seed: 216,
+    seed: 9,
+    faults: ['burst', 'low-balance', 'slow-disk'],
   },
   {
     name: 'sweep all: what living hubs have set aside is swept, too',

@@ -8,6 +8,7 @@ import type { Afterwards, Stopping } from '../daemon/stopping.ts'
 import type { Updates } from '../daemon/update-watch.ts'
 import { chooseEngine, type EngineSettings } from '../engine/choose.ts'
 import { renewedEngine } from '../engine/renewed.ts'
+import { probeLine } from '../hub/probe.ts'
 import { engineProcesses } from '../engine/vllm/sweep.ts'
 import { HostError, printable } from '../errors.ts'
 import type { DriverAccess } from '../hardware/driver.ts'
@@ -16,7 +17,7 @@ import type { Log } from '../log.ts'
 import { Owner } from '../owner/owner.ts'
 import { lookFor, type UseWorld } from '../owner/use.ts'
 import { savedWishes } from '../owner/wishes.ts'
-import { linkAddress } from '../tunnel/address.ts'
+import { httpAddress, linkAddress } from '../tunnel/address.ts'
 import type { Dial } from '../tunnel/dial.ts'
 
 export interface StartSettings extends EngineSettings {
@@ -33,17 +34,21 @@ export interface StartWorld {
   home: Home
   version: string
   dial: Dial
+  /** As `Member` has it. */
+  prove: (token: string) => string | null
   stopping: Stopping
   outdated: () => boolean
   updates: Updates | undefined
   launcher: number | undefined
+  /** Version of a newer program that did not work here lately; null: none. */
+  failedUpdate: string | null
   access: DriverAccess
   variables: Readonly<Record<string, string | undefined>>
 }
 
 /** Resolves when the host was stopped, to what is to follow. @throws HostError when it cannot start, or cannot go on */
 export async function start(settings: StartSettings, world: StartWorld): Promise<Afterwards> {
-  const { env, log, home, version, dial, stopping, outdated, updates, launcher, access, variables } = world
+  const { env, log, home, version, dial, prove, stopping, outdated, updates, launcher, access, variables } = world
   const hub = linkAddress(settings.hub)
   check(settings)
   makeHome(home)
@@ -65,12 +70,15 @@ export async function start(settings: StartSettings, world: StartWorld): Promise
     identity: {
       ...{ agent: version, machine, run: newId(env, 'run') },
       ...{ name: nameOf(settings.name), hardware },
+      ...(world.failedUpdate === null ? {} : { failedUpdate: world.failedUpdate }),
     },
     engine,
     owner: new Owner(env, log, () => savedWishes(home), lookFor(useWorld(settings, world, found.place.container))),
     hub,
     token: settings.token,
     dial,
+    probe: ({ address, host }, stopped) =>
+      probeLine({ env, hub: httpAddress(address), token: settings.token, prove }, host, stopped),
     graceMs: settings.graceSeconds * 1_000,
     stopping,
     outdated,

@@ -1,5 +1,5 @@
 import type { Env } from '../../sdk/env.ts'
-import type { HostView } from '../../sdk/host-view.ts'
+import type { HostNetwork, HostView } from '../../sdk/host-view.ts'
 import type { Home } from '../config.ts'
 import { askControl } from '../daemon/control.ts'
 import type { Status } from '../daemon/status.ts'
@@ -23,11 +23,21 @@ export async function hubsView(shown: Shown, memberAt: (hub: string) => Member |
   return null
 }
 
-export function describeView({ state, idle, requests, earned }: HostView): [fact: string, value: string][] {
+export function describeView({ state, idle, network, requests, earned }: HostView): [fact: string, value: string][] {
   return [
     ['at the hub', idle === null ? state : `${state}: ${idle}`],
+    ...(network ? [['network', describeNetwork(network)] as [string, string]] : []),
+    ...(network && network.words !== '' && network.words !== idle ? [['', network.words] as [string, string]] : []),
     ['24 hours', `${requests} requests, $${Number(earned).toFixed(2)} earned`],
   ]
+}
+
+/** What it is, and what is asked of it. */
+function describeNetwork({ state, downMbits, upMbits, roundTripMs, linkLosses, least }: HostNetwork): string {
+  const known = (value: number | null) => value ?? '?'
+  const is = `${known(downMbits)} Mbit/s down, ${known(upMbits)} up, ${known(roundTripMs)} ms, ${linkLosses} lost in an hour`
+  const asked = `asked: ${least.downMbits} down, ${least.upMbits} up, at most ${least.roundTripMs} ms, fewer than ${least.linkLosses} lost`
+  return `${state}: ${is} (${asked})`
 }
 
 /** One fact per line: what it is, and how it stands. */

@@ -34,7 +34,7 @@ const OUTBOX_BYTES = 32 * 1024 * 1024
 const MAX_MESSAGE_BYTES = 1024 * 1024
 
 /** Who this host is; what it offers is the `Offer`'s to say. */
-export type Identity = Pick<Hello, 'agent' | 'machine' | 'run' | 'name' | 'hardware'>
+export type Identity = Pick<Hello, 'agent' | 'machine' | 'run' | 'name' | 'failedUpdate' | 'hardware'>
 
 export interface LinkWorld {
   env: Env
@@ -170,10 +170,10 @@ export class Session {
     }
   }
 
-  private beaten({ epoch, noted, hubs, answer }: Beat): void {
+  private beaten({ epoch, noted, hubs, answer, echo }: Beat): void {
     const { announced } = this
     if (epoch !== this.welcome?.epoch) return
-    if (answer) this.sayBeat(epoch)
+    if (answer || echo !== undefined) this.sayBeat(epoch, echo)
     if (hubs) this.events.hubs(hubs)
     if (!announced || noted !== announced.state) return
     announced.noted = true
@@ -198,8 +198,8 @@ export class Session {
     })
   }
 
-  private sayBeat(epoch: number): void {
-    this.control({ type: 'beat', epoch, ...this.world.offer.load() })
+  private sayBeat(epoch: number, echo?: number): void {
+    this.control({ type: 'beat', epoch, ...this.world.offer.load(), ...(echo === undefined ? {} : { echo }) })
   }
 
   private listen(silenceMs: number): void {

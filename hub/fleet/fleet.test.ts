@@ -197,7 +197,7 @@ describe.each(testDialects)('an identity that two machines use, on %s (F-split)'
     // The copy and the original, at one instant, with different tokens.
     expect(await Promise.all([it.enrol('berlin', old), it.enrol('berlin', fresh)])).toEqual([
       'locked',
-      { id: berlin, vetted: false, quarantined: false },
+      { id: berlin, vetted: false, quarantined: false, belowNetwork: false },
     ])
     expect((await findHost(it.env, it.db, berlin))?.notices).toEqual([])
     expect(await it.enrol('berlin', old)).toBe('locked')

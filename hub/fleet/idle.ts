@@ -11,6 +11,7 @@ export function whyIdle(host: ListedHost, demand: Traffic[], hostsFor: (variant:
     case 'draining':
       return 'It takes nothing new, as you or the hub asked. Resume, or gpuhost start.'
     case 'tripped':
+      if (host.network?.state === 'below') return host.network.words
       return 'Several requests failed on it, so it sits out for a while and then proves itself with one request.'
     case 'quarantined':
       return `The people who run this hub keep it from requests: ${host.quarantine ?? 'they are checking its answers'}.`

@@ -6,6 +6,8 @@ import type { Env } from '../../sdk/env.ts'
 import type { Hardware } from '../../sdk/wire/frames.ts'
 import { type FailureCounts, failureCounts, noFailures } from './failures.ts'
 import { HUB_GONE_MS } from './hubs.ts'
+import { type NetworkFault, type NetworkState, networkWords } from './network.ts'
+import { mbits } from './network-round.ts'
 
 export interface ListedHost {
   id: string
@@ -19,10 +21,16 @@ export interface ListedHost {
   tripped: string[]
   /** Attempts that failed here in the last week, by whose trouble it was. */
   failures: FailureCounts
+  /** How far it has come: nothing known, the hub's own questions answered well, trusted by the team. */
+  stage: 'new' | 'checked' | 'vetted'
+  /** Since when the hub's own questions are answered well; null: not yet. */
+  checkedAt: number | null
   /** The team trusts it with any share of the traffic. */
   vetted: boolean
   /** Why the team keeps it from requests; null: it does not. */
   quarantine: string | null
+  /** How its connection stands against the minimum; null: nothing is known yet. */
+  network: ListedNetwork | null
   /** What its owner has to know and do. */
   notices: Notice[]
   /** The hub it is linked to; null when gone. */
@@ -34,6 +42,21 @@ export interface ListedHost {
   /** One line, such as `2 × NVIDIA GeForce RTX 4090, 24 GiB`. */
   hardware: string
   simulated: boolean
+}
+
+export interface ListedNetwork {
+  state: NetworkState
+  /** Of its state. */
+  since: number
+  roundTripMs: number | null
+  /** Links lost within an hour. */
+  linkLosses: number
+  downMbits: number | null
+  upMbits: number | null
+  /** What of it is below the minimum, and the minimum. */
+  faults: NetworkFault[]
+  /** In sentences, with what to do; empty: nothing is wrong. */
+  words: string
 }
 
 export interface Notice {
@@ -66,10 +89,11 @@ export function hostsOf(env: Pick<Env, 'now'>, db: Db, ownerId: string): Promise
 }
 
 async function list(env: Pick<Env, 'now'>, db: Db, only?: SQL): Promise<ListedHost[]> {
-  const { hosts, hubs, links, notices, users } = db.tables
+  const { hosts, hubs, links, networks, notices, users } = db.tables
   const rows = await db.query
-    .select({ host: hosts, owner: users.email })
+    .select({ host: hosts, owner: users.email, network: networks })
     .from(hosts)
+    .leftJoin(networks, eq(networks.hostId, hosts.id))
     .innerJoin(users, eq(users.id, hosts.ownerId))
     .where(only)
     .orderBy(desc(hosts.seenAt), hosts.id)
@@ -87,7 +111,7 @@ async function list(env: Pick<Env, 'now'>, db: Db, only?: SQL): Promise<ListedHo
   const one = only && rows[0]?.host.id
   const failures = await failureCounts(db, env.now() - (FAILURE_DAYS - 1) * DAY_MS, one)
   const open = await db.query.select().from(notices).where(isNull(notices.clearedAt)).orderBy(notices.at).limit(MOST)
-  return rows.map(({ host, owner }) => {
+  return rows.map(({ host, owner, network }) => {
     const link = best.get(host.id)
     return {
       id: host.id,
@@ -96,8 +120,11 @@ async function list(env: Pick<Env, 'now'>, db: Db, only?: SQL): Promise<ListedHo
       state: link?.state ?? 'gone',
       models: link?.models ?? [],
       tripped: link?.tripped ?? [],
+      stage: host.vettedAt !== null ? 'vetted' : host.checkedAt !== null ? 'checked' : 'new',
+      checkedAt: host.checkedAt,
       vetted: host.vettedAt !== null,
       quarantine: host.quarantinedAt === null ? null : (host.quarantineReason ?? ''),
+      network: network && shownNetwork(network),
       failures: failures.get(host.id) ?? noFailures(),
       notices: open.flatMap(({ hostId, kind, message, at }) => (hostId === host.id ? [{ kind, message, at }] : [])),
       hub: link?.hubId ?? null,
@@ -107,6 +134,14 @@ async function list(env: Pick<Env, 'now'>, db: Db, only?: SQL): Promise<ListedHo
       simulated: host.simulated,
     }
   })
+}
+
+function shownNetwork(row: Db['tables']['networks']['$inferSelect']): ListedNetwork {
+  const { state, since, roundTripMs, linkLosses, downKbits, upKbits, faults } = row
+  return {
+    ...{ state, since, roundTripMs, linkLosses, downMbits: mbits(downKbits), upMbits: mbits(upKbits), faults },
+    words: networkWords(state, faults),
+  }
 }
 
 /** From the most able to serve to the least. */

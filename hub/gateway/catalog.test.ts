@@ -12,7 +12,7 @@ test('the catalog has every variant, with what a host needs to know, for anybody
   expect(next).toBeNull()
   expect({ feePpm, network }).toEqual({
     feePpm: 150_000,
-    network: { downMbits: 20, upMbits: 5, roundTripMs: 150 },
+    network: { downMbits: 20, upMbits: 5, roundTripMs: 60_000 },
   })
   const byId = new Map(data.map((variant) => [variant.id, variant]))
   expect(byId.get('Qwen/Qwen3-8B:fp8')).toMatchObject({

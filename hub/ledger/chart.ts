@@ -9,6 +9,9 @@ export const CREDITS = 'platform:credits'
 /** Pays for what a hub charged and could not deliver. */
 export const RELIABILITY = 'platform:reliability'
 
+/** Pays for what a hub asks hosts itself, to see what they are worth. */
+export const VALIDATION = 'platform:validation'
+
 /** Earned, and still within the holding period. */
 export function pendingAccount(hostId: string): string {
   assert(hostId !== '' && !hostId.includes(':'), `"${hostId}" cannot name an account`)

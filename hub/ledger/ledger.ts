@@ -7,6 +7,7 @@ import { assert, HubError } from '../errors.ts'
 import { clientAccount } from '../identity/users.ts'
 import type { Log } from '../log.ts'
 import { balanceRow } from './balance.ts'
+import { pendingAccount, VALIDATION } from './chart.ts'
 import { type Credit, credited, creditPosting } from './credit.ts'
 import { Holds, type Spending } from './holds.ts'
 import type { Item, KnownOnce, Once, Outcome } from './items.ts'
@@ -215,6 +216,16 @@ export class Ledger {
   /** Adds credit from the platform. False: this key was credited before, nothing happened. */
   async credit(credit: Credit): Promise<boolean> {
     return credited(await this.writer.ask({ kind: 'post', posting: creditPosting(credit, this.env.now()) }))
+  }
+
+  /** Pays a host for an answer to the hub's own question. */
+  async payForCheck(paid: { hostId: string; amount: Money; key: string; note: string }): Promise<void> {
+    const { hostId, amount, key, note } = paid
+    const lines = [
+      { account: VALIDATION, amount: -amount },
+      { account: pendingAccount(hostId), amount },
+    ]
+    credited(await this.writer.ask({ kind: 'post', posting: { key, kind: 'check', note, at: this.env.now(), lines } }))
   }
 
   async spendable(account: string): Promise<Spendable> {

@@ -13,7 +13,7 @@ import {
   promptIds,
 } from './count.ts'
 import { TemplateError } from './template.ts'
-import { loadTokenizer } from './tokenizers.ts'
+import { isImported, loadTokenizer, packOf } from './tokenizers.ts'
 import type { Done, Job } from './count.worker.ts'
 
 /** Texts up to this many characters take a few milliseconds at most. */
@@ -37,6 +37,8 @@ type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never
 
 export class Meter {
   private worker: Worker | null = null
+  /** Imported tokenizers that the worker has been handed. */
+  private readonly handed = new Set<TokenizerName>()
   private readonly waiting = new Map<number, Waiting>()
   private waitingChars = 0
   private jobs = 0
@@ -97,8 +99,15 @@ export class Meter {
     return new Promise<T>((resolve, reject) => {
       this.waiting.set(id, { chars, resolve: resolve as (count: unknown) => void, reject })
       this.waitingChars += chars
-      this.worker!.postMessage({ id, ...job })
+      this.worker!.postMessage({ id, ...job, ...this.pack(job.name) })
     })
+  }
+
+  /** What the worker needs to know the tokenizer, once. */
+  private pack(name: TokenizerName): { packed?: string } {
+    if (!isImported(name) || this.handed.has(name)) return {}
+    this.handed.add(name)
+    return { packed: packOf(name) }
   }
 
   private start(): Worker {
@@ -122,6 +131,7 @@ export class Meter {
   private lose(error: Error): void {
     this.worker?.terminate()
     this.worker = null
+    this.handed.clear()
     const lost = [...this.waiting.values()]
     this.waiting.clear()
     this.waitingChars = 0

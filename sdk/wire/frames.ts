@@ -95,6 +95,8 @@ export const Hello = Type.Object({
   /** New at every start of the agent: tells a machine that came back from a second one with its identity. */
   run: Type.Optional(id),
   name: words(60),
+  /** Version of a newer agent that did not work here within the last days: this one took over again. */
+  failedUpdate: Type.Optional(words(40)),
   hardware: Hardware,
   serving: Type.Array(Serving, { maxItems: MAX_MODELS_PER_HOST }),
   state: HostState,
@@ -146,6 +148,8 @@ export const Beat = Type.Object({
   noted: Type.Optional(HostState),
   /** Hub → host only: the host is to beat at once, so that the hub knows it lives. */
   answer: Type.Optional(Type.Boolean()),
+  /** Hub → host: the host is to beat at once with the same number; host → hub: it does. So round trips are measured. */
+  echo: Type.Optional(whole(Number.MAX_SAFE_INTEGER)),
   /** Hub → host only: as in the welcome, where it has changed since this link was told. */
   hubs: Type.Optional(Type.Array(words(200), { maxItems: 64 })),
 })

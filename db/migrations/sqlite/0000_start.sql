@@ -48,6 +48,18 @@ CREATE TABLE `alarms` (
 );
 --> statement-breakpoint
 CREATE INDEX `alarms_next` ON `alarms` (`next_at`);--> statement-breakpoint
+CREATE TABLE `checks` (
+	`host_id` text NOT NULL,
+	`variant` text NOT NULL,
+	`tries` integer NOT NULL,
+	`passed` integer NOT NULL,
+	`finding` text NOT NULL,
+	`tokens_per_second` integer,
+	`at` integer NOT NULL,
+	PRIMARY KEY(`host_id`, `variant`),
+	FOREIGN KEY (`host_id`) REFERENCES `hosts`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
 CREATE TABLE `client_traffic` (
 	`user_id` text NOT NULL,
 	`span` text NOT NULL,
@@ -198,9 +210,11 @@ CREATE TABLE `hosts` (
 	`agent` text NOT NULL,
 	`hardware` text NOT NULL,
 	`simulated` integer NOT NULL,
+	`checked_at` integer,
 	`vetted_at` integer,
 	`quarantined_at` integer,
 	`quarantine_reason` text,
+	`below_network_at` integer,
 	`note` text DEFAULT '' NOT NULL,
 	`judged_at` integer,
 	`created_at` integer NOT NULL,
@@ -214,6 +228,12 @@ CREATE TABLE `hubs` (
 	`self_url` text,
 	`started_at` integer NOT NULL,
 	`seen_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `imports` (
+	`model` text PRIMARY KEY NOT NULL,
+	`record` text NOT NULL,
+	`changed_at` integer NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE `invitations` (
@@ -297,6 +317,33 @@ CREATE TABLE `mails` (
 --> statement-breakpoint
 CREATE INDEX `mails_next` ON `mails` (`next_at`);--> statement-breakpoint
 CREATE INDEX `mails_recipient` ON `mails` (`recipient`);--> statement-breakpoint
+CREATE TABLE `network_sightings` (
+	`host_id` text NOT NULL,
+	`hub_id` text NOT NULL,
+	`round_trip_ms` integer,
+	`losses` text NOT NULL,
+	`at` integer NOT NULL,
+	PRIMARY KEY(`host_id`, `hub_id`),
+	FOREIGN KEY (`host_id`) REFERENCES `hosts`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `network_sightings_at` ON `network_sightings` (`at`);--> statement-breakpoint
+CREATE TABLE `networks` (
+	`host_id` text PRIMARY KEY NOT NULL,
+	`state` text NOT NULL,
+	`since` integer NOT NULL,
+	`clear_since` integer,
+	`down_kbits` integer,
+	`up_kbits` integer,
+	`probed_at` integer,
+	`round_trip_ms` integer,
+	`link_losses` integer NOT NULL,
+	`faults` text NOT NULL,
+	FOREIGN KEY (`host_id`) REFERENCES `hosts`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `networks_state` ON `networks` (`state`);--> statement-breakpoint
+CREATE INDEX `networks_probed` ON `networks` (`probed_at`);--> statement-breakpoint
 CREATE TABLE `notices` (
 	`id` text PRIMARY KEY NOT NULL,
 	`host_id` text NOT NULL,
@@ -430,6 +477,15 @@ CREATE TABLE `settings` (
 	`changed_at` integer NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE `tellings` (
+	`user_id` text NOT NULL,
+	`kind` text NOT NULL,
+	`about` text NOT NULL,
+	`day` integer NOT NULL,
+	PRIMARY KEY(`user_id`, `kind`, `about`, `day`)
+);
+--> statement-breakpoint
+CREATE INDEX `tellings_day` ON `tellings` (`day`);--> statement-breakpoint
 CREATE TABLE `tickets` (
 	`id` text PRIMARY KEY NOT NULL,
 	`purpose` text NOT NULL,
@@ -444,6 +500,12 @@ CREATE TABLE `tickets` (
 CREATE UNIQUE INDEX `tickets_hash_unique` ON `tickets` (`hash`);--> statement-breakpoint
 CREATE INDEX `tickets_user` ON `tickets` (`user_id`);--> statement-breakpoint
 CREATE INDEX `tickets_expiry` ON `tickets` (`expires_at`);--> statement-breakpoint
+CREATE TABLE `tokenizers` (
+	`id` text PRIMARY KEY NOT NULL,
+	`packed` text NOT NULL,
+	`at` integer NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE `traffic_until` (
 	`span` text PRIMARY KEY NOT NULL,
 	`at` integer NOT NULL
@@ -457,6 +519,7 @@ CREATE TABLE `users` (
 	`roles` text NOT NULL,
 	`hat` text,
 	`terms` text,
+	`muted` text,
 	`created_at` integer NOT NULL,
 	`suspended_at` integer,
 	`erased_at` integer
