@@ -542,7 +542,10 @@ function isAsSaid(text: string, { choices }: Own): boolean {
   const parted = parting(text, message.content!)
   if (parted === null) return true
   let end = 0
-  for (const { token, top_logprobs: [best, second] } of logprobs!.content!) {
+  for (const {
+    token,
+    top_logprobs: [best, second],
+  } of logprobs!.content!) {
     end += token.length
     if (end < parted.at) continue
     return best !== undefined && second !== undefined && best.logprob - second.logprob < UNDECIDED

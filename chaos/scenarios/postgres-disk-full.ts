@@ -14,7 +14,8 @@ const AWAY = ['hub_unavailable']
 /** As disk-full, under the server: it refuses statements, or ends and cannot come back before there is room again. */
 export const postgresDiskFull: Scenario = {
   name: 'postgres-disk-full',
-  about: 'the disk under PostgreSQL fills up for 1.5 and 13 s under load; what is refused costs nothing, then all goes on',
+  about:
+    'the disk under PostgreSQL fills up for 1.5 and 13 s under load; what is refused costs nothing, then all goes on',
   databases: ['postgres'],
   long: { seconds: 60, count: 0 },
   short: { seconds: 7, count: 0 },
