@@ -266,7 +266,7 @@ export const BUGS: Bug[] = [
         becomes: 'if (false)',
       },
     ],
-    seed: 13,
+    seed: 588,
   },
   {
     name: 'a revoked key goes on opening',
