@@ -21,9 +21,10 @@ import { systemEnv } from '../sdk/env.ts'
 import { command, type Group, type World } from './command.ts'
 import { benchCommand } from './gpuhost/bench.ts'
 import { doctorCommand } from './gpuhost/doctor.ts'
+import { earningsCommand, zoneOf } from './gpuhost/earnings.ts'
 import { logsCommand } from './gpuhost/logs.ts'
 import { modelsCommand } from './gpuhost/models.ts'
-import { idleCommand, scheduleCommand } from './gpuhost/owner.ts'
+import { idleCommand, limitsCommand, powerCommand, scheduleCommand } from './gpuhost/owner.ts'
 import { accessTo, probeCommand, surveyed } from './gpuhost/probe.ts'
 import { progressOn } from './gpuhost/progress.ts'
 import { launching, serviceCommands, uninstallEverything } from './gpuhost/service.ts'
@@ -45,8 +46,11 @@ export function hostProgram(self: readonly string[], program: Program | null = n
       startCommand(self, program),
       stopCommand,
       statusCommand,
+      earningsCommand,
       scheduleCommand,
       idleCommand,
+      powerCommand,
+      limitsCommand,
       logsCommand,
       modelsCommand(self),
       weightsCommands,
@@ -148,6 +152,7 @@ const startCommand = (self: readonly string[], program: Program | null) =>
         max: MOST_GRACE_SECONDS,
         help: `How long running requests may take to finish on a stop; at most ${SYSTEM_GRACE_SECONDS} on SIGTERM.`,
       },
+      strict: { type: 'boolean', help: 'Only while no other container runs on this machine.' },
       foreground: { type: 'boolean', help: 'Stay here instead of going to the background.' },
     },
     async run({ options, world, out }) {
@@ -189,6 +194,7 @@ const startCommand = (self: readonly string[], program: Program | null) =>
           slots,
           contextTokens: options['context-tokens'],
           graceSeconds: options.grace,
+          strict: options.strict,
         },
         {
           env: systemEnv,
@@ -252,7 +258,7 @@ const statusCommand = command({
     const shown = await status(systemEnv, home)
     const token = world.env.GPUHOST_TOKEN || savedLogin(home)?.token
     const prove = linkProver(home, systemEnv)
-    const view = await hubsView(shown, (hub) => (token ? { env: systemEnv, hub, token, prove } : null))
+    const view = await hubsView(shown, zoneOf(world), (hub) => (token ? { env: systemEnv, hub, token, prove } : null))
     out(view ? { ...shown, atHub: view } : shown, columns([...describe(shown), ...(view ? describeView(view) : [])]))
   },
 })

@@ -57,6 +57,8 @@ export function fleetTables({ table, index, uniqueIndex, primaryKey, text, flag,
       judgedAt: time(),
       createdAt: time().notNull(),
       seenAt: time().notNull(),
+      /** When its owner took the program off it; null: it may come back. */
+      leftAt: time(),
     },
     (t) => [uniqueIndex('hosts_machine').on(t.ownerId, t.machine), index('hosts_judged').on(t.judgedAt)],
   )
@@ -75,6 +77,8 @@ export function fleetTables({ table, index, uniqueIndex, primaryKey, text, flag,
       tripped: json<string[]>().notNull().default(sql`'[]'`),
       /** One start of the host's program. Two at a time are two machines with one identity. */
       run: text(),
+      /** Why it takes nothing new, in the host's own word (sdk/wire/frames.ts). */
+      rests: text(),
       since: time().notNull(),
     },
     (t) => [primaryKey({ columns: [t.hostId, t.hubId] }), index('links_hub').on(t.hubId)],

@@ -5,7 +5,7 @@ import type { Engine } from '../engine/engine.ts'
 import { HostError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { Offer } from '../offer.ts'
-import type { Owner } from '../owner/owner.ts'
+import { noFacts, type Owner } from '../owner/owner.ts'
 import type { Dial } from '../tunnel/dial.ts'
 import { Hubs } from '../tunnel/hubs.ts'
 import type { Identity } from '../tunnel/session.ts'
@@ -22,6 +22,8 @@ export interface Machine {
   log: Log
   identity: Identity
   engine: Engine
+  /** What it offers of it; default all. */
+  offer?: Offer
   /** The hub's link address. */
   hub: string
   token: string
@@ -55,7 +57,7 @@ export class Life implements Control {
 
   constructor(private readonly machine: Machine) {
     this.startedAt = machine.env.mono()
-    this.offer = new Offer(machine.engine)
+    this.offer = machine.offer ?? new Offer(machine.engine)
     const { env, log, updates, engine, owner, graceMs, probe } = machine
     this.turns = new Turns({
       ...{ env, log, engine, owner, graceMs, offer: this.offer },
@@ -99,7 +101,7 @@ export class Life implements Control {
     return {
       state: this.state(),
       why: this.offer.whyIdle(),
-      owner: this.machine.owner?.facts() ?? { schedule: null, idle: null },
+      owner: this.machine.owner?.facts() ?? noFacts,
       starting: this.machine.engine.starting?.() ?? null,
       pid: process.pid,
       launcher: this.machine.launcher ?? null,

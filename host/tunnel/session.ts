@@ -99,7 +99,7 @@ export class Session {
     const { env, offer } = this.world
     const state = offer.state()
     this.announced = { state, at: env.mono(), noted: false }
-    this.control({ type: 'status', epoch: this.welcome.epoch, state, serving: offer.serving() })
+    this.control({ type: 'status', epoch: this.welcome.epoch, state, ...restsFor(offer), serving: offer.serving() })
   }
 
   /** The hub knows that this host takes nothing new, or had its time to. */
@@ -134,7 +134,14 @@ export class Session {
     const state = offer.state()
     // A hello is answered by the welcome.
     this.announced = { state, at: this.world.env.mono(), noted: true }
-    this.control({ type: 'hello', protocol: PROTOCOL, ...identity, serving: offer.serving(), state })
+    this.control({
+      type: 'hello',
+      protocol: PROTOCOL,
+      ...identity,
+      serving: offer.serving(),
+      state,
+      ...restsFor(offer),
+    })
   }
 
   private message(bytes: Uint8Array): void {
@@ -231,6 +238,11 @@ export class Session {
     this.streams.abandon()
     this.events.ended(ending)
   }
+}
+
+function restsFor(offer: Offer): Pick<Hello, 'rests'> {
+  const rests = offer.first()
+  return rests === null ? {} : { rests }
 }
 
 const REFUSALS: Record<number, Pick<Refused, 'code' | 'message'>> = {

@@ -174,6 +174,8 @@ const fromInsert = {
   hardware: sql`excluded.hardware`,
   simulated: sql`excluded.simulated`,
   seenAt: sql`excluded.seen_at`,
+  // It was installed again.
+  leftAt: sql`null`,
 }
 
 /** One machine may come with two tokens in one batch. */

@@ -143,16 +143,16 @@ describe.each(testDialects)('a host that sits out, on %s', (dialect) => {
       return [found?.state, found?.tripped]
     }
     presence.tripped(berlin, ['a', 'other'])
-    presence.set(berlin, { epoch: 1, state: 'ready', models: ['a', 'b'], run: null })
+    presence.set(berlin, { epoch: 1, state: 'ready', models: ['a', 'b'], run: null, rests: null })
     expect(await shown()).toEqual(['ready', ['a']])
     presence.tripped(berlin, ['a', 'b'])
     expect(await shown()).toEqual(['tripped', ['a', 'b']])
     // What the tunnel says anew does not undo it.
-    presence.set(berlin, { epoch: 2, state: 'ready', models: ['a', 'b'], run: null })
+    presence.set(berlin, { epoch: 2, state: 'ready', models: ['a', 'b'], run: null, rests: null })
     expect(await shown()).toEqual(['tripped', ['a', 'b']])
-    presence.set(berlin, { epoch: 2, state: 'draining', models: ['a', 'b'], run: null })
+    presence.set(berlin, { epoch: 2, state: 'draining', models: ['a', 'b'], run: null, rests: null })
     expect(await shown()).toEqual(['draining', ['a', 'b']])
-    presence.set(berlin, { epoch: 2, state: 'ready', models: ['a', 'b'], run: null })
+    presence.set(berlin, { epoch: 2, state: 'ready', models: ['a', 'b'], run: null, rests: null })
     presence.tripped(berlin, [])
     expect(await shown()).toEqual(['ready', []])
   })
@@ -166,7 +166,7 @@ describe.each(testDialects)('a hub that was thought dead, on %s', (dialect) => {
     const at = { startedAt: it.env.now(), seenAt: it.env.now() }
     await it.db.query.insert(table).values({ id: 'hub_1', ...at })
     const presence = new Presence(it.env, it.db, silentLog, 'hub_1')
-    presence.set(berlin, { epoch: 1, state: 'ready', models: ['a'], run: null })
+    presence.set(berlin, { epoch: 1, state: 'ready', models: ['a'], run: null, rests: null })
     await presence.flush()
     await it.db.query.delete(table)
     await it.db.query.insert(table).values({ id: 'hub_1_again', ...at })

@@ -33,12 +33,16 @@ export interface ListedHost {
   network: ListedNetwork | null
   /** What its owner has to know and do. */
   notices: Notice[]
+  /** Why it takes nothing new, in its own word; null: it does, or does not say. */
+  rests: string | null
   /** The hub it is linked to; null when gone. */
   hub: string | null
   /** Of its state; milliseconds since 1970. */
   since: number
   /** When it last came or went. */
   seenAt: number
+  /** Its owner took the program off it. */
+  left: boolean
   /** One line, such as `2 × NVIDIA GeForce RTX 4090, 24 GiB`. */
   hardware: string
   simulated: boolean
@@ -127,9 +131,11 @@ async function list(env: Pick<Env, 'now'>, db: Db, only?: SQL): Promise<ListedHo
       network: network && shownNetwork(network),
       failures: failures.get(host.id) ?? noFailures(),
       notices: open.flatMap(({ hostId, kind, message, at }) => (hostId === host.id ? [{ kind, message, at }] : [])),
+      rests: link?.state === 'draining' ? link.rests : null,
       hub: link?.hubId ?? null,
       since: link?.since ?? host.seenAt,
       seenAt: host.seenAt,
+      left: host.leftAt !== null,
       hardware: summary(host.hardware),
       simulated: host.simulated,
     }

@@ -14,6 +14,8 @@ export interface Present {
   models: string[]
   /** One start of the host's program, as it says. */
   run: string | null
+  /** Why it takes nothing new, in its own word. */
+  rests: string | null
 }
 
 const SOON_MS = 50
@@ -139,5 +141,6 @@ const fromInsert = {
   models: sql`excluded.models`,
   tripped: sql`excluded.tripped`,
   run: sql`excluded.run`,
+  rests: sql`excluded.rests`,
   since: sql`excluded.since`,
 }

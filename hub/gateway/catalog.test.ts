@@ -20,7 +20,7 @@ test('the catalog has every variant, with what a host needs to know, for anybody
     repo: 'Qwen/Qwen3-8B-FP8',
     isDefault: false,
     onOffer: true,
-    minVramGb: 10,
+    minVramGb: 12,
     minComputeCapability: '8.9',
     priceCompletion: '0.10',
   })

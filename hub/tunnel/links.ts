@@ -48,6 +48,8 @@ interface Entry {
   link: Link
   run: string | null
   state: HostState
+  /** Why it takes nothing new, in its own word. */
+  rests: string | null
   judgement: Judgement
   serving: Served[]
   /** One for each variant on offer. A map would take a kilobyte, for mostly one. */
@@ -90,7 +92,8 @@ export class Links implements LinkEvents {
     const epoch = this.nextEpoch()
     const link = new Link({ env, awake, log, hubs, network }, socket, { ...who, epoch }, this)
     const judgement = { vetted, quarantined, belowNetwork }
-    const entry: Entry = { link, run, state: hello.state, judgement, serving, places: [] }
+    const { state, rests } = hello
+    const entry: Entry = { link, run, state, rests: rests ?? null, judgement, serving, places: [] }
     this.entries.set(who.hostId, entry)
     const welcome: Welcome = {
       type: 'welcome',
@@ -148,13 +151,14 @@ export class Links implements LinkEvents {
       dismiss(link, closeCode.stopping, { code: 'stopping', message: 'This hub is stopping.', retry: true })
   }
 
-  status(link: Link, { state, serving }: Status): void {
+  status(link: Link, { state, rests, serving }: Status): void {
     const entry = this.entries.get(link.hostId)
     if (entry?.link !== link) return
     const { served, unknown } = servedBy(serving, this.options.knows)
     if (unknown.length > 0)
       this.options.log.warn('host offers what this hub does not', { host: link.hostId, models: unknown.length })
     entry.state = state
+    entry.rests = rests ?? null
     entry.serving = served
     this.publish(entry)
     link.say({ type: 'beat', epoch: link.epoch, noted: state })
@@ -229,6 +233,7 @@ export class Links implements LinkEvents {
               : 'ready',
       models: serving.map(({ variant }) => variant),
       run: entry.run,
+      rests: entry.rests,
     })
   }
 

@@ -117,7 +117,10 @@ export class HostChecks {
     const { passed, tokensPerSecond } = finding
     await transaction(db, async (tx) => {
       // Its row is locked first: of two checks that end at once, the later one sees the other.
-      await tx.update(hosts).set({ checkedAt: sql`${hosts.checkedAt}` }).where(eq(hosts.id, hostId))
+      await tx
+        .update(hosts)
+        .set({ checkedAt: sql`${hosts.checkedAt}` })
+        .where(eq(hosts.id, hostId))
       await tx
         .update(checks)
         .set({

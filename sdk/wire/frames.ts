@@ -84,6 +84,13 @@ export type Serving = Static<typeof Serving>
 export const HostState = Type.Union([Type.Literal('ready'), Type.Literal('draining')])
 export type HostState = Static<typeof HostState>
 
+/**
+ * Why a host takes nothing new, in a word: `owner` ends it, `use`: its owner uses the card, `schedule`: outside its hours,
+ * `power`: the price is below the cost of power, `heat`, `data`: used up for this month, `engine`: not ready, `hub`: asked to.
+ * A hub that does not know the word shows none.
+ */
+const rests = Type.Optional(words(20))
+
 /** Host → hub, first frame on a link. Who is speaking was proven by the token in the upgrade request. */
 export const Hello = Type.Object({
   type: Type.Literal('hello'),
@@ -100,6 +107,7 @@ export const Hello = Type.Object({
   hardware: Hardware,
   serving: Type.Array(Serving, { maxItems: MAX_MODELS_PER_HOST }),
   state: HostState,
+  rests,
 })
 export type Hello = Static<typeof Hello>
 
@@ -160,6 +168,7 @@ export const Status = Type.Object({
   type: Type.Literal('status'),
   epoch: whole(Number.MAX_SAFE_INTEGER),
   state: HostState,
+  rests,
   serving: Type.Array(Serving, { maxItems: MAX_MODELS_PER_HOST }),
 })
 export type Status = Static<typeof Status>

@@ -45,7 +45,15 @@ export function host(changes: Partial<ListedHost> = {}): ListedHost {
   return {
     ...{ id: 'host_01m8a4461z9jpqfjm4j8thjk35', owner: 'owner@example.com', name: 'cellar', state: 'ready' },
     ...{ models: [VARIANT], tripped: [], failures: { client: 0, hub: 0, network: 2, host: 0, engine: 1 } },
-    ...{ notices: [], hub: 'hub_1', since: NOW - 3 * HOUR_MS, seenAt: NOW - 60_000, quarantine: null },
+    ...{
+      notices: [],
+      left: false,
+      rests: null,
+      hub: 'hub_1',
+      since: NOW - 3 * HOUR_MS,
+      seenAt: NOW - 60_000,
+      quarantine: null,
+    },
     ...{ stage: 'vetted', checkedAt: NOW - 9 * DAY_MS, vetted: true },
     network: {
       ...{ state: 'ok', since: NOW - DAY_MS, roundTripMs: 34, linkLosses: 0, downMbits: 214.5, upMbits: 48.1 },

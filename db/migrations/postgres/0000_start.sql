@@ -197,7 +197,8 @@ CREATE TABLE "hosts" (
 	"note" text DEFAULT '' NOT NULL,
 	"judged_at" bigint,
 	"created_at" bigint NOT NULL,
-	"seen_at" bigint NOT NULL
+	"seen_at" bigint NOT NULL,
+	"left_at" bigint
 );
 --> statement-breakpoint
 CREATE TABLE "hubs" (
@@ -258,6 +259,7 @@ CREATE TABLE "links" (
 	"models" text NOT NULL,
 	"tripped" text DEFAULT '[]' NOT NULL,
 	"run" text,
+	"rests" text,
 	"since" bigint NOT NULL,
 	CONSTRAINT "links_host_id_hub_id_pk" PRIMARY KEY("host_id","hub_id")
 );

@@ -218,7 +218,8 @@ CREATE TABLE `hosts` (
 	`note` text DEFAULT '' NOT NULL,
 	`judged_at` integer,
 	`created_at` integer NOT NULL,
-	`seen_at` integer NOT NULL
+	`seen_at` integer NOT NULL,
+	`left_at` integer
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `hosts_machine` ON `hosts` (`owner_id`,`machine`);--> statement-breakpoint
@@ -283,6 +284,7 @@ CREATE TABLE `links` (
 	`models` text NOT NULL,
 	`tripped` text DEFAULT '[]' NOT NULL,
 	`run` text,
+	`rests` text,
 	`since` integer NOT NULL,
 	PRIMARY KEY(`host_id`, `hub_id`),
 	FOREIGN KEY (`host_id`) REFERENCES `hosts`(`id`) ON UPDATE no action ON DELETE cascade
