@@ -61,8 +61,8 @@ export const goals = {
   chunk1500: atMost('CPU a chunk ÷ nginx, 1,500 streams', 1.15, 0.8),
   idleHost: atMost('memory of an idle host, 10,000 hosts', 4, 2, 'KB'),
   openStream: atMost('memory of an open stream, 5,000 streams', 16, 10, 'KB'),
-  slowClient: atMost('slow clients: growth after the first seconds', 1, 0, 'MB/min'),
-  // Some of it is the time it takes to fill what the kernel holds for them.
+  slowClient: atMost('slow clients: growth once the kernel holds what it takes', 1, 0, 'MB/min'),
+  // Beyond what the kernel holds for them nobody can say when one of them last took something.
   neverReads: atMost('clients that never read: cut off, beyond the stated time', 10, undefined, 's'),
   soak: atMost('50,000 streams, 20 % aborted: growth after warm-up', 5, 0, '%'),
   hostGrowth: atMost('CPU a request, 100 → 10,000 hosts', 10, 0, '%'),

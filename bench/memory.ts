@@ -128,8 +128,8 @@ async function ofStreams({ programs, world }: Bench, target: Contestant, hub?: H
   return points
 }
 
-/** How long a client may read nothing, so that the bench need not wait as long as the default says. */
-const STALL_S = 10
+/** How long a client may read nothing: as the default says. */
+const STALL_S = 60
 
 export const slowClients: Lone = {
   name: 'memory: slow clients',
@@ -138,16 +138,17 @@ export const slowClients: Lone = {
     const settings = { ...collecting, GPUHUB_STALL_SECONDS: String(STALL_S) }
     const hub = await startHub(bench.programs, bench.world, { name: 'slow-clients', hosts: 50, settings })
     try {
-      const slow = await withReaders(bench, hub, { connections: 8, readBytesPerSecond: 20_000 })
-      const never = await withReaders(bench, hub, { connections: 50, readBytesPerSecond: 0 })
-      const line = (name: string, { growthBytes, mbPerMinute, kernelBytes }: Watched) =>
-        `${name}: ${(growthBytes / 1e6).toFixed(1)} MB at first, then ${mbPerMinute.toFixed(2)} MB a minute; the kernel holds ${(kernelBytes / 1e6).toFixed(1)} MB more`
-      const cutS = never.goneAfterS
+      const slow = await withReaders(bench, hub, { connections: 8, readBytesPerSecond: 20_000 }, SLOW_MS)
+      const never = await withReaders(bench, hub, { connections: 50, readBytesPerSecond: 0 }, NEVER_MS)
+      const line = (name: string, { growthBytes, mbPerMinute, kernelBytes, fullAfterS }: Watched) =>
+        `${name}: ${(growthBytes / 1e6).toFixed(1)} MB while the kernel took ${(kernelBytes / 1e6).toFixed(1)} MB in ${fullAfterS.toFixed(0)} s, then ${mbPerMinute.toFixed(2)} MB a minute`
+      // A client is silent from when the kernel takes no more for it.
+      const cutS = never.goneAfterS === null ? null : never.goneAfterS - never.fullAfterS
       return {
         lines: [
           line('8 clients at 20 KB/s', slow),
           line('50 clients that never read', never),
-          `all 50 were cut off after ${cutS?.toFixed(1) ?? 'more than 75'} s; ${STALL_S} s were allowed`,
+          `all 50 were cut off ${cutS === null ? 'too late' : `${cutS.toFixed(1)} s after that`}; ${STALL_S} s were allowed`,
         ],
         judged: [
           judge(goals.slowClient, Math.max(0, slow.mbPerMinute, never.mbPerMinute), 0),
@@ -161,26 +162,31 @@ export const slowClients: Lone = {
   },
 }
 
-const WATCH_MS = 75_000
-/** Long enough for a collection. */
-const FLOOR_S = 14
+/** The kernel's buffers are full by then, and over what is left there are some collections. */
+const SLOW_MS = 120_000
+/** Long enough to fill them for all who never read, also on a busy machine, and to have these cut off. */
+const NEVER_MS = 240_000
+/** Long enough for a collection, also where little happens. */
+const FLOOR_S = 25
 
-/** The lowest of every so many seconds. */
+/** The lowest of every so many seconds, as far as they are whole. */
 function floors(points: { x: number; y: number }[]): { x: number; y: number }[] {
+  const [first, last] = [points[0]?.x ?? 0, points.at(-1)?.x ?? 0]
   const lowest = new Map<number, { x: number; y: number }>()
   for (const point of points) {
-    const window = Math.floor(point.x / FLOOR_S)
+    const window = Math.floor((point.x - first) / FLOOR_S)
     const before = lowest.get(window)
     if (!before || point.y < before.y) lowest.set(window, point)
   }
-  return [...lowest.values()]
+  return [...lowest].flatMap(([window, point]) => (first + (window + 1) * FLOOR_S <= last + 1 ? [point] : []))
 }
 
 interface Watched {
-  /** In the first seconds. */
+  /** Until the kernel held all it takes for those who do not read. */
   growthBytes: number
-  /** After them. */
+  /** After that, as long as none was cut off: what is settled then brings garbage of its own. */
   mbPerMinute: number
+  fullAfterS: number
   kernelBytes: number
   /** When the last of the requests was ended by the hub; null: it was not. */
   goneAfterS: number | null
@@ -190,35 +196,42 @@ async function withReaders(
   { programs, world }: Bench,
   hub: HubUnderTest,
   readers: Pick<Load, 'connections' | 'readBytesPerSecond'>,
+  watchMs: number,
 ): Promise<Watched> {
   const prompt = makePrompt(world, 1_024)
   const warm: Load = { connections: 32, stream: true, tokens: 1_000, prompt, warmMs: 0, measureMs: 4_000 }
   await runLoad(programs, world, hub, warm)
+  // Answers as long as these bring the worker that counts them, which the hub then keeps.
+  const long: Load = { connections: 4, stream: true, tokens: 8_000, each: 80, prompt, warmMs: 0, measureMs: 4_000 }
+  await runLoad(programs, world, hub, long)
   const before = await settled(hub, SETTLE_MS)
   hub.newRows()
   const kernelBefore = await kernelBytes()
   // More than the kernel takes for a client that does not read.
   const answer = { stream: true, tokens: 8_000, choices: 4, prompt } as const
-  const load: Load = { ...readers, ...answer, warmMs: 100, measureMs: WATCH_MS, tailMs: 500 }
+  const load: Load = { ...readers, ...answer, warmMs: 100, measureMs: watchMs, tailMs: 500 }
   const running = runLoad(programs, world, hub, load)
   const startedAt = performance.now()
-  const points: { x: number; y: number }[] = []
-  let kernel = 0
+  const points: { x: number; y: number; kernel: number; ended: number }[] = []
   let ended = 0
   let goneAfterS: number | null = null
-  for (let i = 0; i < WATCH_MS / 500; i++) {
-    points.push({ x: i * 0.5, y: residentBytes(hub.pids) })
-    kernel = Math.max(kernel, (await kernelBytes()) - kernelBefore)
+  const seconds = () => (performance.now() - startedAt) / 1_000
+  while (seconds() < watchMs / 1_000) {
     const { cancelled, completed } = hub.newRows()
     ended += cancelled + completed
-    if (ended >= readers.connections) goneAfterS ??= (performance.now() - startedAt) / 1_000
+    points.push({ x: seconds(), y: residentBytes(hub.pids), kernel: (await kernelBytes()) - kernelBefore, ended })
+    if (ended >= readers.connections) goneAfterS ??= seconds()
     await Bun.sleep(500)
   }
   await running
+  const most = Math.max(...points.map(({ kernel }) => kernel))
+  const full = points.findIndex(({ kernel }) => kernel >= most * 0.9)
+  const after = points.slice(full).filter((point) => point.ended === 0)
   return {
-    growthBytes: median(points.slice(4, 16).map(({ y }) => y)) - before,
-    mbPerMinute: (fit(floors(points.slice(10))).slope * 60) / 1e6,
-    kernelBytes: kernel,
+    growthBytes: median(after.slice(0, 12).map(({ y }) => y)) - before,
+    mbPerMinute: (fit(floors(after)).slope * 60) / 1e6,
+    fullAfterS: points[full]?.x ?? 0,
+    kernelBytes: most,
     goneAfterS,
   }
 }

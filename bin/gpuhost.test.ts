@@ -2,8 +2,9 @@
 import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { startServer } from '../host/engine/testing.ts'
+import { fakeMachine, machines } from '../host/hardware/testing/machines.ts'
 import { startHub } from '../host/tunnel/testing.ts'
 import { until } from '../sdk/testing.ts'
 import { closeCode, kind } from '../sdk/wire/frames.ts'
@@ -344,6 +345,24 @@ describe('gpuhost in the background', () => {
     const [first, second] = hub.links.map((link) => link.hello()?.machine)
     expect(first).toBe(second ?? 'none')
     await gpuhost(home, ['stop', '--now'])
+  })
+
+  test('the power of a card is limited while it works, and set back after a kill by whoever stops', async () => {
+    const { home, flags } = world()
+    const { nvidiaSmi } = fakeMachine(machines['one 4090'], { library: false })
+    const folder = dirname(nvidiaSmi)
+    const variables = { GPUHOST_TOKEN: TOKEN, PATH: `${folder}:${process.env.PATH}`, GPUHOST_NVML: '/nowhere.so' }
+    const limit = () => JSON.parse(readFileSync(join(folder, 'machine.json'), 'utf8')).rows[0]['power.limit']
+    expect((await gpuhost(home, ['limits', '--watts', '300', '--data', '5'], variables)).stdout).toContain('300 W')
+    const child = spawn(home, ['start', '--foreground', ...flags], variables)
+    await until('the limit is set', () => limit() === '300.00')
+    const shown = JSON.parse((await gpuhost(home, ['status', '--json'], variables)).stdout)
+    expect(shown.owner.cap).toEqual({ watts: 300, trouble: null })
+    child.kill('SIGKILL')
+    await child.exited
+    expect(limit()).toBe('300.00')
+    await gpuhost(home, ['stop'], variables)
+    expect(limit()).toBe('450.00')
   })
 
   test('a start that fails says why, with the exit code of its kind', async () => {

@@ -11,6 +11,7 @@ import { ledgerCommands } from './gpuhub/ledger.ts'
 import { licenceCommands } from './gpuhub/licence.ts'
 import { migrateCommand } from './gpuhub/migrate.ts'
 import { modelCommands } from './gpuhub/model.ts'
+import { restartWith } from './gpuhub/restart-with.ts'
 import { requestsCommand } from './gpuhub/requests.ts'
 import { serveCommand } from './gpuhub/serve.ts'
 import { actsCommand, settingCommands } from './gpuhub/setting.ts'
@@ -24,6 +25,8 @@ process.umask(0o077)
 
 // The demo's hosts are children of this same file, so that one binary is enough.
 const [, , first, ...rest] = process.argv
+// Memory that is given back to the system at once is fetched again by the next request, which costs a fifth of it.
+if (first === 'serve') restartWith({ MIMALLOC_PURGE_DELAY: '1000' }, process.env)
 if (first === 'host-of-demo') await main(hostProgram([...thisProgram(), first]), { argv: rest })
 
 await main({

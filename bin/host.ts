@@ -15,15 +15,16 @@ import { linkProver, savedLogin } from '../host/login.ts'
 import { fileWriter, humanLine, jsonLine, logTo } from '../host/log.ts'
 import { httpAddress } from '../host/tunnel/address.ts'
 import { dialWith } from '../host/tunnel/dial.ts'
-import type { Program } from '../host/update/program.ts'
+import { lastFailed, type Program } from '../host/update/program.ts'
 import { version as release } from '../package.json'
 import { systemEnv } from '../sdk/env.ts'
 import { command, type Group, type World } from './command.ts'
 import { benchCommand } from './gpuhost/bench.ts'
 import { doctorCommand } from './gpuhost/doctor.ts'
+import { earningsCommand, zoneOf } from './gpuhost/earnings.ts'
 import { logsCommand } from './gpuhost/logs.ts'
 import { modelsCommand } from './gpuhost/models.ts'
-import { idleCommand, scheduleCommand } from './gpuhost/owner.ts'
+import { idleCommand, limitsCommand, powerCommand, scheduleCommand } from './gpuhost/owner.ts'
 import { accessTo, probeCommand, surveyed } from './gpuhost/probe.ts'
 import { progressOn } from './gpuhost/progress.ts'
 import { launching, serviceCommands, uninstallEverything } from './gpuhost/service.ts'
@@ -45,8 +46,11 @@ export function hostProgram(self: readonly string[], program: Program | null = n
       startCommand(self, program),
       stopCommand,
       statusCommand,
+      earningsCommand,
       scheduleCommand,
       idleCommand,
+      powerCommand,
+      limitsCommand,
       logsCommand,
       modelsCommand(self),
       weightsCommands,
@@ -148,6 +152,7 @@ const startCommand = (self: readonly string[], program: Program | null) =>
         max: MOST_GRACE_SECONDS,
         help: `How long running requests may take to finish on a stop; at most ${SYSTEM_GRACE_SECONDS} on SIGTERM.`,
       },
+      strict: { type: 'boolean', help: 'Only while no other container runs on this machine.' },
       foreground: { type: 'boolean', help: 'Stay here instead of going to the background.' },
     },
     async run({ options, world, out }) {
@@ -189,6 +194,7 @@ const startCommand = (self: readonly string[], program: Program | null) =>
           slots,
           contextTokens: options['context-tokens'],
           graceSeconds: options.grace,
+          strict: options.strict,
         },
         {
           env: systemEnv,
@@ -196,10 +202,12 @@ const startCommand = (self: readonly string[], program: Program | null) =>
           log,
           version: release,
           dial: dialWith(linkProver(home, systemEnv)),
+          prove: linkProver(home, systemEnv),
           stopping: stoppedBySignals(options.grace),
           outdated: changedSince(self),
           updates: updatesOf(world, program, { hub, log }),
           launcher: Number(world.env.GPUHOST_LAUNCHER) || undefined,
+          failedUpdate: program ? lastFailed(program, systemEnv.now()) : null,
           access: accessTo(self, world.env),
           variables: world.env,
         },
@@ -250,7 +258,7 @@ const statusCommand = command({
     const shown = await status(systemEnv, home)
     const token = world.env.GPUHOST_TOKEN || savedLogin(home)?.token
     const prove = linkProver(home, systemEnv)
-    const view = await hubsView(shown, (hub) => (token ? { env: systemEnv, hub, token, prove } : null))
+    const view = await hubsView(shown, zoneOf(world), (hub) => (token ? { env: systemEnv, hub, token, prove } : null))
     out(view ? { ...shown, atHub: view } : shown, columns([...describe(shown), ...(view ? describeView(view) : [])]))
   },
 })

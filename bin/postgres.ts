@@ -43,10 +43,17 @@ export async function testServer(env: Record<string, string | undefined>): Promi
   return env.TEST_DATABASE_URL ? namedServer(env.TEST_DATABASE_URL) : ownServer(env)
 }
 
+interface Place {
+  /** Its folder is made in this one, which everybody may write to. */
+  parent?: string
+  /** Whenever the server ends by itself, it is started anew, as an operator's supervisor would. */
+  supervised?: boolean
+}
+
 /** One of our own, whatever else is there. @throws Error whose message says why not. */
-export async function ownServer(env: Record<string, string | undefined>): Promise<TestServer> {
+export async function ownServer(env: Record<string, string | undefined>, place: Place = {}): Promise<TestServer> {
   const person = process.getuid?.() === 0 ? ordinaryPerson() : undefined
-  return startServer(installedPrograms(env.PATH ?? '') ?? (await broughtPrograms()), person)
+  return startServer(installedPrograms(env.PATH ?? '') ?? (await broughtPrograms()), person, place)
 }
 
 async function namedServer(url: string): Promise<TestServer> {
@@ -90,8 +97,12 @@ async function broughtPrograms(): Promise<Programs> {
   return { bin, origin: `${name} ${BROUGHT}` }
 }
 
-async function startServer(programs: Programs, person: Person | undefined): Promise<TestServer> {
-  const folder = mkdtempSync(join(tmpdir(), 'gpuhub-postgres-'))
+async function startServer(
+  programs: Programs,
+  person: Person | undefined,
+  { parent = tmpdir(), supervised = false }: Place,
+): Promise<TestServer> {
+  const folder = mkdtempSync(join(parent, 'gpuhub-postgres-'))
   const as = person ? ['setpriv', `--reuid=${person.uid}`, `--regid=${person.gid}`, '--clear-groups', '--'] : []
   let { bin } = programs
   if (person && bin.includes('node_modules')) {
@@ -114,6 +125,8 @@ async function startServer(programs: Programs, person: Person | undefined): Prom
     'UTF8',
     '--locale=C',
     '--no-sync',
+    // Smaller files for a small disk.
+    ...(parent === tmpdir() ? [] : ['--wal-segsize=1']),
   ])
 
   const port = await freePort()
@@ -128,7 +141,9 @@ async function startServer(programs: Programs, person: Person | undefined): Prom
   const options = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
   const log = join(folder, 'log')
   const again = join(folder, 'again')
-  const guard = guarded([...as, join(bin, 'postgres'), '-D', data, ...options], { folder, log, again })
+  const always = join(folder, 'always')
+  if (supervised) writeFileSync(always, '')
+  const guard = guarded([...as, join(bin, 'postgres'), '-D', data, ...options], { folder, log, again, always })
   const stop = async () => {
     await guard.stdin.end()
     await guard.exited
@@ -158,22 +173,26 @@ async function startServer(programs: Programs, person: Person | undefined): Prom
 
 /**
  * A shell that stops the server and removes its folder as soon as our end of its stdin closes: also after a SIGKILL.
- * While the file `again` is there, a server that ends is started anew.
+ * While the file `again` is there, a server that ends is started anew, once; while `always` is, every time.
  */
-function guarded(command: string[], { folder, log, again }: { folder: string; log: string; again: string }) {
+function guarded(
+  command: string[],
+  { folder, log, again, always }: Record<'folder' | 'log' | 'again' | 'always', string>,
+) {
   const script = `
     trap '' INT TERM HUP
-    folder=$1; log=$2; again=$3; shift 3
+    folder=$1; log=$2; again=$3; always=$4; shift 4
     exec 3<&0
     while :; do
       "$@" </dev/null >>"$log" 2>&1 3<&- & server=$!
-      (cat <&3 >/dev/null; rm -f "$again"; kill -CONT $server; kill -QUIT $server) 2>/dev/null & watch=$!
+      (cat <&3 >/dev/null; rm -f "$again" "$always"; kill -CONT $server; kill -QUIT $server) 2>/dev/null & watch=$!
       wait $server
       kill $watch 2>/dev/null
+      if [ -e "$always" ]; then sleep 0.3; continue; fi
       rm "$again" 2>/dev/null || break
     done
     while ! rm -rf "$folder" 2>/dev/null; do sleep 0.1; done`
-  return Bun.spawn(['sh', '-c', script, 'guard', folder, log, again, ...command], {
+  return Bun.spawn(['sh', '-c', script, 'guard', folder, log, again, always, ...command], {
     stdin: 'pipe',
     stdout: 'ignore',
     stderr: 'ignore',

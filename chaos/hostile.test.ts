@@ -1,6 +1,7 @@
 // What strangers may send to a hub as it is shipped: bytes that no client would write. Bun's own server answers some of
 // it, so this is a contract with that version of it, too.
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { readdirSync, readFileSync } from 'node:fs'
 import { until } from '../sdk/testing.ts'
 import { type HubProcess, startWorld, type World } from './processes.ts'
 import { dial, type RawConnection, statusesIn } from './sockets.ts'
@@ -260,6 +261,48 @@ describe('floods of strangers', () => {
     expect(statuses).toEqual({ 401: 2_000 })
     expect(await answered()).toBe(200)
   })
+})
+
+describe('storms of connections', () => {
+  const open = () => readdirSync(`/proc/${hub.process.pid}/fd`).length
+  const request = () => `${head}content-length: ${body.length}\r\n\r\n${body}`
+
+  test('that say nothing, or are gone at once, change nothing for a client, and leave nothing', async () => {
+    const before = open()
+    const silent = await Promise.all(Array.from({ length: 1_500 }, () => dial(hub.port)))
+    const fleeting = Array.from({ length: 1_500 }, async () => (await dial(hub.port)).socket.resetAndDestroy())
+    for (let times = 0; times < 5; times++) expect((await exchange(request())).statuses).toEqual([200, 200])
+    await Promise.all(fleeting)
+    for (const { destroy } of silent) destroy()
+    await until('the hub has let them go', () => open() <= before + 20, 30_000)
+  }, 60_000)
+
+  // A hub that has as many as the system allows.
+  test.skipIf(process.platform !== 'linux' || !Bun.which('prlimit'))(
+    'that take all there is: who is connected is answered, and who comes as soon as there is room',
+    async () => {
+      const client = await dial(hub.port)
+      const limit = (files: number) =>
+        Bun.spawnSync(['prlimit', '--pid', String(hub.process.pid), `--nofile=${files}:`]).exitCode
+      const most = Number(/Max open files +(\d+)/.exec(readFileSync(`/proc/${hub.process.pid}/limits`, 'utf8'))![1])
+      expect(limit(open() + 100)).toBe(0)
+      const storm = await Promise.all(Array.from({ length: 300 }, () => dial(hub.port)))
+      try {
+        for (let times = 1; times <= 3; times++) {
+          client.write(request())
+          await client.until(new RegExp(`(HTTP/1.1 200 [^]*?){${times}}`))
+        }
+        const late = exchange(request())
+        for (const { destroy } of storm) destroy()
+        expect((await late).statuses).toEqual([200, 200])
+      } finally {
+        expect(limit(most)).toBe(0)
+        client.destroy()
+        for (const { destroy } of storm) destroy()
+      }
+    },
+    60_000,
+  )
 })
 
 describe('(43) slow writers', () => {

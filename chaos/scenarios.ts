@@ -11,6 +11,7 @@ import { hubKills } from './scenarios/hub-kills.ts'
 import { hubGrace, hubRestarts } from './scenarios/hub-restarts.ts'
 import { lostHosts } from './scenarios/lost-hosts.ts'
 import { ownerStops } from './scenarios/owner-stops.ts'
+import { postgresDiskFull } from './scenarios/postgres-disk-full.ts'
 import { postgresOutages } from './scenarios/postgres-outages.ts'
 import { rollingRestart } from './scenarios/rolling-restart.ts'
 
@@ -29,4 +30,5 @@ export const scenarios: readonly Scenario[] = [
   rollingRestart,
   diskFull,
   postgresOutages,
+  postgresDiskFull,
 ]

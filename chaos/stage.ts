@@ -10,6 +10,7 @@ import type { Machine } from './machine.ts'
 import type { Database, HubProcess, World, WorldOptions } from './processes.ts'
 import { startWire, type Wire } from './proxy.ts'
 import { MIX, type Mix, type Plan, question } from './question.ts'
+import type { SmallDisk } from './small-disk.ts'
 
 export interface Order {
   database: Database
@@ -27,6 +28,8 @@ export interface Order {
 /** What a world stands on when that is not the usual. */
 export interface Ground extends WorldOptions {
   server?: TestServer
+  /** What it lies on, where that can be filled up. */
+  disk?: SmallDisk
   close(): Promise<void>
 }
 

@@ -62,6 +62,7 @@ interface Own {
     text: string
     finish_reason: string
     token_ids: number[]
+    logprobs?: OpenAI.ChatCompletion.Choice.Logprobs | null
   }[]
   prompt_token_ids: number[]
   usage: { prompt_tokens: number; completion_tokens: number }
@@ -150,11 +151,22 @@ async function untilIdle(): Promise<void> {
 
 /** Runs `leave` while the engine works; how long it works on, milliseconds. */
 async function restsAfter(leave: () => void): Promise<number> {
-  while ((await engine.busy()) === 0) await Bun.sleep(5)
+  const deadline = performance.now() + 30_000
+  while ((await engine.busy()) === 0) {
+    if (performance.now() > deadline) throw new Error('the engine never begins')
+    await Bun.sleep(5)
+  }
   const start = performance.now()
   leave()
   await untilIdle()
   return performance.now() - start
+}
+
+/** On a machine with other work once may be late; a program that does not stop in time is late each time. */
+async function stopsInTime(leave: () => Promise<number>): Promise<void> {
+  const took: number[] = []
+  while (took.length < 3 && !took.some((ms) => ms < STOPPED_WITHIN_MS)) took.push(await leave())
+  expect(Math.min(...took)).toBeLessThan(STOPPED_WITHIN_MS)
 }
 
 const failure = (work: Promise<unknown>) =>
@@ -190,20 +202,25 @@ describe('the openai package', () => {
   })
 
   test('breaks off, and the engine stops within a second', async () => {
-    const stream = await openai.chat.completions.create({ ...calm, max_tokens: 1_900, stream: true })
-    let pieces = 0
-    for await (const chunk of stream) if (chunk.choices[0]?.delta.content && ++pieces === 10) break
-    const start = performance.now()
-    await untilIdle()
-    expect(performance.now() - start).toBeLessThan(STOPPED_WITHIN_MS)
+    await stopsInTime(async () => {
+      const stream = await openai.chat.completions.create({ ...calm, max_tokens: 1_900, stream: true })
+      let pieces = 0
+      for await (const chunk of stream) if (chunk.choices[0]?.delta.content && ++pieces === 10) break
+      const start = performance.now()
+      await untilIdle()
+      return performance.now() - start
+    })
   })
 
   test('breaks off a whole answer, which then costs nothing', async () => {
     const before = await balance()
-    const leaving = new AbortController()
-    const asking = failure(openai.chat.completions.create({ ...calm, max_tokens: 1_900 }, { signal: leaving.signal }))
-    expect(await restsAfter(() => leaving.abort())).toBeLessThan(STOPPED_WITHIN_MS)
-    expect(await asking).toBeInstanceOf(OpenAI.APIUserAbortError)
+    await stopsInTime(async () => {
+      const leaving = new AbortController()
+      const asking = failure(openai.chat.completions.create({ ...calm, max_tokens: 1_900 }, { signal: leaving.signal }))
+      const tookMs = await restsAfter(() => leaving.abort())
+      expect(await asking).toBeInstanceOf(OpenAI.APIUserAbortError)
+      return tookMs
+    })
     expect(await balance()).toBe(before)
   })
 
@@ -476,20 +493,22 @@ async function ownPromptIds(request: Partial<Ask>): Promise<number[]> {
 }
 
 test('a client who hangs up pays, in one posting, for what was written until then', async () => {
-  const [before, made] = [await balance(), await engine.made()]
-  const leaving = new AbortController()
-  const response = await raw({ ...calm, max_tokens: 1_900, stream: true }, leaving.signal)
-  const stream = reading(response)
-  await stream.pieces(30)
-  const rested = await restsAfter(() => leaving.abort())
-  expect(rested).toBeLessThan(STOPPED_WITHIN_MS)
-  const row = await rowOf(response.headers.get('x-request-id')!)
-  expect(row).toMatchObject({ state: 'cancelled' })
-  expect(row.completionTokens).toBeGreaterThanOrEqual(hubCount(stream.content()))
-  expect(row.completionTokens).toBeLessThanOrEqual((await engine.made()) - made)
-  expect(await balance()).toBe(before - BigInt(row.costNanos))
-  const ledger = await world.command<{ lines: { key: string }[] }>('ledger', 'show', 'client1@example.com')
-  expect(ledger.lines.filter((line) => JSON.stringify(line).includes(row.id))).toHaveLength(1)
+  await stopsInTime(async () => {
+    const [before, made] = [await balance(), await engine.made()]
+    const leaving = new AbortController()
+    const response = await raw({ ...calm, max_tokens: 1_900, stream: true }, leaving.signal)
+    const stream = reading(response)
+    await stream.pieces(30)
+    const tookMs = await restsAfter(() => leaving.abort())
+    const row = await rowOf(response.headers.get('x-request-id')!)
+    expect(row).toMatchObject({ state: 'cancelled' })
+    expect(row.completionTokens).toBeGreaterThanOrEqual(hubCount(stream.content()))
+    expect(row.completionTokens).toBeLessThanOrEqual((await engine.made()) - made)
+    expect(await balance()).toBe(before - BigInt(row.costNanos))
+    const ledger = await world.command<{ lines: { key: string }[] }>('ledger', 'show', 'client1@example.com')
+    expect(ledger.lines.filter((line) => JSON.stringify(line).includes(row.id))).toHaveLength(1)
+    return tookMs
+  })
 })
 
 test('more streams than the engine has slots end each as it would alone, or are refused before they begin', async () => {
@@ -498,21 +517,41 @@ test('more streams than the engine has slots end each as it would alone, or are 
     messages: [{ role: 'user' as const, content: `Tell me about number ${index}.` }],
     max_tokens: 20,
   }))
-  const alone: string[] = []
-  for (const request of requests) alone.push((await directChat(request)).choices[0]!.message.content!)
+  const alone: Own[] = []
+  for (const request of requests) alone.push(await directChat({ ...request, logprobs: true, top_logprobs: 2 }))
   const together = await Promise.all(
     requests.map(async (request, index) => {
       const response = await raw({ ...request, stream: true })
       if (response.status !== 200) return refusalOf(response)
       const stream = reading(response)
       await stream.rest()
-      return stream.content() === alone[index] ? 'as alone' : `not as alone: ${index}`
+      return isAsSaid(stream.content(), alone[index]!) ? 'as alone' : `not as alone: ${index}`
     }),
   )
   const answered = together.filter((each) => each === 'as alone')
   expect(together.filter((each) => each !== 'as alone' && each !== '503 no_capacity')).toEqual([])
   expect(answered.length).toBeGreaterThanOrEqual(served.slots)
 })
+
+/** What the engine thinks of its two best words, as far as arithmetic in another order may change it. */
+const UNDECIDED = 0.01
+
+/** Whether the engine said it, up to where it could not decide: beside others it may then say the other word. */
+function isAsSaid(text: string, { choices }: Own): boolean {
+  const { message, logprobs } = choices[0]!
+  const parted = parting(text, message.content!)
+  if (parted === null) return true
+  let end = 0
+  for (const {
+    token,
+    top_logprobs: [best, second],
+  } of logprobs!.content!) {
+    end += token.length
+    if (end < parted.at) continue
+    return best !== undefined && second !== undefined && best.logprob - second.logprob < UNDECIDED
+  }
+  return false
+}
 
 async function refusalOf(response: Response): Promise<string> {
   const { error } = (await response.json()) as { error: { code: string } }
@@ -553,21 +592,25 @@ describe('an answer whose host dies', () => {
     [' in mid-thought', { reasoning_effort: null }],
     [' after its thoughts', { reasoning_effort: null, logit_bias: asking.toEndItsThoughts }],
   ])('is finished%s by another, and costs what it would have cost', async (_, how) => {
-    hosts.push(await link())
     const request = { ...calm, ...how, max_tokens: 400 }
     const whole = reading(await raw({ ...request, stream: true }))
     await whole.rest()
-    // One on each host, whichever is first.
-    const responses = [await raw({ ...request, stream: true }), await raw({ ...request, stream: true })]
-    const streams = responses.map(reading)
-    for (const stream of streams) await stream.pieces(80)
-    await hosts.shift()!.kill()
-    await Promise.all(streams.map((stream) => stream.rest()))
-    for (const { thoughts, content } of streams) {
-      expect(parting(thoughts(), whole.thoughts())).toBeNull()
-      expect(parting(content(), whole.content())).toBeNull()
+    let rows: Row[] = []
+    // Where the engine was done before the host was gone, nothing had to go on.
+    for (let tries = 0; tries < 3 && !rows.some((row) => row.attempts > 1); tries++) {
+      hosts.push(await link())
+      // One on each host, whichever is first.
+      const responses = [await raw({ ...request, stream: true }), await raw({ ...request, stream: true })]
+      const streams = responses.map(reading)
+      for (const stream of streams) await stream.pieces(80)
+      await hosts.shift()!.kill()
+      await Promise.all(streams.map((stream) => stream.rest()))
+      for (const { thoughts, content } of streams) {
+        expect(parting(thoughts(), whole.thoughts())).toBeNull()
+        expect(parting(content(), whole.content())).toBeNull()
+      }
+      rows = await Promise.all(responses.map(({ headers }) => rowOf(headers.get('x-request-id')!)))
     }
-    const rows = await Promise.all(responses.map(({ headers }) => rowOf(headers.get('x-request-id')!)))
     expect(rows.map((row) => row.attempts).sort((a, b) => a - b)).toEqual([1, 2])
     for (const row of rows) expect(row).toMatchObject({ state: 'completed', countsDiffer: false })
     for (const row of rows) expect(row.completionTokens).toBeGreaterThan(390)
@@ -575,7 +618,7 @@ describe('an answer whose host dies', () => {
 })
 
 /** Where two texts part, with the words around it; null: they are the same. */
-function parting(one: string, other: string): object | null {
+function parting(one: string, other: string): { at: number; of: number[]; one: string; other: string } | null {
   if (one === other) return null
   let at = 0
   while (one[at] === other[at]) at++

@@ -75,7 +75,7 @@ test('vLLM as a process of the agent', async () => {
     expect(await engine.alive(never)).toBe(true)
     const measured = await measure({
       ...{ env: systemEnv, engine, model, soakSeconds: 1, signal: never },
-      ...{ temperature: async () => null, progress: () => {} },
+      ...{ cards: async () => ({ celsius: null, watts: null }), progress: () => {} },
     })
     console.error(JSON.stringify(measured))
     expect(measured.speeds.map(({ streams }) => streams)).toEqual([1, 4, served.slots])

@@ -47,6 +47,16 @@ export function makeHome(home: Home): void {
 
 const MACHINE_ID = /^machine_[0-9a-z]{26}$/
 
+/** Null: this installation has never had one. */
+export function knownMachine(home: Home): string | null {
+  try {
+    const id = readFileSync(join(home.path, 'machine'), 'utf8').trim()
+    return MACHINE_ID.test(id) ? id : null
+  } catch {
+    return null
+  }
+}
+
 /** This installation's identity, made once. Two agents with one token and one machine id are one host to a hub. */
 export function machineId(home: Home, env: Env): string {
   const path = join(home.path, 'machine')

@@ -6,6 +6,7 @@ import { catalogRow } from '../hub/gateway/catalog.ts'
 import { openingPrices } from '../hub/market/book.ts'
 import type { CatalogVariant } from '../sdk/catalog.ts'
 import { systemEnv } from '../sdk/env.ts'
+import { flagsFor } from './engine/vllm/flags.ts'
 import { fit, reaches } from './fit.ts'
 import type { Card } from './hardware/card.ts'
 import { plainCard } from './hardware/card.ts'
@@ -20,74 +21,78 @@ const columns: MachineName[] = [
   'two 3090',
   'one 5090',
   '8 GB card',
+  '12 GB card',
+  '6 GB card',
   'divided H100',
   'a sick card',
   'a gamer at play',
   'old driver',
   'hanging driver',
   'no GPU',
+  'crashing library',
+  'driver not loaded',
 ]
 
 // 1: on one card; 2: on two together; b: it would, if a game gave its memory back; -: no.
 const table = `
-Qwen/Qwen3-8B:bf16                                  1 1 1 - 1 1 b - - -
-Qwen/Qwen3-8B:fp8                                   1 - 1 - 1 - 1 - - -
-Qwen/Qwen3-8B:awq                                   1 1 1 1 1 1 1 - - -
-Qwen/Qwen3-8B:q4_k_m                                1 1 1 1 1 1 1 1 - -
-Qwen/Qwen3-14B:awq                                  1 1 1 - 1 1 1 - - -
-Qwen/Qwen3-14B:bf16                                 - 2 - - 1 - - - - -
-Qwen/Qwen3-30B-A3B:gptq-int4                        1 1 1 - 1 1 b - - -
-Qwen/Qwen3-30B-A3B:bf16                             - - - - - - - - - -
-Qwen/Qwen3-32B:awq                                  1 1 1 - 1 1 b - - -
-Qwen/Qwen3-32B:fp8                                  - - - - 1 - - - - -
-Qwen/Qwen3-32B:bf16                                 - - - - - - - - - -
-Qwen/Qwen3.6-35B-A3B:fp8                            - - - - - - - - - -
-Qwen/Qwen3.6-35B-A3B:bf16                           - - - - - - - - - -
-Qwen/Qwen3.6-35B-A3B:nvfp4                          1 1 1 - 1 1 b - - -
-Qwen/Qwen3.6-27B:gptq-int4                          1 1 1 - 1 1 b - - -
-Qwen/Qwen3.6-27B:bf16                               - - - - - - - - - -
-google/gemma-4-26B-A4B-it:fp8                       - - 1 - 1 - - - - -
-google/gemma-4-26B-A4B-it:bf16                      - - - - - - - - - -
-google/gemma-4-26B-A4B-it:nvfp4                     - - 1 - - - - - - -
-google/gemma-4-12B-it:int4                          1 1 1 - 1 1 1 - - -
-google/gemma-4-12B-it:bf16                          - 2 1 - 1 - - - - -
-google/gemma-4-31B-it:int4                          1 1 1 - 1 1 b - - -
-google/gemma-4-31B-it:bf16                          - - - - - - - - - -
-google/gemma-4-31B-it:fp8                           - - - - 1 - - - - -
-google/gemma-4-31B-it:nvfp4                         - - 1 - - - - - - -
-openai/gpt-oss-20b:mxfp4                            1 1 1 - 1 1 b - - -
-mistralai/Mistral-Nemo-Instruct-2407:bf16           - 2 1 - 1 - - - - -
-mistralai/Mistral-Small-3.2-24B-Instruct-2506:bf16  - - - - - - - - - -
-mistralai/Ministral-3-14B-Instruct-2512:fp8         1 - 1 - 1 - b - - -
-mistralai/Ministral-3-14B-Instruct-2512:bf16        - 2 1 - 1 - - - - -
-microsoft/phi-4:bf16                                - 2 - - 1 - - - - -
-deepseek-ai/DeepSeek-R1-Distill-Qwen-14B:bf16       - 2 - - 1 - - - - -
-deepseek-ai/DeepSeek-R1-Distill-Qwen-32B:bf16       - - - - - - - - - -
-Qwen/Qwen2.5-7B-Instruct:bf16                       1 1 1 - 1 1 b - - -
-Qwen/Qwen2.5-7B-Instruct:awq                        1 1 1 1 1 1 1 - - -
-mistralai/Mistral-7B-Instruct-v0.3:bf16             1 1 1 - 1 1 b - - -
-mistralai/Mixtral-8x7B-Instruct-v0.1:bf16           - - - - - - - - - -
-meta-llama/Llama-3.1-8B-Instruct:bf16               1 1 1 - 1 1 b - - -
-meta-llama/Llama-3.1-8B-Instruct:fp8                1 - 1 - 1 - 1 - - -
-meta-llama/Llama-3.1-8B-Instruct:awq                1 1 1 1 1 1 1 - - -
-meta-llama/Llama-3.1-8B-Instruct:nvfp4              - - 1 - - - - - - -
-meta-llama/Llama-3.3-70B-Instruct:awq               - 2 - - - - - - - -
-meta-llama/Llama-3.3-70B-Instruct:bf16              - - - - - - - - - -
-meta-llama/Llama-3.3-70B-Instruct:fp8               - - - - - - - - - -
-meta-llama/Llama-3.3-70B-Instruct:nvfp4             - - - - - - - - - -
-deepseek-ai/DeepSeek-R1-Distill-Llama-8B:bf16       1 1 1 - 1 1 b - - -
-google/gemma-3-12b-it:bf16                          - 2 1 - 1 - - - - -
-google/gemma-3-27b-it:bf16                          - - - - - - - - - -
-google/gemma-2-9b-it:bf16                           1 1 1 - 1 1 b - - -
-Qwen/Qwen3-30B-A3B-Instruct-2507:bf16               - - - - - - - - - -
-Qwen/Qwen3.8-27B:bf16                               - - - - - - - - - -
-Qwen/Qwen3.8-27B:fp8                                - - - - 1 - - - - -
-Qwen/Qwen3.8-27B:nvfp4                              - - 1 - - - - - - -
-deepseek-ai/DeepSeek-R1-Distill-Qwen-7B:bf16        1 1 1 - 1 1 b - - -
-deepseek-ai/DeepSeek-R1-0528-Qwen3-8B:bf16          1 1 1 - 1 1 b - - -
-meta-llama/Llama-3.1-70B-Instruct:bf16              - - - - - - - - - -
-deepseek-ai/DeepSeek-R1-Distill-Llama-70B:bf16      - - - - - - - - - -
-google/gemma-2-27b-it:bf16                          - - - - - - - - - -
+Qwen/Qwen3-8B:bf16                                  1 1 1 - - - 1 1 b - - - 1 -
+Qwen/Qwen3-8B:fp8                                   1 - 1 - b - 1 - 1 - - - 1 -
+Qwen/Qwen3-8B:awq                                   1 1 1 - 1 - 1 1 1 - - - 1 -
+Qwen/Qwen3-8B:q4_k_m                                1 1 1 1 1 - 1 1 1 1 - - 1 -
+Qwen/Qwen3-14B:awq                                  1 1 1 - - - 1 1 1 - - - 1 -
+Qwen/Qwen3-14B:bf16                                 - 2 - - - - 1 - - - - - - -
+Qwen/Qwen3-30B-A3B:gptq-int4                        1 1 1 - - - 1 1 b - - - 1 -
+Qwen/Qwen3-30B-A3B:bf16                             - - - - - - - - - - - - - -
+Qwen/Qwen3-32B:awq                                  1 1 1 - - - 1 1 b - - - 1 -
+Qwen/Qwen3-32B:fp8                                  - - - - - - 1 - - - - - - -
+Qwen/Qwen3-32B:bf16                                 - - - - - - - - - - - - - -
+Qwen/Qwen3.6-35B-A3B:fp8                            - - - - - - - - - - - - - -
+Qwen/Qwen3.6-35B-A3B:bf16                           - - - - - - - - - - - - - -
+Qwen/Qwen3.6-35B-A3B:nvfp4                          1 1 1 - - - 1 1 b - - - 1 -
+Qwen/Qwen3.6-27B:gptq-int4                          1 1 1 - - - 1 1 b - - - 1 -
+Qwen/Qwen3.6-27B:bf16                               - - - - - - - - - - - - - -
+google/gemma-4-26B-A4B-it:fp8                       - - 1 - - - 1 - - - - - - -
+google/gemma-4-26B-A4B-it:bf16                      - - - - - - - - - - - - - -
+google/gemma-4-26B-A4B-it:nvfp4                     - - 1 - - - - - - - - - - -
+google/gemma-4-12B-it:int4                          1 1 1 - - - 1 1 1 - - - 1 -
+google/gemma-4-12B-it:bf16                          - 2 1 - - - 1 - - - - - - -
+google/gemma-4-31B-it:int4                          1 1 1 - - - 1 1 b - - - 1 -
+google/gemma-4-31B-it:bf16                          - - - - - - - - - - - - - -
+google/gemma-4-31B-it:fp8                           - - - - - - 1 - - - - - - -
+google/gemma-4-31B-it:nvfp4                         - - 1 - - - - - - - - - - -
+openai/gpt-oss-20b:mxfp4                            1 1 1 - - - 1 1 b - - - 1 -
+mistralai/Mistral-Nemo-Instruct-2407:bf16           - 2 1 - - - 1 - - - - - - -
+mistralai/Mistral-Small-3.2-24B-Instruct-2506:bf16  - - - - - - - - - - - - - -
+mistralai/Ministral-3-14B-Instruct-2512:fp8         1 - 1 - - - 1 - b - - - 1 -
+mistralai/Ministral-3-14B-Instruct-2512:bf16        - 2 1 - - - 1 - - - - - - -
+microsoft/phi-4:bf16                                - 2 - - - - 1 - - - - - - -
+deepseek-ai/DeepSeek-R1-Distill-Qwen-14B:bf16       - 2 - - - - 1 - - - - - - -
+deepseek-ai/DeepSeek-R1-Distill-Qwen-32B:bf16       - - - - - - - - - - - - - -
+Qwen/Qwen2.5-7B-Instruct:bf16                       1 1 1 - - - 1 1 b - - - 1 -
+Qwen/Qwen2.5-7B-Instruct:awq                        1 1 1 1 1 - 1 1 1 - - - 1 -
+mistralai/Mistral-7B-Instruct-v0.3:bf16             1 1 1 - - - 1 1 b - - - 1 -
+mistralai/Mixtral-8x7B-Instruct-v0.1:bf16           - - - - - - - - - - - - - -
+meta-llama/Llama-3.1-8B-Instruct:bf16               1 1 1 - - - 1 1 b - - - 1 -
+meta-llama/Llama-3.1-8B-Instruct:fp8                1 - 1 - b - 1 - 1 - - - 1 -
+meta-llama/Llama-3.1-8B-Instruct:awq                1 1 1 1 1 - 1 1 1 - - - 1 -
+meta-llama/Llama-3.1-8B-Instruct:nvfp4              - - 1 - - - - - - - - - - -
+meta-llama/Llama-3.3-70B-Instruct:awq               - 2 - - - - - - - - - - - -
+meta-llama/Llama-3.3-70B-Instruct:bf16              - - - - - - - - - - - - - -
+meta-llama/Llama-3.3-70B-Instruct:fp8               - - - - - - - - - - - - - -
+meta-llama/Llama-3.3-70B-Instruct:nvfp4             - - - - - - - - - - - - - -
+deepseek-ai/DeepSeek-R1-Distill-Llama-8B:bf16       1 1 1 - - - 1 1 b - - - 1 -
+google/gemma-3-12b-it:bf16                          - 2 1 - - - 1 - - - - - - -
+google/gemma-3-27b-it:bf16                          - - - - - - - - - - - - - -
+google/gemma-2-9b-it:bf16                           1 1 1 - - - 1 1 b - - - 1 -
+Qwen/Qwen3-30B-A3B-Instruct-2507:bf16               - - - - - - - - - - - - - -
+Qwen/Qwen3.8-27B:bf16                               - - - - - - - - - - - - - -
+Qwen/Qwen3.8-27B:fp8                                - - - - - - 1 - - - - - - -
+Qwen/Qwen3.8-27B:nvfp4                              - - 1 - - - - - - - - - - -
+deepseek-ai/DeepSeek-R1-Distill-Qwen-7B:bf16        1 1 1 - - - 1 1 b - - - 1 -
+deepseek-ai/DeepSeek-R1-0528-Qwen3-8B:bf16          1 1 1 - - - 1 1 b - - - 1 -
+meta-llama/Llama-3.1-70B-Instruct:bf16              - - - - - - - - - - - - - -
+deepseek-ai/DeepSeek-R1-Distill-Llama-70B:bf16      - - - - - - - - - - - - - -
+google/gemma-2-27b-it:bf16                          - - - - - - - - - - - - - -
 `
 
 const rows = table
@@ -144,6 +149,10 @@ describe('the table of fits', () => {
       const { cards, driver: version, cuda, by, trouble } = asked
       surveys.set(name, machineOf(cards, { driver: { version, cuda, by, trouble } }))
     }
+  })
+
+  test('has every machine of the kit', () => {
+    expect(columns.toSorted()).toEqual((Object.keys(machines) as MachineName[]).toSorted())
   })
 
   test('has every variant of the catalog', () => {
@@ -233,4 +242,33 @@ test.each([
   [null, null, true],
 ] as const)('compute capability %p reaches %p: %p', (actual, least, reached) => {
   expect(reaches(actual, least)).toBe(reached)
+})
+
+/** As their publishers have them: bytes on disk, and what of config.json says how large a token's cache is. */
+const shapes: [id: string, weightBytes: number, layers: number, heads: number, size: number][] = [
+  ['Qwen/Qwen3-8B:awq', 6.1e9, 36, 8, 128],
+  ['Qwen/Qwen3-8B:fp8', 9.43e9, 36, 8, 128],
+  ['Qwen/Qwen3-8B:bf16', 16.4e9, 36, 8, 128],
+  ['Qwen/Qwen3-14B:awq', 9.96e9, 40, 8, 128],
+  ['Qwen/Qwen3-32B:awq', 19.3e9, 64, 8, 128],
+  ['Qwen/Qwen2.5-7B-Instruct:awq', 5.58e9, 28, 4, 128],
+  ['meta-llama/Llama-3.1-8B-Instruct:awq', 5.73e9, 32, 8, 128],
+  ['meta-llama/Llama-3.1-8B-Instruct:fp8', 9.08e9, 32, 8, 128],
+]
+
+describe.each(shapes)('%s, where it is said to fit,', (id, weightBytes, layers, heads, size) => {
+  test.each([6_144, 8_188, 10_240, 12_282, 16_376, 24_564])('starts with room for requests on %d MiB', (memoryMib) => {
+    const ada = { ...card(memoryMib, '8.9', 'GPU-1'), freeBytes: (memoryMib - 290) * 2 ** 20 }
+    const { args, contextTokens } = variant(id)
+    const config = { num_hidden_layers: layers, num_key_value_heads: heads, num_attention_heads: 32, head_dim: size }
+    const flags = () =>
+      flagsFor({
+        ...{ choice: { variant: id, args, contextTokens }, cards: [ada], weightBytes, config },
+        ...{ model: '/weights', socket: '/run/v.sock' },
+      })
+    if (fit(variant(id), machineOf([ada])).verdict === 'fits')
+      expect(flags().contextTokens).toBeGreaterThanOrEqual(4_096)
+    // A card that is refused is no larger than the table says.
+    else expect(memoryMib / 1_024).toBeLessThanOrEqual(variant(id).minVramGb + 0.5)
+  })
 })

@@ -1,6 +1,7 @@
 // Whether a machine can serve a variant, decided from facts alone: the catalog's word and the survey. Every "no" says what
 // there is, what it takes, why, and what its owner can do.
 import type { CatalogVariant } from '../sdk/catalog.ts'
+import { SPARE_BYTES } from './engine/vllm/flags.ts'
 import { release } from './engine/vllm/release.ts'
 import type { Card } from './hardware/card.ts'
 import type { Survey } from './hardware/survey.ts'
@@ -162,7 +163,7 @@ function gpuMemory(usable: readonly Card[], groups: readonly Card[][], { minVram
 }
 
 function freeMemory(group: readonly Card[], { minVramGb }: CatalogVariant): Check {
-  const needed = ((minVramGb + (group.length - 1) * TOGETHER_GIB) / group.length) * GIB * SHARE_TAKEN
+  const needed = ((minVramGb + (group.length - 1) * TOGETHER_GIB) / group.length) * GIB * SHARE_TAKEN + SPARE_BYTES
   const free = leastRoom(group)
   const ok = free >= needed
   const others = group.flatMap(({ processes }) => processes ?? []).map(({ name, pid }) => name ?? `process ${pid}`)

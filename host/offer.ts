@@ -1,25 +1,24 @@
 // What this machine offers to all hubs together, and whether it takes new requests. The one place that knows.
 import type { Engine } from './engine/engine.ts'
+import { rests } from './owner/rest.ts'
 import type { HostState, Serving } from '../sdk/wire/frames.ts'
 
 /** Requests taken at a time, over all hubs; a hub that sends more is told to go elsewhere. */
 export const MOST_REQUESTS = 1_024
 
-/** Why nothing new is taken. The owner's word stands above all others, and no hub can take it back. */
-interface Reasons {
-  owner?: string
-  /** The owner uses the card. */
-  use?: string
-  schedule?: string
-  engine?: string
-  hub?: string
-}
+/** Who can have a reason why nothing new is taken. The owner's word stands above all others, and no hub can take it back. */
+export const reasons = ['owner', ...rests, 'engine', 'hub'] as const
+export type Reason = (typeof reasons)[number]
 
 export class Offer {
   /** False: the card rests, and there is no engine. */
   working = true
   private count = 0
-  private readonly reasons: Reasons = {}
+  /** Of what the engine can take at a time. */
+  private share = 1
+  private inEngine = 0
+  private readonly queue = new Set<() => void>()
+  private readonly held = new Map<Reason, string>()
   /** What was on offer when somebody last looked. */
   private offered = ''
   private readonly listeners = new Set<() => void>()
@@ -28,7 +27,55 @@ export class Offer {
   constructor(private readonly engine: Engine) {}
 
   serving(): Serving[] {
-    return this.engine.serving()
+    const { share } = this
+    return this.engine.serving().map((each) => ({ ...each, slots: Math.max(1, Math.floor(each.slots * share)) }))
+  }
+
+  /** Only so much of what the engine can take at a time is given to it from now on; 1: all. */
+  limit(share: number): void {
+    if (share === this.share) return
+    this.share = share
+    this.nextTurns()
+    if (this.whyIdle() === null) this.tell()
+  }
+
+  /**
+   * Resolves when one more request may be the engine's: at once, unless there is a limit. Call what it gives, once, when
+   * the engine is done with it.
+   */
+  async turn(signal: AbortSignal): Promise<() => void> {
+    if (!this.atLimit()) this.inEngine++
+    else if (!(await this.granted(signal))) return () => {}
+    return () => {
+      this.inEngine--
+      this.nextTurns()
+    }
+  }
+
+  private granted(signal: AbortSignal): Promise<boolean> {
+    return new Promise((resolve) => {
+      if (signal.aborted) return resolve(false)
+      const grant = () => resolve(true)
+      this.queue.add(grant)
+      signal.addEventListener('abort', () => (this.queue.delete(grant), resolve(false)), { once: true })
+    })
+  }
+
+  private nextTurns(): void {
+    for (const grant of this.queue) {
+      if (this.atLimit()) return
+      this.queue.delete(grant)
+      this.inEngine++
+      grant()
+    }
+  }
+
+  private atLimit(): boolean {
+    return this.share < 1 && this.inEngine >= this.slots()
+  }
+
+  private slots(): number {
+    return this.serving().reduce((sum, { slots }) => sum + slots, 0)
   }
 
   state(): HostState {
@@ -36,20 +83,25 @@ export class Offer {
   }
 
   whyIdle(): string | null {
-    const { owner, use, schedule, engine, hub } = this.reasons
-    return owner ?? use ?? schedule ?? engine ?? hub ?? null
+    const first = this.first()
+    return first === null ? null : (this.held.get(first) ?? null)
+  }
+
+  /** Whose reason it is: what hubs are told of it. */
+  first(): Reason | null {
+    return reasons.find((who) => this.held.has(who)) ?? null
   }
 
   /** The engine cannot take anything: what a hub sends is refused even if it could not know yet. */
   broken(): boolean {
-    return !this.working || this.reasons.engine !== undefined
+    return !this.working || this.held.has('engine')
   }
 
   /** Sets or clears (null) one party's reason. */
-  hold(who: keyof Reasons, why: string | null): void {
+  hold(who: Reason, why: string | null): void {
     const before = this.whyIdle()
-    if (why === null) delete this.reasons[who]
-    else this.reasons[who] = why
+    if (why === null) this.held.delete(who)
+    else this.held.set(who, why)
     if (this.whyIdle() !== before) this.tell()
   }
 
@@ -74,8 +126,7 @@ export class Offer {
 
   /** Requests here, for all hubs: those in the engine's hands, and those it has not got to yet. */
   load(): { running: number; waiting: number } {
-    const slots = this.engine.serving().reduce((sum, serving) => sum + serving.slots, 0)
-    const running = Math.min(this.count, slots)
+    const running = Math.min(this.count, this.slots())
     return { running, waiting: this.count - running }
   }
 

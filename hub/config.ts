@@ -91,6 +91,18 @@ export const Config = Type.Object({
       'Signed releases of gpuhost for hosts to install: a folder, or an https:// address to send them to; empty: releases in the data folder.',
     ...setting('GPUHUB_RELEASES'),
   }),
+  hfEndpoint: Type.String({
+    default: 'https://huggingface.co',
+    pattern: '^https?://[^\\s/]+$',
+    description: 'Where models are imported from, without a slash at the end.',
+    ...setting('HF_ENDPOINT'),
+  }),
+  hfToken: Type.String({
+    default: '',
+    description:
+      'Of a HuggingFace account, to read gated models when they are imported; hosts download with their own.',
+    ...setting('HF_TOKEN'),
+  }),
   allowSimulated: Type.Boolean({
     default: false,
     description: 'Accept hosts that say openly that their GPU is simulated.',

@@ -4,7 +4,8 @@ import { Elysia } from 'elysia'
 import type { Db } from '../db/open.ts'
 import { type Env, newId, sleep } from '../sdk/env.ts'
 import { findOffer } from './catalog/find.ts'
-import { Offers } from './catalog/offers.ts'
+import { type Counting, Offers } from './catalog/offers.ts'
+import type { TokenizerName } from './catalog/records.ts'
 import type { Config } from './config.ts'
 import { HubError } from './errors.ts'
 import { Doubles } from './fleet/doubles.ts'
@@ -12,6 +13,8 @@ import { Enrolment } from './fleet/enrol.ts'
 import { FailureBook } from './fleet/failures.ts'
 import { Hubs } from './fleet/hubs.ts'
 import { lockHost } from './fleet/locks.ts'
+import { NetworkBook } from './fleet/network-book.ts'
+import { NETWORK_EVERY_MS, NetworkRound, tellOfNetwork } from './fleet/network-round.ts'
 import { Presence } from './fleet/presence.ts'
 import { RevokedTokens } from './fleet/revoked.ts'
 import { sweepDevices } from './fleet/sign-in.ts'
@@ -33,9 +36,11 @@ import { OneByOne } from './gateway/one-by-one.ts'
 import type { Run } from './gateway/run.ts'
 import { Running } from './gateway/running.ts'
 import { Strangers } from './gateway/strangers.ts'
+import { checkHost } from './gateway/host-check.ts'
 import { Keyring } from './identity/keyring.ts'
 import { lookForAlarms, tellAlarms } from './jobs/alarms.ts'
 import { Jobs } from './jobs/jobs.ts'
+import { lookForNews, NEWS_EVERY_MS } from './jobs/news.ts'
 import { webhook } from './jobs/webhook.ts'
 import { identityJobs, openIdentity } from './identity/open.ts'
 import { Seal } from './identity/seal.ts'
@@ -44,11 +49,14 @@ import { rollUp } from './ledger/roll-up.ts'
 import type { Log } from './log.ts'
 import { openingPrices } from './market/book.ts'
 import { Meter } from './metering/meter.ts'
+import { handTokenizer, hasTokenizer, isImported, loadTokenizer } from './metering/tokenizers.ts'
 import { Policy } from './policy/policy.ts'
 import { forgetReporters } from './policy/reports.ts'
 import { Health } from './routing/health.ts'
 import { Standing } from './routing/standing.ts'
 import { Turns } from './routing/turns.ts'
+import { CHECKS_EVERY_MS, HostChecks } from './verification/host-checks.ts'
+import { vetByRecord, VETTING_EVERY_MS } from './verification/vetting.ts'
 import { Awake } from './tunnel/awake.ts'
 import { Door, type Visitor } from './tunnel/door.ts'
 import { Links } from './tunnel/links.ts'
@@ -96,15 +104,17 @@ export async function openHub(options: HubOptions): Promise<Hub> {
   const awake = new Awake(env, (ms) => log.warn('hub stood still', { ms: Math.round(ms) }))
   // A hub that stood still has not waited for its books: it gave them no time.
   const patient: Env = { ...env, mono: () => awake.mono(), timer: (ms, work) => awake.timer(ms, work) }
+  const presence = new Presence(env, db, log, hubId)
   const ledger = await Ledger.open(patient, db, {
     hubId,
+    enrolledAnew: (id) => presence.movesTo(id),
     selfUrl: config.selfUrl || null,
     feePpm: config.feePpm,
     writer,
     alone,
     log,
   })
-  const offers = await Offers.open(env, db, { simulated: config.allowSimulated })
+  const offers = await Offers.open(env, db, { simulated: config.allowSimulated, counting: counting(log) })
   const seal = new Seal(secret)
   const keyring = new Keyring({ env, db, log })
   const policy = await Policy.open(env, db)
@@ -129,7 +139,6 @@ export async function openHub(options: HubOptions): Promise<Hub> {
 
   const hubs = new Hubs(env, db, log)
   await hubs.start()
-  const presence = new Presence(env, db, log, hubId)
   const standing = new Standing({ env, turns, tripped: (hostId, variants) => presence.tripped(hostId, variants) })
   const failures = new FailureBook(env, db, log)
   const health = new Health({
@@ -137,8 +146,10 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     mostFirstTokenMs: (config.firstTokenSeconds * 1_000) / Math.min(2, config.attempts),
     note: (failure) => failures.note(failure),
   })
+  const network = new NetworkBook(env, db, log, hubId)
   const links = new Links({
     env,
+    network,
     awake,
     log,
     hubId,
@@ -159,7 +170,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
   const door = new Door({
     env,
     log,
-    enrolment: new Enrolment(env, db, policy),
+    enrolment: new Enrolment(env, db, { policy, news: identity.news }),
     links,
     knows,
     allowSimulated: config.allowSimulated,
@@ -208,16 +219,28 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     cacheSalt: (account) => seal.name('cache', account),
   }
   const alarms = {
-    ...{ env, db, log, url },
+    ...{ env, db, log, url, news: identity.news },
     offered: () => offers.all().map(({ id }) => id),
     webhook: () => policy.current().alertWebhook,
     post: webhook({ env, seal, allowPrivate: config.alertPrivate }),
   }
   const shelf = releases ? new Shelf(releases) : null
+  const networks = new NetworkRound({
+    env,
+    db,
+    log,
+    policy,
+    told: (tx, told) => tellOfNetwork(identity.news, tx, told),
+  })
+  const checks = new HostChecks({ env, db, log, hubId, ask: (seat) => checkHost(platform, seat) })
   const jobs = new Jobs(env, log, [
     { name: 'sum up traffic', everyMs: 60_000, run: () => rollUp(db, env.now()) },
     { name: 'forget idempotency keys', everyMs: 60_000, run: () => onces.tidy() },
     ...identityJobs(identity),
+    { name: 'judge networks', everyMs: NETWORK_EVERY_MS, run: () => networks.run() },
+    { name: 'tell news', everyMs: NEWS_EVERY_MS, run: () => lookForNews({ env, db, policy, news: identity.news }) },
+    { name: 'ask new hosts', everyMs: CHECKS_EVERY_MS, run: () => checks.run() },
+    { name: 'vet hosts', everyMs: VETTING_EVERY_MS, run: () => vetByRecord(identity) },
     { name: 'look for alarms', everyMs: 30_000, run: () => lookForAlarms(alarms) },
     { name: 'tell alarms', everyMs: 5_000, run: () => tellAlarms(alarms) },
     { name: 'forget who reported', everyMs: 60 * 60_000, run: () => forgetReporters(env, db) },
@@ -296,6 +319,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
         () => jobs.stop(),
         () => people.close(),
         () => presence.flush(),
+        () => network.flush(),
         () => failures.flush(),
         () => ledger.close(),
       ])
@@ -315,6 +339,24 @@ export async function openHub(options: HubOptions): Promise<Hub> {
   function knows(model: string): string | null {
     const offer = findOffer(model)
     return offer && offers.find(offer.id) ? offer.id : null
+  }
+}
+
+/** Imported models' tokenizers are loaded as they come, not in the first request; one that cannot be is never counted with. */
+function counting(log: Log): Counting {
+  const broken = new Set<TokenizerName>()
+  return {
+    has: (name) => !broken.has(name) && (!isImported(name) || hasTokenizer(name)),
+    hand(name, packed) {
+      if (!isImported(name) || broken.has(name)) return
+      try {
+        handTokenizer(name, packed)
+        loadTokenizer(name)
+      } catch (error) {
+        broken.add(name)
+        log.error('an imported model cannot be counted with', { tokenizer: name, error: String(error) })
+      }
+    },
   }
 }
 

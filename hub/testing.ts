@@ -9,7 +9,7 @@ import type { Engine as HostEngine } from '../host/engine/engine.ts'
 import { Engine as Emulator, type Conduct, oracle, type OracleOptions, type Truth } from '../host/testing.ts'
 import { type Env, newId, systemEnv } from '../sdk/env.ts'
 import { formatUsd, type Money, parseUsd } from '../sdk/money.ts'
-import { socketPair, type VirtualEnv, virtualEnv } from '../sdk/testing.ts'
+import { socketPair, until, type VirtualEnv, virtualEnv } from '../sdk/testing.ts'
 import type { Serving } from '../sdk/wire/frames.ts'
 import { type Config, readConfig } from './config.ts'
 import { addHostToken } from './fleet/token.ts'
@@ -18,7 +18,7 @@ import { addKey } from './identity/keys.ts'
 import { addUser } from './identity/users.ts'
 import { clientAccount, pendingAccount } from './ledger/chart.ts'
 import { checkLedger } from './ledger/check.ts'
-import { silentLog } from './log.ts'
+import { type Log, silentLog } from './log.ts'
 
 export const MODEL = 'gpuhub/emulator'
 export const HUB_URL = 'http://hub.test'
@@ -32,6 +32,7 @@ export interface World {
   config?: Partial<Config>
   pages?: HubOptions['pages']
   releases?: HubOptions['releases']
+  log?: Log
 }
 
 /**
@@ -41,6 +42,12 @@ export interface World {
 export type Tamper = (event: string, place: number) => string | null | { ends: 'cut' | 'eof' | 'hang' }
 
 export interface Machine {
+  /** False: it says that its card is a real one. */
+  simulated?: boolean
+  /** A newer program that it went back from. */
+  failedUpdate?: string
+  /** What it offers; by default the emulated model. */
+  model?: string
   contextTokens?: number
   /** Its engine reports token ids, and takes them for a prompt. */
   tokenIds?: boolean
@@ -52,6 +59,8 @@ export interface Machine {
 export interface TestHost {
   name: string
   id: string
+  ownerId: string
+  token: string
   engine: Emulator
   /** What the hub asked of it. */
   wishes: string[]
@@ -61,6 +70,8 @@ export interface TestHost {
   cut(): void
   /** The machine is gone for good. */
   kill(): void
+  /** Its owner ends it in good order. */
+  leave(): Promise<void>
   /** It has all it can take, and refuses the rest. */
   fill(): void
   /** Its owner wants the card back: nothing new, and what runs finishes or, `now`, is given back to the hub. */
@@ -114,15 +125,19 @@ export async function startHub({
   config = {},
   pages,
   releases,
+  log = silentLog,
 }: World = {}): Promise<TestHub> {
   const env = stillEnv()
   const world = await testDatabase(database)
   const settings = { ...readConfig({ GPUHUB_ALLOW_SIMULATED: '1' }), ...config }
+  // Here an echo waits for the next time the clock is moved, which says nothing about a line.
+  const patience = { name: 'hostRoundTripMs', value: 60_000, changedAt: 0 }
+  await world.db.query.insert(world.db.tables.settings).values(patience)
   const hub = await openHub({
     env,
     config: settings,
     db: world.db,
-    log: silentLog,
+    log,
     secret: 'a secret that only tests know, and everybody may',
     version: 'test',
     url: () => HUB_URL,
@@ -242,7 +257,11 @@ async function link(
   }
   const linked = Promise.withResolvers<string>()
   const wishes: string[] = []
-  const identity = { agent: 'test', machine: newId(env, 'machine'), name, hardware: simulatedCard }
+  const { simulated = true, failedUpdate } = machine
+  const identity = {
+    ...{ agent: 'test', machine: newId(env, 'machine'), name, hardware: { ...simulatedCard, simulated } },
+    ...(failedUpdate === undefined ? {} : { failedUpdate }),
+  }
   const offer = new Offer(adapter(engine, machine))
   const hubLink = new HubLink(
     'ws://hub.test/hosts/link',
@@ -261,6 +280,8 @@ async function link(
   return {
     name,
     id,
+    ownerId: owner.id,
+    token,
     engine,
     wishes,
     freeze: () => last().freeze(),
@@ -268,6 +289,12 @@ async function link(
     kill() {
       dead = true
       last().cut()
+    },
+    async leave() {
+      offer.hold('owner', 'the owner stops it')
+      hubLink.announce()
+      await until('the hub sends nothing new', () => hubLink.unregistered())
+      hubLink.close('the host is stopping')
     },
     fill: () => void (offer.full = () => true),
     stop(how) {
@@ -281,9 +308,12 @@ async function link(
 const usualMachine = { contextTokens: 32_768, tokenIds: true }
 
 /** The agent's view of the emulator, without a port. */
-function adapter(engine: Emulator, { contextTokens, tokenIds, tamper }: typeof usualMachine & Machine): HostEngine {
+function adapter(
+  engine: Emulator,
+  { model = MODEL, contextTokens, tokenIds, tamper }: typeof usualMachine & Machine,
+): HostEngine {
   const serving: Serving[] = [
-    { model: MODEL, engine: { name: 'emulator', version: null }, contextTokens, slots: 64, tokenIds },
+    { model, engine: { name: 'emulator', version: null }, contextTokens, slots: 64, tokenIds },
   ]
   return {
     async start() {},

@@ -107,8 +107,8 @@ function yardstickOf(driverName: string) {
   return { card: undefined, watts, tokensPerSecond: bandwidth * tokensPerBandwidth }
 }
 
-/** What the machine around a card draws while it is on. */
-const MACHINE_WATTS = 70
+/** What the machine around its cards draws while it is on, where nobody has said otherwise. */
+export const MACHINE_WATTS = 70
 
 export interface Night {
   tokensPerSecond: number
@@ -122,6 +122,8 @@ export interface Night {
   feePpm: number
   /** USD. */
   kilowattHourUsd: number
+  /** What the machine around the cards draws; default `MACHINE_WATTS`. */
+  machineWatts?: number
 }
 
 /**
@@ -131,6 +133,7 @@ export interface Night {
 export function nightUsd(night: Night): { earned: number; electricity: number; net: number } {
   const tokens = night.tokensPerSecond * 3_600 * night.hours * night.busy
   const earned = (tokens / 1e6) * night.priceUsd * (1 - night.feePpm / 1e6)
-  const electricity = ((night.busy * night.watts + MACHINE_WATTS) / 1_000) * night.hours * night.kilowattHourUsd
+  const { machineWatts = MACHINE_WATTS } = night
+  const electricity = ((night.busy * night.watts + machineWatts) / 1_000) * night.hours * night.kilowattHourUsd
   return { earned, electricity, net: earned - electricity }
 }

@@ -111,7 +111,8 @@ export const BUGS: Bug[] = [
         becomes: 'if (purse.grant.committed > 0n || purse.grant.idle >= amount) return',
       },
     ],
-    seed: 216,
+    seed: 9,
+    faults: ['burst', 'low-balance', 'slow-disk'],
   },
   {
     name: 'sweep all: what living hubs have set aside is swept, too',
@@ -265,7 +266,7 @@ export const BUGS: Bug[] = [
         becomes: 'if (false)',
       },
     ],
-    seed: 13,
+    seed: 588,
   },
   {
     name: 'a revoked key goes on opening',

@@ -54,11 +54,14 @@ export function history(plan: Plan, ground: Ground, onNote?: (line: string) => v
     live(atRest(world))
     live(closed(world))
     if (world.brokenRules.length === 0) judge(world)
-    return {
+    const verdict = {
       ...{ plan, broken: world.brokenRules, reached: world.reached },
       ...{ fingerprint: world.kernel.fingerprint(), steps: world.kernel.steps, virtualMs: world.kernel.now },
       lastNotes: world.kernel.lastNotes(),
     }
+    world.kernel.hush()
+    for (const letGo of world.afterwards) letGo()
+    return verdict
   })
 }
 

@@ -159,7 +159,8 @@ function judgeCancelled(world: World, visit: Visit, row: Row, broken: (rule: str
   const told = story.choices[0]!
   const completion = encode(told.content).length
   const wanted = story.begun ? charge(PRICE, { prompt: ask.truths[0]!.prompt.length, completion }) : 0n
-  if (row.cost > fullCost(ask, PRICE)) broken('who leaves pays no more than the whole', `${row.cost};`)
+  const whole = world.unsure.has(ask.tag) ? mostCost(ask, PRICE) : fullCost(ask, PRICE)
+  if (row.cost > whole) broken('who leaves pays no more than the whole', `${row.cost};`)
   if (!story.begun && row.cost > 0n) broken('who leaves before the first token pays nothing', `${row.cost};`)
   // Who leaves between two hosts got words of one that failed, and nobody is there to be paid.
   if (!ask.plain || world.unsure.has(ask.tag) || (row.host_id === null && row.cost === 0n && visit.between)) return

@@ -36,7 +36,7 @@ export class Kernel {
   /** `onNote` hears every note as it is made. */
   constructor(
     dice: Dice,
-    private readonly onNote: (line: string) => void = () => {},
+    private onNote: (line: string) => void = () => {},
   ) {
     this.dice = dice.for('kernel')
   }
@@ -97,6 +97,11 @@ export class Kernel {
     this.onNote(line)
     this.notes.push(line)
     if (this.notes.length > 2 * KEPT_NOTES) this.notes.splice(0, KEPT_NOTES)
+  }
+
+  /** Nobody hears what is noted from now on. */
+  hush(): void {
+    this.onNote = () => {}
   }
 
   lastNotes(): string[] {

@@ -77,8 +77,10 @@ export class Machine {
         kernel.note(`${name} ${level} ${message} ${JSON.stringify(facts)}`)
         if (message === 'the engine works again') this.world.saw('an engine came back')
       }
+    const stopping = new Stopping(env)
+    this.world.afterwards.push(() => stopping.ask({ graceMs: 0 }))
     const life = new Life({
-      ...{ env, engine, token: this.owner.token, stopping: new Stopping(env), graceMs: 5_000, outdated: () => false },
+      ...{ env, engine, token: this.owner.token, stopping, graceMs: 5_000, outdated: () => false },
       log: { info: note('info'), warn: note('warn'), error: note('error') },
       identity: {
         ...{ agent: 'sim', machine: `machine_${this.name}`, run: newId(env, 'run') },

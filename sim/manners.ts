@@ -44,10 +44,7 @@ export function mannersOf(world: World, machine: string): (tag: string) => Manne
       // Without its ids nobody knows what an engine had held back for a stop string: no other can say the same.
       if (fault === 'lies-about-ids' && world.askOf(tag)?.body.stop) continue
       Object.assign(manner, trouble(own))
-      // A text that a stop string cuts inside a word takes a token more to write than it took to say: that far an
-      // inflated claim is believed.
-      const gains = fault === 'inflates' && world.askOf(tag)?.body.stop
-      if (LIES.includes(fault) || gains) world.liedAbout.add(tag)
+      if (LIES.includes(fault)) world.liedAbout.add(tag)
       world.kernel.note(`${machine} ${fault} at ${tag}`)
     }
     return manner

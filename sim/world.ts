@@ -53,6 +53,9 @@ export class World {
    */
   readonly unsure = new Set<string>()
 
+  /** Once all is over. The runtime keeps whoever waits for a signal that is never given. */
+  readonly afterwards: (() => void)[] = []
+
   constructor(
     readonly plan: Plan,
     readonly ground: Ground,

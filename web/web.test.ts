@@ -133,3 +133,23 @@ test('an address that is none is a page for people and an error for programs', a
   const page = await pages.stranger.get('/models/no/such')
   expect([page.status, page.headers.get('content-type')]).toEqual([404, 'text/html; charset=utf-8'])
 })
+
+test('one chooses which letters one gets, and a letter leads to where', async () => {
+  await using pages = await startPages({ credit: { ada: '$1' } })
+  const ada = await pages.browser('ada', ['client', 'host'])
+  const boxes = async () => {
+    const html = await (await ada.get('/account')).text()
+    expect(html).toContain('id="letters"')
+    return [...html.matchAll(/<input type="checkbox" name="kind" value="([\w-]+)"( checked)?/g)].map(
+      ([, kind, checked]) => `${kind} ${checked ? 'on' : 'off'}`,
+    )
+  }
+  expect(await boxes()).toEqual([
+    ...['credit-low on', 'key-budget on', 'machine-offline on', 'machine-quarantined on', 'network-below on'],
+    'update-failed on',
+  ])
+  expect((await ada.post('/account/letters', { kind: 'machine-offline' })).headers.get('location')).toBe(
+    '/account#letters',
+  )
+  expect((await boxes()).filter((box) => box.endsWith('on'))).toEqual(['machine-offline on'])
+})

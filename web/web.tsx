@@ -23,6 +23,7 @@ import {
 import { confirmAct, confirmPage, firstAdminAct, firstAdminPage, signUpAct, signUpPage } from './account/sign-up.tsx'
 import { fleet, fleetActs, fleetHost } from './admin/fleet.tsx'
 import { ledger, ledgerCheck } from './admin/ledger.tsx'
+import { importModel, importPage } from './admin/import.tsx'
 import { adminModel, adminModels, setOffer, setPrice } from './admin/models.tsx'
 import { adminLive, adminOverview } from './admin/overview.tsx'
 import { invitations, invite, uninvite, user, userActs, users } from './admin/people.tsx'
@@ -109,6 +110,7 @@ export const routes: readonly Route[] = [
   act('signed in', '/account/sessions/end', accountActs.endOthers),
   act('signed in', '/account/sessions/:id/end', accountActs.endSession),
   act('signed in', '/account/terms', accountActs.terms),
+  act('signed in', '/account/letters', accountActs.letters),
   act('signed in', '/account/roles', accountActs.become),
   act('signed in', '/account/invitation', accountActs.invitation),
   act('signed in', '/account/deletion', accountActs.deletion),
@@ -163,6 +165,8 @@ export const routes: readonly Route[] = [
   act('admin', '/admin/invitations', invite),
   act('admin', '/admin/invitations/:id/revocation', uninvite),
   page('admin', '/admin/models', adminModels),
+  page('admin', '/admin/models/import', importPage),
+  act('admin', '/admin/models/import', importModel),
   page('admin', '/admin/models/*id', adminModel),
   act('admin', '/admin/models/price/*id', setPrice),
   act('admin', '/admin/models/enable/*id', setOffer(true)),

@@ -376,7 +376,7 @@ static void greet(Host *host) {
             "{\"type\":\"hello\",\"protocol\":%d,\"agent\":\"bench\",\"machine\":\"bench-%u\",\"name\":\"bench %u\","
             "\"hardware\":{\"gpus\":[{\"name\":\"RTX 4090\",\"memoryBytes\":25757220864,\"computeCapability\":\"8.9\","
             "\"uuid\":null}],\"driver\":\"570.86\",\"cpu\":\"bench\",\"cores\":16,\"memoryBytes\":68719476736,"
-            "\"os\":\"Linux\",\"arch\":\"x64\",\"simulated\":false},\"serving\":%s,\"state\":\"ready\"}",
+            "\"os\":\"Linux\",\"arch\":\"x64\",\"simulated\":true},\"serving\":%s,\"state\":\"ready\"}",
             WIRE_PROTOCOL, machine_base + (unsigned)host->number, machine_base + (unsigned)host->number, models);
 }
 

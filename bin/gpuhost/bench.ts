@@ -3,7 +3,8 @@ import { explainCheck } from '../../host/commands/models.ts'
 import { type Choice, savedChoice } from '../../host/choice.ts'
 import { homeAt, machineId, makeHome } from '../../host/config.ts'
 import { chooseEngine, type EngineName, groupsOf, measuredOn } from '../../host/engine/choose.ts'
-import { askDriver } from '../../host/hardware/driver.ts'
+import { DriverWatch } from '../../host/hardware/driver.ts'
+import { gauges } from '../../host/hardware/gauges.ts'
 import { humanLine, logTo } from '../../host/log.ts'
 import { systemEnv } from '../../sdk/env.ts'
 import { command, type World } from '../command.ts'
@@ -68,16 +69,11 @@ export async function measured(
   const groups = groupsOf(choice, found.cards)
   const { signal, over } = untilInterrupted()
   const uuids = new Set(choice.gpus.flat())
+  const driver = new DriverWatch(systemEnv, access)
   return benchmark({
     ...{ env: systemEnv, home, engine, soakSeconds, progress, signal },
     ...measuredOn(choice.variant, found, groups),
     minTokensPerSecond: choice.minTokensPerSecond ?? 0,
-    temperature: async () => {
-      const { cards } = await askDriver(systemEnv, access)
-      const ours = cards.flatMap(({ uuid, temperatureCelsius }) =>
-        uuid !== null && uuids.has(uuid) && temperatureCelsius !== null ? [temperatureCelsius] : [],
-      )
-      return ours.length === 0 ? null : Math.max(...ours)
-    },
-  }).finally(() => (over(), progress('')))
+    cardsNow: async () => gauges(await driver.look(), uuids),
+  }).finally(() => (driver.close(), over(), progress('')))
 }

@@ -1,4 +1,6 @@
 import { writeFileSync } from 'node:fs'
+import { anyBenchmark } from '../../host/benchmark/record.ts'
+import { describeBenchmark } from '../../host/commands/benchmark.ts'
 import { endOf, withoutSecrets } from '../../host/commands/bundle.ts'
 import { clockAhead, diagnose, type Examined } from '../../host/commands/doctor.ts'
 import { explainCheck } from '../../host/commands/models.ts'
@@ -40,7 +42,9 @@ export const doctorCommand = (self: readonly string[]) =>
     async run({ options, world, out, say }) {
       const examined = await examine(self, world, options.hub).finally(() => progressOn(world)(''))
       const findings = diagnose(examined)
-      const items = options.full ? await checklist(systemEnv, accessTo(self, world.env)) : undefined
+      const items = options.full
+        ? await checklist(systemEnv, accessTo(self, world.env), lastBenchmark(homeAt(world.env)))
+        : undefined
       const ok = findings.every((finding) => finding.ok)
       const report = { ok, findings, ...(items ? { checklist: items } : {}) }
       const marks = { ok: 'ok', warning: 'WARNING', failed: 'FAILED' }
@@ -90,6 +94,14 @@ async function examine(self: readonly string[], world: World, named: string | un
 }
 
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error('unknown error'))
+
+/** In one line; null: none that can be read. */
+function lastBenchmark(home: Home): string | null {
+  const found = anyBenchmark(home)
+  if (found === null) return null
+  const words = describeBenchmark(found).map(([fact, value]) => `${fact}: ${value}`)
+  return [found.variant, found.cards.join(' + '), ...words].join('; ')
+}
 
 function writeBundle(path: string, report: object, home: Home): void {
   const text = JSON.stringify({ version: version(release), ...report, log: endOf(home.logPath).split('\n') }, null, 2)

@@ -60,9 +60,13 @@ export const modelsCommand = (self: readonly string[]) =>
 
 /** @throws Failure */
 export function supposedOf({ hours, busy, electricity }: Values<typeof nightOptions>) {
-  const kilowattHourUsd = /^\d{1,2}(\.\d{1,4})?$/.test(electricity) ? Number(electricity) : Number.NaN
-  if (Number.isNaN(kilowattHourUsd)) throw new Failure('--electricity is a price in USD, such as 0.17.', 2)
-  return { hours, busy: busy / 100, kilowattHourUsd }
+  return { hours, busy: busy / 100, kilowattHourUsd: usdOf('--electricity', electricity) }
+}
+
+/** @throws Failure */
+export function usdOf(flag: string, price: string): number {
+  if (/^\d{1,2}(\.\d{1,4})?$/.test(price)) return Number(price)
+  throw new Failure(`${flag} is a price in USD, such as 0.17.`, 2)
 }
 
 /** The checks that failed for the model that came nearest. */

@@ -1,11 +1,14 @@
 import { homedir } from 'node:os'
 import { startInBackground } from '../../host/commands/detach.ts'
 import { describe } from '../../host/commands/status.ts'
-import { uninstall } from '../../host/commands/uninstall.ts'
-import { type Home, homeAt } from '../../host/config.ts'
+import { type Farewell, uninstall } from '../../host/commands/uninstall.ts'
+import { type Home, homeAt, knownMachine } from '../../host/config.ts'
 import { engineRoom } from '../../host/engine/vllm/sweep.ts'
 import { HostError } from '../../host/errors.ts'
 import { stop } from '../../host/commands/stop.ts'
+import { depart } from '../../host/hub/member.ts'
+import { linkProver, savedLogin } from '../../host/login.ts'
+import { httpAddress } from '../../host/tunnel/address.ts'
 import {
   installForMachine,
   installForUser,
@@ -127,16 +130,37 @@ export const uninstallEverything = (kill: Kill) =>
     name: 'uninstall',
     summary: 'Stop, and remove everything: the program, its service, its settings, the weights.',
     options: { yes: { type: 'boolean', help: 'Do it.' } },
-    async run({ options, world, out }) {
+    async run({ options, world, out, say }) {
       const home = homeAt(world.env)
       if (!options.yes)
         throw new HostError(`This stops gpuhost and removes ${home.path} with all weights: gpuhost uninstall --yes`, 2)
       const from = stopping(world, kill)
       const engine = engineRoom(home, world.env)
-      const gone = await uninstall({ ...serviceWorld(world, home), ...from, engine }).finally(() => from.progress(''))
+      const farewell = farewellOf(world, home)
+      const gone = await uninstall({ ...serviceWorld(world, home), ...from, engine, farewell }).finally(() =>
+        from.progress(''),
+      )
       out(gone, ['gpuhost is gone:', ...gone.removed.map((path) => `  ${path}`)])
+      if (gone.hub && !gone.hub.told)
+        say(`${gone.hub.address} could not be told (${gone.hub.why}). Revoke this machine’s token on your page there.`)
     },
   })
+
+/** Whom this machine has joined, if nothing about it is damaged. */
+function farewellOf({ env }: World, home: Home): Farewell {
+  try {
+    const saved = savedLogin(home)
+    const machine = knownMachine(home)
+    const prove = linkProver(home, systemEnv)
+    const address = env.GPUHOST_HUB || saved?.hub
+    const token = env.GPUHOST_TOKEN || saved?.token
+    if (!address || !token || machine === null) return null
+    const hub = httpAddress(address)
+    return { address, depart: () => depart({ env: systemEnv, hub, token, prove }, machine) }
+  } catch {
+    return null
+  }
+}
 
 function serviceWorld({ env }: World, home: Home): ServiceWorld {
   return {

@@ -85,8 +85,9 @@ export const setupCommand = (self: readonly string[]) =>
           },
           async download(variant) {
             const tell = (at: Parameters<typeof describeProgress>[0]) => progress(describeProgress(at))
-            const wanted = { variant, signal, source: sourceOf(options), progress: tell, ...limitsOf(options) }
-            return (await shelf.fetch(wanted)).folder
+            const { source, counted } = sourceOf(world, options)
+            const wanted = { variant, signal, source, progress: tell, ...limitsOf(options) }
+            return (await shelf.fetch(wanted).finally(counted)).folder
           },
         },
       ).finally(() => (over(), progress('')))

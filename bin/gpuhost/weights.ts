@@ -1,6 +1,8 @@
 import { describeProgress, SHELF_HEADER, shelfRow } from '../../host/commands/weights.ts'
 import { homeAt, makeHome } from '../../host/config.ts'
 import { findVariant, readCatalog } from '../../host/hub/catalog.ts'
+import { countedDownload, DataMeter } from '../../host/owner/data.ts'
+import { savedWishes } from '../../host/owner/wishes.ts'
 import { Shelf } from '../../host/weights/shelf.ts'
 import { HUGGING_FACE, type Source } from '../../host/weights/source.ts'
 import { systemEnv } from '../../sdk/env.ts'
@@ -48,12 +50,13 @@ export const weightsCommands: Group = {
         const variant = findVariant(catalog, positionals.id)
         const progress = progressOn(world)
         const { signal, over } = untilInterrupted()
+        const { source, counted } = sourceOf(world, options)
         const shelved = await shelfAt(world)
           .fetch({
-            ...{ variant, signal, source: sourceOf(options), progress: (at) => progress(describeProgress(at)) },
+            ...{ variant, signal, source, progress: (at) => progress(describeProgress(at)) },
             ...limitsOf(options),
           })
-          .finally(() => (over(), progress('')))
+          .finally(() => (counted(), over(), progress('')))
         out(shelved, [`${variant.id} is here: ${shelved.folder}`])
       },
     }),
@@ -101,12 +104,23 @@ export function shelfAt({ env }: World): Shelf {
   return new Shelf(systemEnv, `${home.path}/weights`)
 }
 
-/** @throws Failure */
-export function sourceOf(options: { mirror: string | undefined; 'hf-token': string | undefined }): Source {
+/** Call `counted` once the download is over: what came is on record then. @throws Failure */
+export function sourceOf(
+  { env }: World,
+  options: { mirror: string | undefined; 'hf-token': string | undefined },
+): { source: Source; counted: () => void } {
   const endpoint = (options.mirror ?? HUGGING_FACE).replace(/\/+$/, '')
   if (!URL.canParse(endpoint) || !/^https?:$/.test(new URL(endpoint).protocol))
     throw new Failure('--mirror (HF_ENDPOINT) is an address such as https://hf-mirror.example.', 2)
-  return { env: systemEnv, endpoint, token: options['hf-token'] }
+  const home = homeAt(env)
+  makeHome(home)
+  const meter = new DataMeter(systemEnv, home.path)
+  const count = countedDownload(
+    meter,
+    () => savedWishes(home).data,
+    () => systemEnv.now(),
+  )
+  return { source: { env: systemEnv, endpoint, token: options['hf-token'], count }, counted: () => meter.close() }
 }
 
 export function limitsOf(options: { 'limit-mbit': number | undefined; quota: number | undefined }) {

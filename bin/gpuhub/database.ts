@@ -3,6 +3,7 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { migrate } from '../../db/migrate.ts'
 import { type Db, isPostgres, openDb } from '../../db/open.ts'
+import { Imports } from '../../hub/catalog/imports.ts'
 import { type Config, ConfigError, readConfig } from '../../hub/config.ts'
 import { HubError } from '../../hub/errors.ts'
 import type { World } from '../command.ts'
@@ -88,6 +89,7 @@ export async function onDatabase<T>(
   }
   const db = await openDatabase(config)
   try {
+    await new Imports(db).refresh()
     return await work(db, config)
   } catch (error) {
     if (error instanceof HubError) throw new Failure(error.message)

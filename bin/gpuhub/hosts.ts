@@ -25,15 +25,18 @@ async function showAll(db: Db, out: Context['out']): Promise<void> {
     host.id,
     host.owner,
     host.name,
-    host.notices.length > 0 ? `${host.state} (!)` : host.state,
+    host.notices.length > 0 || host.network?.words ? `${host.state} (!)` : host.state,
     models(host),
     host.simulated ? `${host.hardware} (simulated)` : host.hardware,
     failures(host),
     moment(host.since),
   ])
+  const slow = hosts.flatMap(({ id, network }) =>
+    network && network.words !== '' ? [`! ${id}  ${network.words}`] : [],
+  )
   const header = ['id', 'owner', 'name', 'state', 'models', 'hardware', `failed in ${FAILURE_DAYS} d`, 'since']
   const lines = table({ header, rows, empty: 'No hosts yet. Make a token for one with: gpuhub host-token add EMAIL' })
-  const notices = hosts.flatMap((host) => host.notices.map(({ message }) => `! ${host.id}  ${message}`))
+  const notices = [...hosts.flatMap((host) => host.notices.map(({ message }) => `! ${host.id}  ${message}`)), ...slow]
   out(hosts.map(told), notices.length > 0 ? [...lines, '', ...notices] : lines)
 }
 
@@ -54,6 +57,9 @@ async function showOne(db: Db, id: string, out: Context['out']): Promise<void> {
       ['models', models(host) || 'none'],
       ['hardware', host.simulated ? `${host.hardware} (simulated)` : host.hardware],
       [`failed in ${FAILURE_DAYS} d`, failures(host) || 'nothing'],
+      ['vetting', host.stage],
+      ['network', network(host)],
+      ...(host.network?.words ? [[`! ${moment(host.network.since)}`, host.network.words]] : []),
       ...host.notices.map(({ at, message }) => [`! ${moment(at)}`, message]),
     ]),
     '',
@@ -66,9 +72,18 @@ function told(host: ListedHost) {
   return {
     ...host,
     notices: host.notices.map((notice) => ({ ...notice, at: moment(notice.at) })),
+    network: host.network && { ...host.network, since: moment(host.network.since) },
+    checkedAt: host.checkedAt === null ? null : moment(host.checkedAt),
     since: moment(host.since),
     seenAt: moment(host.seenAt),
   }
+}
+
+function network({ network }: ListedHost): string {
+  if (!network) return 'not measured yet'
+  const { state, downMbits, upMbits, roundTripMs, linkLosses } = network
+  const known = (value: number | null) => value ?? '?'
+  return `${state}: ${known(downMbits)} Mbit/s down, ${known(upMbits)} up, ${known(roundTripMs)} ms, ${linkLosses} links lost in an hour`
 }
 
 function models(host: ListedHost): string {

@@ -1,4 +1,4 @@
-import { listActs } from '../../hub/policy/acts.ts'
+import { byName, listActs } from '../../hub/policy/acts.ts'
 import { changeSettings } from '../../hub/policy/change.ts'
 import { readSettings } from '../../hub/policy/policy.ts'
 import { defaults, isSettingName, listSettings, type SettingName } from '../../hub/policy/settings.ts'
@@ -61,7 +61,7 @@ export const actsCommand: Command = command({
       const acts = (await listActs(db, { limit, subject })).map(({ at, by, ...act }) => ({
         ...act,
         at: moment(at),
-        by: by === 'command line' ? null : by.userId,
+        by: byName(by),
       }))
       const rows = acts.map(({ at, by, what, subject: to, before, after }) => [
         ...[at, by ?? 'command line', what, to, change(before, after)],

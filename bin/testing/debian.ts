@@ -13,21 +13,28 @@ const folder = process.env.GPUHUB_INSTALL_TEST ?? ''
 const root = join(folder, 'root')
 const releases = join(folder, 'releases')
 const MODEL = 'gpuhub/emulator'
+const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 const START = ['--', '--model', MODEL, '--simulate-gpu', 'RTX 4090']
 
 let url: string
 let token: string
 let key: string
 let hub: Bun.Subprocess
+let machine: Machine
 let bare: string[]
 
 beforeAll(async () => {
   mkdirSync(root)
   await Bun.$`tar -xf ${process.env.GPUHUB_DEBIAN} -C ${root}`
+  machine = await boot()
   release('0.2.0')
   const port = await freePort()
   url = `http://127.0.0.1:${port}`
-  const settings = { GPUHUB_DATA: join(folder, 'data'), GPUHUB_RELEASES: releases, GPUHUB_ALLOW_SIMULATED: '1' }
+  const settings = {
+    ...{ GPUHUB_DATA: join(folder, 'data'), GPUHUB_RELEASES: releases, GPUHUB_ALLOW_SIMULATED: '1' },
+    // More happens here in a minute than one address may ask for.
+    GPUHUB_STRANGER_RPM: '0',
+  }
   const env = { PATH: process.env.PATH, HOME: folder, ...settings }
   const gpuhub = join(folder, 'gpuhub')
   hub = Bun.spawn([gpuhub, 'serve', '--port', String(port)], {
@@ -52,10 +59,31 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
-  await inside('pkill -9 -f program/current/gpuhost; pkill -9 -f program/launch; true')
+  machine?.unshare.kill('SIGKILL')
   hub?.kill()
-  await hub?.exited
+  await Promise.all([machine?.unshare.exited, hub?.exited])
 })
+
+interface Machine {
+  unshare: Bun.Subprocess
+  /** Its first process, by the number it has outside. */
+  first: number
+}
+
+/** Processes and mounts of its own: it sees nothing of the machine around it, and all of it ends with its first process. */
+async function boot(): Promise<Machine> {
+  // The shell waits for orphans, as an init does.
+  const init = 'mount -t proc proc /proc && echo up && while :; do sleep 1000 & wait; done'
+  const words = ['unshare', '--mount', '--pid', '--fork', '--kill-child', 'chroot', root, '/bin/sh', '-c', init]
+  const unshare = Bun.spawn(words, { env: { PATH }, stdio: ['ignore', 'pipe', 'inherit'] })
+  for await (const said of unshare.stdout) {
+    expect(Buffer.from(said).toString()).toBe('up\n')
+    break
+  }
+  const first = Number(readFileSync(`/proc/${unshare.pid}/task/${unshare.pid}/children`, 'utf8'))
+  expect(first).toBeGreaterThan(0)
+  return { unshare, first }
+}
 
 /** Offers that version; with `script`, one whose program is that. */
 function release(version: string, script?: string): void {
@@ -71,10 +99,9 @@ function release(version: string, script?: string): void {
 
 /** In the Debian, as its root, with nothing in the environment but what is given. */
 async function inside(script: string, variables: Record<string, string> = {}) {
-  const words = ['unshare', '--mount', 'chroot', root, '/bin/sh', '-c', `mount -t proc proc /proc; ${script}`]
-  const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
-  const child = Bun.spawn(words, {
-    env: { PATH: path, HOME: '/root', ...variables },
+  const enter = ['nsenter', '--target', String(machine.first), '--mount', '--pid', '--root', '--wd']
+  const child = Bun.spawn([...enter, '/bin/sh', '-c', script], {
+    env: { PATH, HOME: '/root', ...variables },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const [out, said] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()])
@@ -139,7 +166,7 @@ test('from the install line to the first paid token, unattended', async () => {
 
 test('an agent that crashes is back by itself', async () => {
   const { pid } = JSON.parse((await gpuhost('status --json')).out) as { pid: number }
-  process.kill(pid, 'SIGKILL')
+  await inside(`kill -9 ${pid}`)
   await until(
     'another process serves',
     async () => {
@@ -174,10 +201,14 @@ test('one that works, and never reaches its hub, is left again by itself', async
   await until('the newer one is tried', async () =>
     (await inside('cat /root/.gpuhost/program/trial')).out.startsWith('0.4.0'),
   )
-  await serving('0.3.0')
-  expect((await inside('readlink /root/.gpuhost/program/current; ls /root/.gpuhost/program/failed')).out).toBe(
-    'versions/0.3.0\n0.4.0\n',
+  // The one before serves until it has left, and again once the newer one was given up.
+  await until(
+    'the newer one was given up',
+    async () => (await inside('ls /root/.gpuhost/program/failed')).out === '0.4.0\n',
+    60_000,
   )
+  await serving('0.3.0')
+  expect((await inside('readlink /root/.gpuhost/program/current')).out).toBe('versions/0.3.0\n')
   expect(await ask()).toBeGreaterThan(0)
 })
 

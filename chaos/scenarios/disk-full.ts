@@ -1,7 +1,5 @@
-import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Scenario } from '../scenario.ts'
+import { smallDisk, smallDiskObstacle } from '../small-disk.ts'
 
 const HOSTS = 2
 const CLIENTS = 20
@@ -16,39 +14,24 @@ export const diskFull: Scenario = {
   databases: ['sqlite'],
   long: { seconds: 60, count: 0 },
   short: { seconds: 7, count: 0 },
-  obstacle() {
-    if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'only root on Linux can mount a small disk'
-    const folder = mkdtempSync(join(tmpdir(), 'gpuhub-disk-'))
-    const mounted = mount(folder)
-    if (mounted) unmount(folder)
-    rmSync(folder, { recursive: true })
-    return mounted ? null : 'mounting is not allowed here'
-  },
+  obstacle: smallDiskObstacle,
   async ground() {
-    const data = mkdtempSync(join(tmpdir(), 'gpuhub-disk-'))
-    if (!mount(data)) throw new Error('a small disk could not be mounted')
-    return {
-      data,
-      async close() {
-        unmount(data)
-        rmSync(data, { recursive: true })
-      },
-    }
+    const disk = smallDisk(48)
+    return { data: disk.folder, disk, close: async () => disk.remove() }
   },
   async play(stage) {
-    const disk = stage.ground?.data
+    const disk = stage.ground?.disk
     if (!disk) throw new Error('this stands on a disk of its own')
-    const ballast = join(disk, 'ballast')
     const hub = await stage.hub()
     await stage.fleet(hub, { hosts: HOSTS, conduct: { tokensPerSecond: 200 } })
     const client = await stage.client(hub)
     const load = stage.load({ clients: CLIENTS, streamed: 70, openai: () => client })
     await stage.during(EVERY_MS, async (round) => {
       await Bun.sleep(1_500)
-      fill(ballast)
+      disk.fill()
       stage.logbook.fault('disk full')
       await Bun.sleep(FULL_MS[round % FULL_MS.length]!)
-      rmSync(ballast)
+      disk.clear()
       await Bun.sleep(1_500)
     })
     await load.stop()
@@ -58,26 +41,4 @@ export const diskFull: Scenario = {
       mayFail: { text: REFUSED, tools: REFUSED, json: REFUSED },
     }
   },
-}
-
-function mount(folder: string): boolean {
-  return Bun.spawnSync(['mount', '-t', 'tmpfs', '-o', 'size=48m', 'gpuhub-chaos', folder]).success
-}
-
-function unmount(folder: string): void {
-  Bun.spawnSync(['umount', folder])
-}
-
-/** To the last byte. */
-function fill(path: string): void {
-  const file = openSync(path, 'w')
-  for (let size = 1024 * 1024; size >= 1; size = Math.floor(size / 16)) {
-    const zeros = new Uint8Array(size)
-    try {
-      for (;;) writeSync(file, zeros)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
-    }
-  }
-  closeSync(file)
 }

@@ -9,6 +9,16 @@ export type LinkState = 'connecting' | 'ready' | 'draining' | 'tripped' | 'quara
 export type FailureClass = 'client' | 'hub' | 'network' | 'host' | 'engine'
 export const failureClasses: readonly FailureClass[] = ['client', 'hub', 'network', 'host', 'engine']
 
+/** `warned`: below the minimum, and still given requests; `below`: given none. */
+export type NetworkState = 'ok' | 'warned' | 'below'
+
+/** Mbit/s, milliseconds, or links within an hour. */
+export interface NetworkFault {
+  what: 'download' | 'upload' | 'round trip' | 'link losses'
+  actual: number
+  required: number
+}
+
 export function fleetTables({ table, index, uniqueIndex, primaryKey, text, flag, integer, time, json }: Columns) {
   const hubs = table('hubs', {
     /** New at every start of a hub process: what an earlier process left behind belongs to nobody alive. */
@@ -31,18 +41,24 @@ export function fleetTables({ table, index, uniqueIndex, primaryKey, text, flag,
       agent: text().notNull(),
       hardware: json<Hardware>().notNull(),
       simulated: flag().notNull(),
+      /** Since when the hub's own checks have been passed; null: not yet. */
+      checkedAt: time(),
       /** Since when the team trusts it; null: not yet. */
       vettedAt: time(),
       /** Since when it gets no requests, because the team said so; null: it may serve. */
       quarantinedAt: time(),
       /** Why, fit to be shown to its owner. */
       quarantineReason: text(),
+      /** Since when it gets no requests, because its network is below the minimum; null: it is not. */
+      belowNetworkAt: time(),
       /** The team's own, never shown to its owner. */
       note: text().notNull().default(''),
       /** When one of these last changed what it may do. */
       judgedAt: time(),
       createdAt: time().notNull(),
       seenAt: time().notNull(),
+      /** When its owner took the program off it; null: it may come back. */
+      leftAt: time(),
     },
     (t) => [uniqueIndex('hosts_machine').on(t.ownerId, t.machine), index('hosts_judged').on(t.judgedAt)],
   )
@@ -61,6 +77,8 @@ export function fleetTables({ table, index, uniqueIndex, primaryKey, text, flag,
       tripped: json<string[]>().notNull().default(sql`'[]'`),
       /** One start of the host's program. Two at a time are two machines with one identity. */
       run: text(),
+      /** Why it takes nothing new, in the host's own word (sdk/wire/frames.ts). */
+      rests: text(),
       since: time().notNull(),
     },
     (t) => [primaryKey({ columns: [t.hostId, t.hubId] }), index('links_hub').on(t.hubId)],
@@ -135,6 +153,45 @@ export function fleetTables({ table, index, uniqueIndex, primaryKey, text, flag,
     (t) => [index('notices_host').on(t.hostId, t.at), index('notices_owner').on(t.ownerId, t.at)],
   )
 
+  /** How a host's connection stands against the minimum; no row: nothing was ever wrong, or measured. */
+  const networks = table(
+    'networks',
+    {
+      hostId: text()
+        .primaryKey()
+        .references(() => hosts.id, { onDelete: 'cascade' }),
+      state: text().$type<NetworkState>().notNull(),
+      since: time().notNull(),
+      clearSince: time(),
+      /** Thousands of bits a second, as the hub timed them. */
+      downKbits: integer(),
+      upKbits: integer(),
+      probedAt: time(),
+      /** As it was judged last: over all hubs. */
+      roundTripMs: integer(),
+      linkLosses: integer().notNull(),
+      faults: json<NetworkFault[]>().notNull(),
+    },
+    (t) => [index('networks_state').on(t.state), index('networks_probed').on(t.probedAt)],
+  )
+
+  /** What one hub saw of a host's connection. Gone with the hub. */
+  const networkSightings = table(
+    'network_sightings',
+    {
+      hostId: text()
+        .notNull()
+        .references(() => hosts.id, { onDelete: 'cascade' }),
+      hubId: text().notNull(),
+      /** Median; null: not measured yet. */
+      roundTripMs: integer(),
+      /** When links were lost, within the last hour or so. */
+      losses: json<number[]>().notNull(),
+      at: time().notNull(),
+    },
+    (t) => [primaryKey({ columns: [t.hostId, t.hubId] }), index('network_sightings_at').on(t.at)],
+  )
+
   const offers = table('offers', {
     /** Catalog id of a variant. A row says what this team decided about it; without one the catalog's default holds. */
     variant: text().primaryKey(),
@@ -145,5 +202,55 @@ export function fleetTables({ table, index, uniqueIndex, primaryKey, text, flag,
     changedAt: time().notNull(),
   })
 
-  return { hubs, hosts, links, failures, failureDays, hostLocks, notices, offers }
+  /** What the hub itself asked a new host, and what came of it; the newest of each variant. */
+  const checks = table(
+    'checks',
+    {
+      hostId: text()
+        .notNull()
+        .references(() => hosts.id, { onDelete: 'cascade' }),
+      variant: text().notNull(),
+      /** Tried so often in a row without passing; 0: passed. */
+      tries: integer().notNull(),
+      passed: flag().notNull(),
+      /** What was found, in a sentence. */
+      finding: text().notNull(),
+      tokensPerSecond: integer(),
+      at: time().notNull(),
+    },
+    (t) => [primaryKey({ columns: [t.hostId, t.variant] })],
+  )
+
+  /** Models that the team brought here, beside those of the catalog. */
+  const imports = table('imports', {
+    /** Its HuggingFace id. */
+    model: text().primaryKey(),
+    record: json<unknown>().notNull(),
+    changedAt: time().notNull(),
+  })
+
+  /** What imported models' tokens are counted with. Never changed: named by what it is. */
+  const tokenizers = table('tokenizers', {
+    /** SHA-256 of the files, hex. */
+    id: text().primaryKey(),
+    /** tokenizer.json and tokenizer_config.json as one JSON, gzip, base64. */
+    packed: text().notNull(),
+    at: time().notNull(),
+  })
+
+  return {
+    hubs,
+    hosts,
+    links,
+    failures,
+    failureDays,
+    hostLocks,
+    notices,
+    networks,
+    networkSightings,
+    checks,
+    imports,
+    tokenizers,
+    offers,
+  }
 }

@@ -1,7 +1,7 @@
 // Letters that are to be sent, and what became of them.
 import type { Columns } from '../columns.ts'
 
-export function mailTables({ table, index, text, integer, time }: Columns) {
+export function mailTables({ table, index, primaryKey, text, integer, time }: Columns) {
   const mails = table(
     'mails',
     {
@@ -22,5 +22,19 @@ export function mailTables({ table, index, text, integer, time }: Columns) {
     },
     (t) => [index('mails_next').on(t.nextAt), index('mails_recipient').on(t.recipient)],
   )
-  return { mails }
+  /** Whom news was sent of what today: of one thing nobody gets two letters in a day. */
+  const tellings = table(
+    'tellings',
+    {
+      userId: text().notNull(),
+      kind: text().notNull(),
+      /** What it is about: a key's, host's or alarm's id. */
+      about: text().notNull(),
+      /** Midnight UTC at which the day began. */
+      day: time().notNull(),
+    },
+    (t) => [primaryKey({ columns: [t.userId, t.kind, t.about, t.day] }), index('tellings_day').on(t.day)],
+  )
+
+  return { mails, tellings }
 }

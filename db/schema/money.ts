@@ -21,7 +21,7 @@ export function moneyTables({ table, index, primaryKey, check, text, integer, mo
   /** One row for each thing that happened to money. Its key makes doing it twice do it once. */
   const postings = table('postings', {
     key: text().primaryKey(),
-    kind: text().$type<'credit' | 'usage' | 'refund'>().notNull(),
+    kind: text().$type<'credit' | 'usage' | 'refund' | 'check'>().notNull(),
     note: text().notNull(),
     at: time().notNull(),
   })

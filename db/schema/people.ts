@@ -20,6 +20,8 @@ export function peopleTables({ table, index, text, time, json }: Columns) {
     hat: text().$type<Role>(),
     /** The newest terms they accepted, by role; what they accepted when is in `acceptances`. */
     terms: json<AcceptedTerms>(),
+    /** Kinds of news they want no letters about; null: none. */
+    muted: json<string[]>(),
     createdAt: time().notNull(),
     suspendedAt: time(),
     erasedAt: time(),

@@ -18,7 +18,7 @@ export function policyTables({ table, index, text, time, integer, json }: Column
     {
       id: text().primaryKey(),
       at: time().notNull(),
-      /** The admin's user id; null: the command line. */
+      /** The admin's user id; `hub`: a hub by itself; null: the command line. */
       by: text(),
       what: text().notNull(),
       /** What it was done to: a setting's name, a user's or an invitation's id. Never an address or a name of a person. */

@@ -38,7 +38,7 @@ async function run(emulated: EmulatorOptions, least: number) {
   const done = await benchmark({
     ...{ env: systemEnv, home, engine, ...about, minTokensPerSecond: least, soakSeconds: 1 },
     ...{
-      temperature: async () => 71,
+      cardsNow: async () => ({ celsius: 71, watts: 312 }),
       progress: (text: string) => void said.push(text),
       signal: new AbortController().signal,
     },
@@ -52,7 +52,7 @@ test('every answer is counted, at one, a few and all at a time, and kept for the
   expect(speeds.map(({ streams }) => streams)).toEqual([1, 4, 6])
   for (const { tokensPerSecond, slowest } of speeds) expect(Math.min(tokensPerSecond, slowest)).toBeGreaterThan(0)
   expect(firstTokenMs.worst).toBeGreaterThanOrEqual(firstTokenMs.median)
-  expect(soak).toMatchObject({ hottestCelsius: 71 })
+  expect(soak).toMatchObject({ hottestCelsius: 71, watts: 312 })
   expect(soak.seconds).toBeGreaterThanOrEqual(1)
   // A token at the start, the warm-up, five firsts, 1 + 4 + 6 answers, and the soak's.
   expect(emulator.tally.finished).toBeGreaterThan(1 + 1 + 5 + 11)

@@ -11,8 +11,8 @@ export interface Measuring {
   model: string
   /** How long all slots are kept busy at the end. */
   soakSeconds: number
-  /** Of the hottest card, °C; null: nobody knows. */
-  temperature: () => Promise<number | null>
+  /** The hottest card, °C, and what all draw together; null: nobody knows. */
+  cards: () => Promise<{ celsius: number | null; watts: number | null }>
   progress: (text: string) => void
   signal: AbortSignal
 }
@@ -62,7 +62,7 @@ function speedOf(answers: readonly Timed[], tookMs: number): Speed {
 
 /** All slots busy for a while: a card that grows hot, or is slowed down, shows it by then. */
 async function soaked(measuring: Measuring, slots: number): Promise<Measured['soak']> {
-  const { env, engine, model, soakSeconds, temperature, signal } = measuring
+  const { env, engine, model, soakSeconds, cards, signal } = measuring
   const began = env.mono()
   const soakMs = soakSeconds * 1_000
   const over = new AbortController()
@@ -75,10 +75,12 @@ async function soaked(measuring: Measuring, slots: number): Promise<Measured['so
     }
   }
   let hottest: number | null = null
+  const drawn: number[] = []
   const watching = (async () => {
     while (!over.signal.aborted) {
-      const now = await temperature().catch(() => null)
-      if (now !== null) hottest = Math.max(hottest ?? now, now)
+      const now = await cards().catch(() => null)
+      if (now && now.celsius !== null) hottest = Math.max(hottest ?? now.celsius, now.celsius)
+      if (now && now.watts !== null) drawn.push(now.watts)
       await sleep(env, LOOK_MS, over.signal)
     }
   })()
@@ -98,6 +100,7 @@ async function soaked(measuring: Measuring, slots: number): Promise<Measured['so
     tokensPerSecond: rounded(perSecond(tokens, took)),
     kept: before === 0 ? 1 : Math.min(1, Math.round((100 * half(took / 2, Number.POSITIVE_INFINITY)) / before) / 100),
     hottestCelsius: hottest,
+    watts: drawn.length === 0 ? null : rounded(drawn.reduce((sum, watts) => sum + watts, 0) / drawn.length),
   }
 }
 

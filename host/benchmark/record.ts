@@ -29,6 +29,8 @@ const Measured = Type.Object({
     /** Of the speed of its first half, what its second half kept, 0 to 1. */
     kept: amount,
     hottestCelsius: Type.Union([Type.Number(), Type.Null()]),
+    /** Mean of what its cards drew together; absent or null: nobody knows. */
+    watts: Type.Optional(Type.Union([amount, Type.Null()])),
   }),
 })
 export type Measured = Static<typeof Measured>
@@ -53,11 +55,16 @@ const pathIn = (home: Home) => join(home.path, 'benchmark.json')
 
 /** Null: none that is of this variant, these cards and this driver. */
 export function savedBenchmark(home: Home, now: Pick<Benchmark, 'variant' | 'cards' | 'driver'>): Benchmark | null {
+  const saved = anyBenchmark(home)
+  const same = saved?.variant === now.variant && saved.driver === now.driver
+  return same && saved.cards.join() === now.cards.join() ? saved : null
+}
+
+/** Whatever it was of; null: none. */
+export function anyBenchmark(home: Home): Benchmark | null {
   try {
     const saved: unknown = JSON.parse(readFileSync(pathIn(home), 'utf8'))
-    if (!Value.Check(Benchmark, saved)) return null
-    const same = saved.variant === now.variant && saved.driver === now.driver
-    return same && saved.cards.join() === now.cards.join() ? saved : null
+    return Value.Check(Benchmark, saved) ? saved : null
   } catch {
     // It is made anew with every setup.
     return null

@@ -1,6 +1,6 @@
 // `gpuhost bench`: starts the engine as `gpuhost start` would, measures it, ends it.
 import type { Env } from '../../sdk/env.ts'
-import { measure } from '../benchmark/measure.ts'
+import { measure, type Measuring } from '../benchmark/measure.ts'
 import { type Benchmark, checkSpeed, saveBenchmark } from '../benchmark/record.ts'
 import type { Home } from '../config.ts'
 import { lockHome } from '../daemon/lock.ts'
@@ -18,7 +18,8 @@ export interface BenchmarkWorld {
   /** The catalog's least for a request alone; 0: it does not say. */
   minTokensPerSecond: number
   soakSeconds: number
-  temperature: () => Promise<number | null>
+  /** As `Measuring` has it. */
+  cardsNow: Measuring['cards']
   progress: (text: string) => void
   signal: AbortSignal
 }
@@ -29,7 +30,7 @@ const LOOK_MS = 300
 
 /** @throws HostError where an agent is running, or the engine cannot start */
 export async function benchmark(world: BenchmarkWorld): Promise<{ benchmark: Benchmark; checks: Check[] }> {
-  const { env, home, engine, variant, cards, driver, minTokensPerSecond, progress, signal } = world
+  const { env, home, engine, variant, cards, driver, minTokensPerSecond, cardsNow, progress, signal } = world
   const unlock = lockHome(home)
   let shown = true
   const show = (): void => {
@@ -40,7 +41,12 @@ export async function benchmark(world: BenchmarkWorld): Promise<{ benchmark: Ben
   try {
     show()
     await engine.start(signal).finally(() => (shown = false))
-    const measured = await measure({ ...world, model: variant, progress: (text) => progress(`benchmark: ${text}`) })
+    const measured = await measure({
+      ...world,
+      cards: cardsNow,
+      model: variant,
+      progress: (text) => progress(`benchmark: ${text}`),
+    })
     const { name, version } = engine.serving()[0]?.engine ?? { name: 'unknown', version: null }
     const result: Benchmark = {
       ...measured,
@@ -72,7 +78,8 @@ export function describeBenchmark({ firstTokenMs, speeds, soak, engine }: Benchm
     [
       'under load',
       `${soak.tokensPerSecond} tokens/s for ${soak.seconds} s, ${Math.round(soak.kept * 100)} % kept` +
-        (soak.hottestCelsius === null ? '' : `, ${soak.hottestCelsius} °C at most`),
+        (soak.hottestCelsius === null ? '' : `, ${soak.hottestCelsius} °C at most`) +
+        (soak.watts == null ? '' : `, ${Math.round(soak.watts)} W`),
     ],
   ]
 }

@@ -190,15 +190,29 @@ test('containers with a GPU are found, and our own is not among them', async () 
   expect(await gpuContainers(systemEnv, '/nonexistent/docker')).toEqual([])
 })
 
+test('the full checklist of a machine without a GPU says what cannot be seen', async () => {
+  const items = await checklist(systemEnv, { reader: ['false'], ...fakeMachine(machines['no GPU']) }, null)
+  const unseen = items.filter(({ result }) => result === null).map(({ what }) => what)
+  expect(unseen).toContain('the power limit may be set')
+  expect(unseen).toContain('speed')
+})
+
 test.if(compiler() !== null)(
   'the full checklist compares what the library says with what nvidia-smi says',
   async () => {
     const reader = [process.execPath, join(import.meta.dirname, '../../bin/gpuhost.ts'), 'probe', '--json', '--library']
-    const items = await checklist(systemEnv, { reader, ...fakeMachine(machines['two 3090']) })
+    const items = await checklist(systemEnv, { reader, ...fakeMachine(machines['two 3090']) }, 'Qwen/Qwen3-8B:awq; …')
     const result = (what: string) => items.find((item) => item.what === what)?.result
     expect(result('both agree')).toBe('yes')
     expect(result('NVML')).toContain(uuidOf(1))
     expect(result('programs on the GPUs')).toBe('none')
+    expect(result('looking again and again')).toMatch(/^[\d.]+ ms each$/)
+    expect(result('temperature and power now')).toBe(
+      Array(2).fill('41 °C, 30 W of 350 W (100 to 400, usually 350)').join('; '),
+    )
+    expect(result('the power limit may be set')).toBe('yes')
+    expect(result('memory that is taken before anything runs')).toBe('476; 476')
+    expect(result('speed')).toContain('Qwen3-8B')
   },
 )
 

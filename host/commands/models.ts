@@ -49,7 +49,7 @@ export function fittedModels(
   const models = variants.map((variant): FittedModel => {
     const here = downloaded.has(variant.id)
     const { verdict, engine, gpus, checks } = fit(variant, machine, { downloaded: here })
-    const speed = verdict === 'no' ? null : speedOf(variant, machine.cards, gpus)
+    const speed = verdict === 'no' ? null : speedOf(variant, cardsOf(gpus, machine.cards))
     return {
       ...{ id: variant.id, name: variant.name, onOffer: variant.onOffer, verdict, engine, gpus },
       tokensPerSecond: speed && Math.round(speed.tokensPerSecond),
@@ -65,17 +65,21 @@ export function fittedModels(
   )
 }
 
-function speedOf(variant: CatalogVariant, cards: readonly Card[], gpus: readonly string[][]) {
-  const all = { tokensPerSecond: 0, watts: 0, published: gpus.every((group) => group.length === 1) }
-  for (const group of gpus) {
-    const name = cards.find((card, at) => (card.uuid ?? String(at)) === group[0])?.name ?? ''
-    const one = expectedSpeed(name, variant)
+/** Of all engines together, one for each group of cards; null: nothing is known about one of them. */
+export function speedOf(variant: CatalogVariant, groups: readonly (readonly Card[])[]) {
+  const all = { tokensPerSecond: 0, watts: 0, published: groups.every((group) => group.length === 1) }
+  for (const group of groups) {
+    const one = expectedSpeed(group[0]?.name ?? '', variant)
     if (!one) return null
     all.tokensPerSecond += one.tokensPerSecond * (group.length === 1 ? 1 : group.length * TOGETHER)
     all.watts += one.watts * group.length
     all.published &&= one.published
   }
   return all
+}
+
+function cardsOf(gpus: readonly string[][], cards: readonly Card[]): Card[][] {
+  return gpus.map((group) => group.flatMap((id) => cards.find((card, at) => (card.uuid ?? String(at)) === id) ?? []))
 }
 
 const usd = (amount: number) => `${amount < 0 ? '-' : ''}$${Math.abs(amount).toFixed(2)}`

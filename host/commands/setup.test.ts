@@ -181,7 +181,7 @@ describe('setup', () => {
       survey: async () => ({ ...machine, cards: [plainCard('Quadro P400', 2e9)] }),
     })
     expect(await run({ yes: true, model: 'Qwen/Qwen3-8B:awq' })).toMatchObject({ ready: false })
-    expect(said.join('\n')).toContain('gpu memory: 1.9 GiB; needed: 6 GiB.')
+    expect(said.join('\n')).toContain('gpu memory: 1.9 GiB; needed: 9 GiB.')
   })
 })
 

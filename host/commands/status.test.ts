@@ -7,9 +7,9 @@ import type { Status } from '../daemon/status.ts'
 import { serveHub } from '../hub/testing.ts'
 import { describeView, hubsView, type Shown } from './status.ts'
 
-const linkedAs = (address: string, host: string): Shown => {
+const linkedAs = (address: string, host: string, machine: string): Shown => {
   const hubs: Status['hubs'] = [{ address, state: 'linked', host, linkedSeconds: 5 } as Status['hubs'][number]]
-  return { state: 'serving', why: null, hubs } as unknown as Shown
+  return { state: 'serving', why: null, hubs, machine } as unknown as Shown
 }
 
 test.each(testDialects)(
@@ -26,8 +26,8 @@ test.each(testDialects)(
     // Who is there is written down a moment after.
     await world.env.advance(2_000)
     const view = (token: string) =>
-      hubsView(linkedAs(`${hub.url}/hosts/link`, row.id), (address) => ({
-        env: systemEnv,
+      hubsView(linkedAs(`${hub.url}/hosts/link`, row.id, row.machine), 'UTC', (address) => ({
+        env: { ...systemEnv, now: () => world.env.now() },
         hub: address,
         token,
         prove: () => null,
@@ -41,9 +41,14 @@ test.each(testDialects)(
     expect(after).toMatchObject({ idle: null, requests: 1 })
     expect(Number(after?.earned)).toBeGreaterThan(0)
     expect(after && describeView(after)[0]).toEqual(['at the hub', 'ready'])
+    expect(after?.earnedToday).toBe(after?.earned ?? '')
+
+    world.host('berlin').stop('soon')
+    await world.env.advance(2_000)
+    expect((await view(own))?.idle).toBe('Its owner is stopping it. gpuhost start starts it again.')
 
     const stranger = await addUser(world.env, db, { email: 'mallory@example.com', roles: ['host'] })
     expect(await view(await tokenOf(stranger.id))).toBeNull()
-    expect(await hubsView({ state: 'stopped' }, () => null)).toBeNull()
+    expect(await hubsView({ state: 'stopped' }, 'UTC', () => null)).toBeNull()
   },
 )

@@ -5,11 +5,12 @@ import type { Engine } from '../engine/engine.ts'
 import { HostError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { Offer } from '../offer.ts'
-import type { Owner } from '../owner/owner.ts'
+import { noFacts, type Owner } from '../owner/owner.ts'
 import type { Dial } from '../tunnel/dial.ts'
 import { Hubs } from '../tunnel/hubs.ts'
 import type { Identity } from '../tunnel/session.ts'
 import type { Control } from './control.ts'
+import { LineWatch, type Probe } from './line-watch.ts'
 import { freeTheGpu } from './free-gpu.ts'
 import type { DaemonState, Status } from './status.ts'
 import { aborted, type Afterwards, type Stopping } from './stopping.ts'
@@ -21,6 +22,8 @@ export interface Machine {
   log: Log
   identity: Identity
   engine: Engine
+  /** What it offers of it; default all. */
+  offer?: Offer
   /** The hub's link address. */
   hub: string
   token: string
@@ -34,6 +37,8 @@ export interface Machine {
   outdated: () => boolean
   /** Where the program looks after itself: what it does about newer ones. */
   updates?: Updates
+  /** How its hub measures its line; absent: it does not. */
+  probe?: Probe
   /** The process that keeps this one running, if there is one. */
   launcher?: number
 }
@@ -47,17 +52,19 @@ export class Life implements Control {
   private hubs: Hubs | undefined
   private readonly turns: Turns
   private readonly updateWatch: UpdateWatch | undefined
+  private readonly lineWatch: LineWatch | undefined
   private leaving = false
 
   constructor(private readonly machine: Machine) {
     this.startedAt = machine.env.mono()
-    this.offer = new Offer(machine.engine)
-    const { env, log, updates, engine, owner, graceMs } = machine
+    this.offer = machine.offer ?? new Offer(machine.engine)
+    const { env, log, updates, engine, owner, graceMs, probe } = machine
     this.turns = new Turns({
       ...{ env, log, engine, owner, graceMs, offer: this.offer },
       unregistered: (over) => this.unregistered(over),
       handBack: () => this.hubs?.handBack(),
     })
+    this.lineWatch = probe && new LineWatch(env, log, probe, () => this.linked())
     this.updateWatch = updates && new UpdateWatch(env, log, updates, () => this.renew())
   }
 
@@ -81,6 +88,7 @@ export class Life implements Control {
     } finally {
       this.turns.stop()
       this.updateWatch?.stop()
+      this.lineWatch?.stop()
       void this.hubs?.close('the host has failed')
       if (!(await freeTheGpu(this.machine, stopping.now))) log.error('the agent ends without its engine')
       stopping.over()
@@ -93,7 +101,7 @@ export class Life implements Control {
     return {
       state: this.state(),
       why: this.offer.whyIdle(),
-      owner: this.machine.owner?.facts() ?? { schedule: null, idle: null },
+      owner: this.machine.owner?.facts() ?? noFacts,
       starting: this.machine.engine.starting?.() ?? null,
       pid: process.pid,
       launcher: this.machine.launcher ?? null,
@@ -121,10 +129,18 @@ export class Life implements Control {
     return new Promise((_, reject) => {
       this.hubs = new Hubs(hub, world, log, {
         ended: (why, code) => reject(new HostError(why, code === 'simulated_not_allowed' ? 3 : 1)),
-        linked: () => this.updateWatch?.linked(),
+        linked: () => {
+          this.updateWatch?.linked()
+          this.lineWatch?.start()
+        },
         update: () => (this.updateWatch ? this.updateWatch.soon() : void this.renew()),
       })
     })
+  }
+
+  private linked(): { address: string; host: string } | null {
+    for (const hub of this.hubs?.states() ?? []) if (hub.state === 'linked') return hub
+    return null
   }
 
   /** Hubs learn of it first, so that nothing new comes; what runs may finish, then what is left is handed back. */

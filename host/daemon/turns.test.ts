@@ -4,9 +4,11 @@ import { virtualEnv } from '../../sdk/testing.ts'
 import { renewedEngine } from '../engine/renewed.ts'
 import { type PlayedEngine, playedEngine } from '../engine/testing.ts'
 import { humanLine, logTo } from '../log.ts'
+import { gauges } from '../hardware/gauges.ts'
 import { Owner } from '../owner/owner.ts'
+import { Profit, type ProfitWorld, type Work } from '../owner/profit.ts'
 import type { Use } from '../owner/use.ts'
-import type { Wishes } from '../owner/wishes.ts'
+import { noWishes, type Wishes } from '../owner/wishes.ts'
 import { identity, MemoryHubs } from '../tunnel/testing.ts'
 import { Life } from './life.ts'
 import { Stopping } from './stopping.ts'
@@ -14,7 +16,7 @@ import { Stopping } from './stopping.ts'
 const chat = { model: 'Qwen/Qwen3-8B', messages: [], stream: true }
 const MINUTE_MS = 60_000
 
-async function world(wishes: Wishes, begin: { use?: Use } = {}) {
+async function world(wishes: Wishes, begin: { use?: Use; profit?: ProfitWorld['work'] } = {}) {
   const env = virtualEnv()
   const memory = new MemoryHubs(env)
   const engines: PlayedEngine[] = []
@@ -32,6 +34,9 @@ async function world(wishes: Wishes, begin: { use?: Use } = {}) {
     log,
     () => wishes,
     async () => sees.use,
+    begin.profit
+      ? { profit: new Profit({ env, log, gauges: async () => gauges({ cards: [] }, null), work: begin.profit }) }
+      : {},
   )
   const life = new Life({
     ...{ env, log, owner, stopping, identity, hub: 'ws://hub/hosts/link', token: 't', dial: memory.dial },
@@ -53,7 +58,7 @@ async function world(wishes: Wishes, begin: { use?: Use } = {}) {
   return { env, hub, engines, wishes, sees, life, said, end }
 }
 
-const idle = { schedule: null, idle: { quietMinutes: 5 } }
+const idle = { ...noWishes, idle: { quietMinutes: 5 } }
 
 test('a game begins under 20 answers: all go back to the hub, the engine is gone within ten seconds, and it comes back once', async () => {
   const { env, hub, engines, sees, life, said, end } = await world(idle)
@@ -124,12 +129,12 @@ test('an agent that starts while the card is used links, says so, and starts no 
 /** Hours around the moment this world begins at, from `from` to `to` minutes after it. */
 function hoursFrom(now: number, from: number, to: number): Wishes {
   const clock = (minutes: number) => new Date(now + minutes * MINUTE_MS).toISOString().slice(11, 16)
-  return { schedule: { text: `${clock(from)}-${clock(to)}`, zone: 'UTC' }, idle: null }
+  return { ...noWishes, schedule: { text: `${clock(from)}-${clock(to)}`, zone: 'UTC' } }
 }
 
 test('when its hours end, what runs may finish, and the engine ends; when they begin, it starts by itself', async () => {
   const now = virtualEnv().now()
-  const { env, hub, engines, wishes, life, end } = await world({ schedule: null, idle: null })
+  const { env, hub, engines, wishes, life, end } = await world({ ...noWishes })
   Object.assign(wishes, hoursFrom(now, -10, 10))
   hub.ask(1, chat)
   await env.flush()
@@ -152,7 +157,7 @@ test('when its hours end, what runs may finish, and the engine ends; when they b
 
 test('what has not finished by the end of the grace goes back to the hub', async () => {
   const now = virtualEnv().now()
-  const { env, hub, engines, wishes, end } = await world({ schedule: null, idle: null })
+  const { env, hub, engines, wishes, end } = await world({ ...noWishes })
   hub.ask(1, chat)
   await env.flush()
   engines[0]!.asks[0]!.answer()
@@ -180,5 +185,29 @@ test('an engine that does not start after a rest is tried again, and its owner r
   engines[0]!.well = true
   await env.advance(2 * MINUTE_MS)
   expect([hub.statuses().at(-1), life.status().state]).toEqual(['ready', 'serving'])
+  await end()
+})
+
+test('while the price is below the cost of power the engine rests, hubs are told why, and it comes back by itself', async () => {
+  const work: Work = { tokensPerSecond: 1_800, watts: 350, measured: true, priceUsd: 0.1, feePpm: 150_000 }
+  const power = { kilowattHourUsd: 0.3, machineWatts: 70 }
+  const { env, hub, engines, life, end } = await world({ ...noWishes, power }, { profit: async () => ({ ...work }) })
+  expect(life.status()).toMatchObject({
+    state: 'serving',
+    owner: { power: { full: { earns: expect.closeTo(0.5508) } } },
+  })
+  hub.ask(1, chat)
+  await env.flush()
+  engines[0]!.asks[0]!.answer()
+  work.priceUsd = 0.02
+  await env.advance(11 * MINUTE_MS)
+  expect(hub.said.findLast((said) => said.type === 'status')).toMatchObject({ state: 'draining', rests: 'power' })
+  expect(life.status().why).toContain('price below cost of power')
+  // It had its grace to finish.
+  expect([hub.on(1).fail?.code, engines[0]!.stopped]).toEqual(['stopping', true])
+  work.priceUsd = 0.03
+  await env.advance(11 * MINUTE_MS)
+  expect(hub.said.findLast((said) => said.type === 'status')).toMatchObject({ state: 'ready' })
+  expect([engines.length, life.status().state]).toEqual([2, 'serving'])
   await end()
 })

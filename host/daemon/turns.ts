@@ -6,7 +6,8 @@ import { EngineWatch } from '../engine/watch.ts'
 import { printable, reason } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Offer } from '../offer.ts'
-import type { Owner, Wish } from '../owner/owner.ts'
+import type { Owner } from '../owner/owner.ts'
+import { rests, type Wish } from '../owner/rest.ts'
 import { freeTheGpu } from './free-gpu.ts'
 import { aborted } from './stopping.ts'
 
@@ -91,7 +92,7 @@ export class Turns {
     const { wish } = this
     if (!wish) return this.wake()
     offer.hold(wish.who, wish.why)
-    offer.hold(wish.who === 'use' ? 'schedule' : 'use', null)
+    for (const other of rests) if (other !== wish.who) offer.hold(other, null)
     if (wish.who === 'use') this.hurry.abort()
     this.wanted.abort()
   }
@@ -115,8 +116,7 @@ export class Turns {
       log.info('the card works again')
       offer.hold('engine', 'the engine is starting')
     }
-    offer.hold('use', null)
-    offer.hold('schedule', null)
+    for (const each of rests) offer.hold(each, null)
     // From here on it has the card, however long it takes to be ready.
     offer.working = true
     while (!until.aborted) {

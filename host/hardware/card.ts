@@ -26,7 +26,14 @@ export const Card = Type.Object({
   computeCapability: orNull(words(10)),
   /** The best the card and its slot can do; an idle card drives its link slower. */
   pcie: Type.Object({ generation: orNull(amount), width: orNull(amount) }),
-  powerWatts: Type.Object({ limit: orNull(amount), usual: orNull(amount), most: orNull(amount) }),
+  /** Drawn now, the limit in force, the one it comes with, and the least and most it can be set to. */
+  powerWatts: Type.Object({
+    draw: orNull(amount),
+    limit: orNull(amount),
+    usual: orNull(amount),
+    least: orNull(amount),
+    most: orNull(amount),
+  }),
   temperatureCelsius: orNull(amount),
   /** Share of the last second in which it worked, percent. */
   busyPercent: orNull(amount),
@@ -56,7 +63,7 @@ export function plainCard(name: string, memoryBytes: number): Card {
   return {
     ...{ uuid: null, name: name.slice(0, 80), memoryBytes, freeBytes: null, computeCapability: null },
     pcie: { generation: null, width: null },
-    powerWatts: { limit: null, usual: null, most: null },
+    powerWatts: { draw: null, limit: null, usual: null, least: null, most: null },
     ...{ temperatureCelsius: null, busyPercent: null, display: null, partOf: null, processes: null, trouble: null },
   }
 }

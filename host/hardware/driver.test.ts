@@ -1,11 +1,11 @@
-import { describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { describe, expect, setDefaultTimeout, spyOn, test } from 'bun:test'
 import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemEnv } from '../../sdk/env.ts'
 import { until, virtualEnv } from '../../sdk/testing.ts'
-import { askDriver } from './driver.ts'
-import { compiler, fakeMachine, type MachineName, machines, uuidOf } from './testing/machines.ts'
+import { askDriver, DriverWatch } from './driver.ts'
+import { compiler, fakeMachine, type MachineName, machines, replay, uuidOf } from './testing/machines.ts'
 
 // Each question starts a process, on a machine that may be busy.
 setDefaultTimeout(60_000)
@@ -29,7 +29,7 @@ describe.if(compiler() !== null)('NVML says', () => {
         freeBytes: 15_000 * 2 ** 20,
         computeCapability: '8.9',
         pcie: { generation: 4, width: 16 },
-        powerWatts: { limit: 450, usual: 450, most: 500 },
+        powerWatts: { draw: 30, limit: 450, usual: 450, least: 100, most: 500 },
         temperatureCelsius: 41,
         busyPercent: 83,
         display: true,
@@ -148,4 +148,66 @@ function program(body: string): string {
   writeFileSync(path, `#!/bin/sh\n${body}\n`)
   chmodSync(path, 0o755)
   return path
+}
+
+describe.if(compiler() !== null)('a driver that is watched', () => {
+  const watched = (name: MachineName) => {
+    const paths = fakeMachine(machines[name])
+    return { paths, watch: new DriverWatch(systemEnv, { reader, ...paths }) }
+  }
+
+  test('says each time what holds by then, through one process', async () => {
+    const { paths, watch } = watched('one 4090')
+    const started: number[] = []
+    const spawn = Bun.spawn
+    const counting = spyOn(Bun, 'spawn').mockImplementation(((...args: Parameters<typeof Bun.spawn>) => {
+      started.push(1)
+      return spawn(...args)
+    }) as typeof Bun.spawn)
+    try {
+      expect(await watch.look()).toEqual({ ...(await ask('one 4090')) })
+      const before = started.length
+      replay(paths, machines['a gamer at play'])
+      const { cards, by } = await watch.look()
+      expect([by, cards[0]?.processes?.length, started.length - before]).toEqual(['nvml', 2, 0])
+      replay(paths, machines['one 4090'])
+      expect((await watch.look(60_000)).cards).toEqual(cards)
+      expect((await watch.look()).cards[0]?.processes).toEqual([])
+    } finally {
+      counting.mockRestore()
+      watch.close()
+    }
+  })
+
+  test('and crashes or hangs is asked in other ways, and looked at anew the next time', async () => {
+    const { paths, watch } = watched('one 4090')
+    await watch.look()
+    replay(paths, machines['crashing library'])
+    expect(await watch.look()).toMatchObject({ by: 'nvidia-smi', cards: [{ name: 'NVIDIA GeForce RTX 4090' }] })
+    replay(paths, machines['one 4090'])
+    expect((await watch.look()).by).toBe('nvml')
+    watch.close()
+  })
+
+  test('leaves nothing running when nobody asks any more', async () => {
+    const env = virtualEnv()
+    const quick = { ...systemEnv, mono: env.mono, timer: env.timer }
+    const { paths } = watched('one 4090')
+    const watch = new DriverWatch(quick, { reader, ...paths })
+    await watch.look()
+    const child = childrenReading(paths.library)
+    expect(child.length).toBe(1)
+    await env.advance(5_000)
+    await until('it has ended', () => childrenReading(paths.library).length === 0)
+    expect(env.timers()).toBe(0)
+  })
+})
+
+/** Processes that were started to read it. */
+function childrenReading(library: string): string[] {
+  const { stdout } = Bun.spawnSync(['ps', '-eo', 'args'])
+  return stdout
+    .toString()
+    .split('\n')
+    .filter((line) => line.includes(library) && line.includes('--follow'))
 }

@@ -28,23 +28,38 @@ const TROUBLES: Record<number, string> = {
   18: 'the driver was updated while in use: reboot',
 }
 
-/** @throws whatever the library does: this process is there to be lost */
-export function readNvml(library: string): DriverReport {
+/** A function that reads once; the library stays open between. @throws whatever it does: this process is there to be lost */
+export function nvmlReader(library: string): () => DriverReport {
   const nvml = open(library)
-  const started = nvml.call('nvmlInit_v2')
-  if (started !== OK) return { driver: null, cuda: null, cards: [], trouble: troubleOf(started) }
-  const count = nvml.number('nvmlDeviceGetCount_v2') ?? 0
+  let begun = false
+  return () => {
+    const started = begun ? OK : nvml.call('nvmlInit_v2')
+    const count = started === OK ? countOf(nvml) : started
+    begun = typeof count === 'object'
+    if (typeof count === 'object') return report(nvml, count.cards)
+    // A driver that was loaded anew has forgotten us: next time from the start.
+    nvml.call('nvmlShutdown')
+    return { driver: null, cuda: null, cards: [], trouble: troubleOf(count) }
+  }
+}
+
+/** Or why not. */
+function countOf(nvml: Nvml): { cards: number } | number {
+  const room = new Uint32Array(1)
+  const code = nvml.call('nvmlDeviceGetCount_v2', ptr(room))
+  return code === OK ? { cards: Math.min(room[0] ?? 0, MOST_CARDS) } : code
+}
+
+function report(nvml: Nvml, count: number): DriverReport {
   const cards: Card[] = []
-  for (let index = 0; index < Math.min(count, MOST_CARDS); index++) cards.push(...readCard(nvml, index))
+  for (let index = 0; index < count; index++) cards.push(...readCard(nvml, index))
   const cuda = nvml.number('nvmlSystemGetCudaDriverVersion_v2')
-  const report = {
+  return {
     driver: nvml.text('nvmlSystemGetDriverVersion'),
     cuda: cuda === null ? null : `${Math.floor(cuda / 1_000)}.${Math.floor((cuda % 1_000) / 10)}`,
     cards,
     trouble: null,
   }
-  nvml.call('nvmlShutdown')
-  return report
 }
 
 const troubleOf = (code: number) => TROUBLES[code] ?? `the NVIDIA driver answers with error ${code}`
@@ -76,7 +91,7 @@ function describe(nvml: Nvml, device: Pointer): Card {
   const capable = nvml.call('nvmlDeviceGetCudaComputeCapability', device, ptr(pair), ptr(pair, 4)) === OK
   const computeCapability = capable ? `${pair[0]}.${pair[1]}` : null
   const limits = nvml.call('nvmlDeviceGetPowerManagementLimitConstraints', device, ptr(pair), ptr(pair, 4)) === OK
-  const most = limits ? watts(pair[1] ?? null) : null
+  const [least, most] = limits ? [watts(pair[0] ?? null), watts(pair[1] ?? null)] : [null, null]
   const busy = nvml.call('nvmlDeviceGetUtilizationRates', device, ptr(pair)) === OK ? (pair[0] ?? null) : null
   const drawn = nvml.number('nvmlDeviceGetDisplayActive', device)
   const temperature = new Uint32Array(1)
@@ -91,8 +106,10 @@ function describe(nvml: Nvml, device: Pointer): Card {
       width: nvml.number('nvmlDeviceGetMaxPcieLinkWidth', device),
     },
     powerWatts: {
+      draw: watts(nvml.number('nvmlDeviceGetPowerUsage', device)),
       limit: watts(nvml.number('nvmlDeviceGetPowerManagementLimit', device)),
       usual: watts(nvml.number('nvmlDeviceGetPowerManagementDefaultLimit', device)),
+      least,
       most,
     },
     temperatureCelsius: felt ? (temperature[0] ?? null) : null,
@@ -170,6 +187,7 @@ const SYMBOLS: Record<string, FFIFunction['args']> = {
   nvmlDeviceGetCudaComputeCapability: [pointer, pointer, pointer],
   nvmlDeviceGetMaxPcieLinkGeneration: [pointer, pointer],
   nvmlDeviceGetMaxPcieLinkWidth: [pointer, pointer],
+  nvmlDeviceGetPowerUsage: [pointer, pointer],
   nvmlDeviceGetPowerManagementLimit: [pointer, pointer],
   nvmlDeviceGetPowerManagementDefaultLimit: [pointer, pointer],
   nvmlDeviceGetPowerManagementLimitConstraints: [pointer, pointer, pointer],

@@ -15,11 +15,12 @@ export async function readSmi(env: Env, program: string): Promise<DriverReport> 
   if ('absent' in first) return { ...nothing, trouble: null }
   if ('late' in first) return { ...nothing, trouble: HANGS }
   if (first.code !== 0) return { ...nothing, trouble: whyNot(first.text) }
-  const [capability, memory, pcie, power, state, mig, processes, list] = await Promise.all([
+  const [capability, memory, pcie, power, draw, state, mig, processes, list] = await Promise.all([
     table(env, program, 'index,compute_cap'),
     table(env, program, 'index,memory.free'),
     table(env, program, 'index,pcie.link.gen.max,pcie.link.width.max'),
-    table(env, program, 'index,power.limit,power.default_limit,power.max_limit'),
+    table(env, program, 'index,power.limit,power.default_limit,power.min_limit,power.max_limit'),
+    table(env, program, 'index,power.draw'),
     table(env, program, 'index,temperature.gpu,utilization.gpu,display_active'),
     table(env, program, 'index,mig.mode.current'),
     computeProcesses(env, program),
@@ -41,9 +42,11 @@ export async function readSmi(env: Env, program: string): Promise<DriverReport> 
       computeCapability: known(capability.get(index)?.[0], 10),
       pcie: { generation: number(pcie.get(index)?.[0]), width: number(pcie.get(index)?.[1]) },
       powerWatts: {
+        draw: number(draw.get(index)?.[0]),
         limit: number(power.get(index)?.[0]),
         usual: number(power.get(index)?.[1]),
-        most: number(power.get(index)?.[2]),
+        least: number(power.get(index)?.[2]),
+        most: number(power.get(index)?.[3]),
       },
       temperatureCelsius: number(state.get(index)?.[0]),
       busyPercent: number(state.get(index)?.[1]),

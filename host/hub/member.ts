@@ -2,6 +2,8 @@
 import type { Env } from '../../sdk/env.ts'
 import { PROOF_HEADER } from '../../sdk/wire/machine-key.ts'
 import type { CatalogVariant } from '../../sdk/catalog.ts'
+import { HostDeparture } from '../../sdk/host-departure.ts'
+import { HostEarnings } from '../../sdk/host-earnings.ts'
 import { HostView } from '../../sdk/host-view.ts'
 import { HostError } from '../errors.ts'
 import { askHub, refusalOf, understood } from './ask.ts'
@@ -33,4 +35,22 @@ export async function confirmLicence(member: Member, { model, statements }: Cata
 export async function viewOf(member: Member, id: string): Promise<HostView> {
   const question = { hub: member.hub, path: `/api/v1/hosts/${encodeURIComponent(id)}`, headers: memberHeaders(member) }
   return understood(HostView, question, await askHub(member.env, question))
+}
+
+/** What this machine earned since `from`, milliseconds since 1970. @throws HostError */
+export async function earningsSince(member: Member, machine: string, from: number): Promise<HostEarnings> {
+  const query = new URLSearchParams({ machine, from: String(from) })
+  const question = { hub: member.hub, path: `/api/v1/hosts/earnings?${query}`, headers: memberHeaders(member) }
+  return understood(HostEarnings, question, await askHub(member.env, question))
+}
+
+/** The program is about to be taken off this machine. @throws HostError */
+export async function depart(member: Member, machine: string): Promise<HostDeparture> {
+  const question = {
+    hub: member.hub,
+    path: '/api/v1/hosts/departure',
+    body: { machine },
+    headers: memberHeaders(member),
+  }
+  return understood(HostDeparture, question, await askHub(member.env, question))
 }

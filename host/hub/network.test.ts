@@ -4,6 +4,8 @@ import { addUser } from '../../hub/identity/users.ts'
 import { systemEnv } from '../../sdk/env.ts'
 import { mostTransferBytes } from '../../sdk/network.ts'
 import { until } from '../../sdk/testing.ts'
+import { findHost } from '../../hub/fleet/list.ts'
+import { probeLine } from './probe.ts'
 import { checkLine, measureLine } from './network.ts'
 import { serveHub, type ServedHub } from './testing.ts'
 
@@ -66,6 +68,23 @@ describe('a hub', () => {
     const codes = new Set<number>()
     for (let at = 0; at < 40; at++) codes.add((await ask(hub, token, '/bytes?length=1')).status)
     expect(codes).toEqual(new Set([200, 429]))
+  })
+})
+
+describe('a linked host', () => {
+  test('is measured by its hub’s own clock, and only as itself', async () => {
+    await using hub = await serveHub({ hosts: { berlin: {}, oslo: {} } })
+    const { id, token } = hub.world.host('berlin')
+    const member = { env: systemEnv, hub: hub.url, token, prove: () => null }
+    // Within one machine, on a clock that stands still: as fast as can be told.
+    const probed = await probeLine(member, id, new AbortController().signal)
+    expect(probed).toMatchObject({ againSeconds: 6 * 60 * 60 })
+    const { db } = hub.world.world
+    const shown = async () => (await findHost(hub.world.env, db, id))?.network
+    expect(await shown()).toMatchObject({ upMbits: probed.upMbits, downMbits: probed.downMbits, state: 'ok' })
+    const other = probeLine(member, hub.world.host('oslo').id, new AbortController().signal)
+    expect(await other.catch((error: unknown) => String(error))).toContain('404')
+    expect((await ask(hub, token, `/probe?host=${id}`, { method: 'POST', body: new Uint8Array(9) })).status).toBe(400)
   })
 })
 

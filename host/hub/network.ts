@@ -131,7 +131,7 @@ function parsed(bytes: Uint8Array): unknown {
 }
 
 /** Nothing that could be squeezed on the way. */
-function madeUp(env: Env, length: number): Uint8Array<ArrayBuffer> {
+export function madeUp(env: Env, length: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(length)
   const piece = env.random(64 * 1024)
   for (let at = 0; at < length; at += piece.length) bytes.set(piece.subarray(0, length - at), at)

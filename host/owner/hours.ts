@@ -25,6 +25,11 @@ const EXAMPLE = 'Write it like "mon-fri 19:00-08:00, sat-sun 00:00-24:00".'
 /** @throws HostError naming the word at fault */
 export function checkHours({ text, zone }: Hours): void {
   windowsOf(text)
+  checkZone(zone)
+}
+
+/** @throws HostError */
+export function checkZone(zone: string): void {
   try {
     formatter(zone)
   } catch {
@@ -61,6 +66,24 @@ export function standingAt({ text, zone }: Hours, now: number): Standing {
 export function clockAt(moment: number, zone: string): string {
   const { weekday, hour, minute } = partsOf(moment, zone)
   return `${weekday} ${hour}:${minute}`
+}
+
+/** `Tue 1 Dec`, by the clock of `zone`. */
+export function dateOf(moment: number, zone: string): string {
+  const format = new Intl.DateTimeFormat('en-GB', { timeZone: zone, weekday: 'short', day: 'numeric', month: 'short' })
+  return format.format(moment).replace(',', '')
+}
+
+/** When the day began that is `daysAgo` days before today by the clock of `zone`; milliseconds since 1970. */
+export function dayBegan(now: number, zone: string, daysAgo = 0): number {
+  const { year, month, day } = partsOf(now, zone)
+  return momentOf(Date.UTC(Number(year), Number(month) - 1, Number(day) - daysAgo), zone)
+}
+
+/** When the month began that is `ahead` months after this one by the clock of `zone`; milliseconds since 1970. */
+export function monthBegan(now: number, zone: string, ahead = 0): number {
+  const { year, month } = partsOf(now, zone)
+  return momentOf(Date.UTC(Number(year), Number(month) - 1 + ahead, 1), zone)
 }
 
 function windowsOf(text: string): Window[] {

@@ -3,6 +3,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemEnv } from '../../sdk/env.ts'
+import { askDriver } from '../hardware/driver.ts'
 import { type FakeGpu, fakeMachine, type FakeMachine, machines, uuidOf } from '../hardware/testing/machines.ts'
 import { lookFor } from './use.ts'
 
@@ -16,15 +17,15 @@ function withProcesses(processes: FakeGpu['processes']): FakeMachine {
 
 function look(
   machine: FakeMachine,
-  changes: { own?: number[]; gpus?: string[]; processes?: boolean; gamemoded?: string } = {},
+  changes: { own?: number[]; gpus?: string[]; processes?: boolean; gamemoded?: string; loginctl?: string } = {},
 ) {
   const { nvidiaSmi } = fakeMachine(machine, { library: false })
-  const { own = [], gpus, processes = true, gamemoded = 'no-gamemoded-here' } = changes
+  const { own = [], gpus, processes = true, gamemoded = 'no-gamemoded-here', loginctl } = changes
   return lookFor({
-    ...{ env: systemEnv, processes, gamemoded, own: async () => new Set(own) },
-    access: { reader: ['false'], library: '/nowhere/libnvidia-ml.so.1', nvidiaSmi },
+    ...{ env: systemEnv, processes, gamemoded, loginctl, own: async () => new Set(own) },
+    cards: () => askDriver(systemEnv, { reader: ['false'], library: '/nowhere/libnvidia-ml.so.1', nvidiaSmi }),
     gpus: gpus ? new Set(gpus) : null,
-  })()
+  })({ session: loginctl !== undefined })
 }
 
 const renders = { pid: someone, name: '/opt/blender/blender', usedMib: 4_000 }
@@ -62,4 +63,33 @@ test('GameMode says that somebody plays', async () => {
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+})
+
+test.each([
+  ['at the screen', 'Seat=seat0 Class=user Active=yes IdleHint=no LockedHint=no', { by: 'somebody at its screen' }],
+  ['away for a while', 'Seat=seat0 Class=user Active=yes IdleHint=yes LockedHint=no', null],
+  ['gone, with the screen locked', 'Seat=seat0 Class=user Active=yes IdleHint=no LockedHint=yes', null],
+  ['behind another session', 'Seat=seat0 Class=user Active=no IdleHint=no LockedHint=no', null],
+  ['here over ssh', 'Seat= Class=user Active=yes IdleHint=no LockedHint=no', null],
+  ['a greeter', 'Seat=seat0 Class=greeter Active=yes IdleHint=no LockedHint=no', null],
+])('somebody who is %s', async (_, facts, expected) => {
+  const folder = mkdtempSync(join(tmpdir(), 'loginctl-'))
+  const loginctl = join(folder, 'loginctl')
+  const root = 'Seat= Class=manager Active=yes IdleHint=no LockedHint=no'
+  const block = (words: string) => words.split(' ').join('\n')
+  try {
+    writeFileSync(
+      loginctl,
+      `#!/bin/sh\ncase "$1" in list-sessions) printf '  2 1000 ada seat0 tty2\n c1 0 root - -\n';;\n*) printf '${block(root)}\n\n${block(facts)}\n';; esac\n`,
+    )
+    chmodSync(loginctl, 0o755)
+    expect(await look(withProcesses([]), { loginctl })).toEqual(expected)
+    expect(await look(withProcesses([]))).toBeNull()
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
+
+test('where logind cannot be asked nobody is at the screen', async () => {
+  expect(await look(withProcesses([]), { loginctl: 'no-loginctl-here' })).toBeNull()
 })

@@ -1,25 +1,29 @@
-// Whether somebody else uses the card now: a program of the owner's that computes or plays on it, or GameMode.
+// Whether somebody else uses the card now: a program of the owner's that computes or plays on it, GameMode, or
+// somebody at the screen.
 import { existsSync } from 'node:fs'
 import type { Env } from '../../sdk/env.ts'
 import { printable } from '../errors.ts'
 import type { Card, GpuProcess } from '../hardware/card.ts'
-import { askDriver, type DriverAccess } from '../hardware/driver.ts'
+import type { Asked } from '../hardware/driver.ts'
 import { say } from '../hardware/program.ts'
+import { sessionWatch } from './session.ts'
 
 /** What uses it, in words; null: nothing; `unknown`: the driver does not say. */
 export type Use = { by: string } | null | 'unknown'
 
 export interface UseWorld {
   env: Env
-  access: DriverAccess
+  /** The driver, asked now. */
+  cards: () => Promise<Asked>
   /** Processes of our own engines that run now. */
   own: () => Promise<ReadonlySet<number>>
   /** UUIDs of the cards on offer; null: all of the machine. */
   gpus: ReadonlySet<string> | null
   /** False: an engine that this program did not start is on the card as well, and cannot be told from others. */
   processes: boolean
-  /** Default `gamemoded` of the PATH. */
+  /** Default `gamemoded` and `loginctl` of the PATH. */
   gamemoded?: string
+  loginctl?: string
 }
 
 /** More than a small program of a desktop's takes. */
@@ -32,13 +36,23 @@ const DESKTOP =
 const GAMEMODE_MS = 2_000
 
 /** A function that looks once. */
-export function lookFor({ env, access, own, gpus, processes, gamemoded = 'gamemoded' }: UseWorld): () => Promise<Use> {
+export function lookFor({
+  env,
+  cards: ask,
+  own,
+  gpus,
+  processes,
+  gamemoded = 'gamemoded',
+  loginctl,
+}: UseWorld): (watched: { session: boolean }) => Promise<Use> {
+  const atScreen = sessionWatch(env, loginctl)
   // A process that was ours stays ours while it is listed: one that is ending may not be among its fellows any more.
   let ours = new Set<number>()
-  return async () => {
+  return async ({ session }) => {
     if (await playing(env, gamemoded)) return { by: 'GameMode' }
+    if (session && (await atScreen())) return { by: 'somebody at its screen' }
     if (!processes) return null
-    const { cards, trouble } = await askDriver(env, access)
+    const { cards, trouble } = await ask()
     const offered = cards.filter(({ uuid }) => gpus === null || (uuid !== null && gpus.has(uuid)))
     if (trouble !== null || offered.every((card) => card.processes === null)) return 'unknown'
     const users = heavyUsers(offered)

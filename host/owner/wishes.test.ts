@@ -6,7 +6,7 @@ import { virtualEnv } from '../../sdk/testing.ts'
 import { homeAt } from '../config.ts'
 import { humanLine, logTo } from '../log.ts'
 import { Owner } from './owner.ts'
-import { savedWishes, saveWishes } from './wishes.ts'
+import { noWishes, savedWishes, saveWishes } from './wishes.ts'
 
 const folders: string[] = []
 afterEach(() => {
@@ -23,13 +23,13 @@ const schedule = { text: 'mon-fri 19:00-08:00', zone: 'Europe/Berlin' }
 
 test('hours and idle mode are kept apart, and what is wrong changes nothing', () => {
   const at = home()
-  expect(savedWishes(at)).toEqual({ schedule: null, idle: null })
+  expect(savedWishes(at)).toEqual(noWishes)
   saveWishes(at, { schedule })
   saveWishes(at, { idle: { quietMinutes: 3 } })
   expect(() => saveWishes(at, { schedule: { ...schedule, text: 'mon 7-9' } })).toThrow('"7-9"')
-  expect(savedWishes(at)).toEqual({ schedule, idle: { quietMinutes: 3 } })
+  expect(savedWishes(at)).toEqual({ ...noWishes, schedule, idle: { quietMinutes: 3 } })
   saveWishes(at, { schedule: null })
-  expect(savedWishes(at)).toEqual({ schedule: null, idle: { quietMinutes: 3 } })
+  expect(savedWishes(at)).toEqual({ ...noWishes, idle: { quietMinutes: 3 } })
 })
 
 test('a file that becomes damaged is told of once; until then what it said holds', async () => {

@@ -28,6 +28,22 @@ export function dialWith(prove: (token: string) => string | null): Dial {
   }
 }
 
+/** Counts what is sent and received, without what the network adds to it. */
+export function countedDial(dial: Dial, count: (bytes: number) => void): Dial {
+  return (address, token, events) => {
+    const socket = dial(address, token, {
+      opened: () => events.opened(),
+      message: (bytes) => (count(bytes.length), events.message(bytes)),
+      closed: (code, why) => events.closed(code, why),
+    })
+    return {
+      send: (message) => (count(message.length), socket.send(message)),
+      close: (code, why) => socket.close(code, why),
+      buffered: () => socket.buffered(),
+    }
+  }
+}
+
 function dialled(socket: Bun.WebSocket, events: DialEvents): Socket {
   socket.binaryType = 'arraybuffer'
   let trouble = ''

@@ -51,6 +51,31 @@ describe('an answer', () => {
     expect(offer.load()).toEqual({ running: 0, waiting: 0 })
   })
 
+  test('waits for its turn while fewer at a time are allowed, and hubs know how many', async () => {
+    const { env, engine, hub, offer, session } = await linked()
+    offer.onChange(() => session.announce())
+    offer.limit(0.5)
+    await env.flush()
+    expect(hub.said.findLast((said) => said.type === 'status')).toMatchObject({ serving: [{ slots: 1 }] })
+    for (const id of [1, 2, 3, 4]) hub.ask(id, chat)
+    await env.flush()
+    expect([engine.asks.length, offer.load()]).toEqual([1, { running: 1, waiting: 3 }])
+    // One that nobody waits for any more gives its place away.
+    hub.send(2, kind.cancel)
+    engine.asks[0]?.answer()
+    engine.asks[0]?.end()
+    await env.flush()
+    expect(engine.asks.length).toBe(2)
+    engine.asks[1]?.refuse(new Error('cut'))
+    await env.flush()
+    expect([engine.asks.length, hub.on(2).end, hub.on(3).fail?.class]).toEqual([3, undefined, 'engine'])
+    hub.ask(5, chat)
+    offer.limit(1)
+    await env.flush()
+    expect(engine.asks.length).toBe(4)
+    expect(hub.said.findLast((said) => said.type === 'status')).toMatchObject({ serving: [{ slots: 2 }] })
+  })
+
   test('of an engine that says no is passed on as it is, for the hub to judge', async () => {
     const { env, engine, hub } = await linked()
     hub.ask(1, chat)

@@ -27,6 +27,7 @@ export class Streams {
       env,
       send: (frame) => outbox.send(frame),
       backlog: () => outbox.backlog(),
+      turn: (signal) => offer.turn(signal),
       bodyComplete: (id) => this.bodyComplete(id),
       over: (id) => this.forget(id),
       engineTrouble: () => session.engineTrouble(),
@@ -71,10 +72,11 @@ export class Streams {
       const failure: Fail = { attempt: ask.attempt, class: 'refused', code, message }
       this.outbox.send(encodeJson(id, kind.fail, failure))
     }
-    const why = this.offer.whyIdle()
+    // The word, not the sentence: what its owner plays is nobody's business.
+    const why = this.offer.first()
     // What was on its way when this host said that it takes nothing new is served all the same.
     if (why !== null && (this.offer.broken() || !this.session.mayNotKnow()))
-      return refuse('draining', `This host takes nothing new: ${why}.`)
+      return refuse('draining', `This host takes nothing new (${why}).`)
     const engine = this.offer.engineFor(ask.model)
     if (!engine) return refuse('unknown_model', 'This host does not serve that model.')
     if (ask.bodyBytes > MAX_BODY_BYTES) return refuse('body_too_large', `At most ${MAX_BODY_BYTES} bytes are taken.`)

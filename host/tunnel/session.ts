@@ -34,7 +34,7 @@ const OUTBOX_BYTES = 32 * 1024 * 1024
 const MAX_MESSAGE_BYTES = 1024 * 1024
 
 /** Who this host is; what it offers is the `Offer`'s to say. */
-export type Identity = Pick<Hello, 'agent' | 'machine' | 'run' | 'name' | 'hardware'>
+export type Identity = Pick<Hello, 'agent' | 'machine' | 'run' | 'name' | 'failedUpdate' | 'hardware'>
 
 export interface LinkWorld {
   env: Env
@@ -99,7 +99,7 @@ export class Session {
     const { env, offer } = this.world
     const state = offer.state()
     this.announced = { state, at: env.mono(), noted: false }
-    this.control({ type: 'status', epoch: this.welcome.epoch, state, serving: offer.serving() })
+    this.control({ type: 'status', epoch: this.welcome.epoch, state, ...restsFor(offer), serving: offer.serving() })
   }
 
   /** The hub knows that this host takes nothing new, or had its time to. */
@@ -134,7 +134,14 @@ export class Session {
     const state = offer.state()
     // A hello is answered by the welcome.
     this.announced = { state, at: this.world.env.mono(), noted: true }
-    this.control({ type: 'hello', protocol: PROTOCOL, ...identity, serving: offer.serving(), state })
+    this.control({
+      type: 'hello',
+      protocol: PROTOCOL,
+      ...identity,
+      serving: offer.serving(),
+      state,
+      ...restsFor(offer),
+    })
   }
 
   private message(bytes: Uint8Array): void {
@@ -170,10 +177,10 @@ export class Session {
     }
   }
 
-  private beaten({ epoch, noted, hubs, answer }: Beat): void {
+  private beaten({ epoch, noted, hubs, answer, echo }: Beat): void {
     const { announced } = this
     if (epoch !== this.welcome?.epoch) return
-    if (answer) this.sayBeat(epoch)
+    if (answer || echo !== undefined) this.sayBeat(epoch, echo)
     if (hubs) this.events.hubs(hubs)
     if (!announced || noted !== announced.state) return
     announced.noted = true
@@ -198,8 +205,8 @@ export class Session {
     })
   }
 
-  private sayBeat(epoch: number): void {
-    this.control({ type: 'beat', epoch, ...this.world.offer.load() })
+  private sayBeat(epoch: number, echo?: number): void {
+    this.control({ type: 'beat', epoch, ...this.world.offer.load(), ...(echo === undefined ? {} : { echo }) })
   }
 
   private listen(silenceMs: number): void {
@@ -231,6 +238,11 @@ export class Session {
     this.streams.abandon()
     this.events.ended(ending)
   }
+}
+
+function restsFor(offer: Offer): Pick<Hello, 'rests'> {
+  const rests = offer.first()
+  return rests === null ? {} : { rests }
 }
 
 const REFUSALS: Record<number, Pick<Refused, 'code' | 'message'>> = {

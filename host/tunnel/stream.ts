@@ -19,6 +19,8 @@ export interface StreamLink {
   env: Env
   send(frame: Uint8Array): void
   backlog(): number
+  /** As `Offer.turn`. */
+  turn(signal: AbortSignal): Promise<() => void>
   /** The engine has the body now. */
   bodyComplete(stream: number): void
   /** The stream is over; the hub may be told nothing more about it. */
@@ -93,7 +95,16 @@ export class Stream {
 
   private async run(): Promise<void> {
     const { path, model, attempt } = this.ask
-    const answer = await this.engine.ask({ path, model, body: this.body }, this.stopped.signal)
+    const { signal } = this.stopped
+    const done = await this.link.turn(signal)
+    try {
+      if (!signal.aborted) await this.answer(await this.engine.ask({ path, model, body: this.body }, signal), attempt)
+    } finally {
+      done()
+    }
+  }
+
+  private async answer(answer: EngineAnswer, attempt: number): Promise<void> {
     if (this.stopped.signal.aborted) return answer.bytes.cancel()
     this.answered = true
     this.link.send(encodeJson(this.id, kind.answer, { attempt, status: answer.status }))

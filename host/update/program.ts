@@ -99,6 +99,22 @@ export function failedAt({ folder }: Program, version: string): number | null {
   return fs.statSync(join(folder, 'failed', version), { throwIfNoEntry: false })?.mtimeMs ?? null
 }
 
+const LATELY_MS = 7 * 24 * 60 * 60_000
+
+/** The newest version that the launcher went back from within a week, where what is in use is not newer; null: none. */
+export function lastFailed(program: Program, now: number): string | null {
+  const folder = join(program.folder, 'failed')
+  let names: string[]
+  try {
+    names = fs.readdirSync(folder)
+  } catch {
+    return null
+  }
+  const used = currentVersion(program)
+  const lately = names.filter((name) => name !== used && now - (failedAt(program, name) ?? 0) < LATELY_MS)
+  return lately.sort((a, b) => (failedAt(program, b) ?? 0) - (failedAt(program, a) ?? 0))[0] ?? null
+}
+
 const trialPath = ({ folder }: Program) => join(folder, 'trial')
 
 function writeWhole(path: string, text: string): void {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { MANIFEST, type Manifest, SIGNATURES } from '../../sdk/release.ts'
 import { placeInRollout } from './judge.ts'
 import { pin, install, look, targetOf } from './update.ts'
-import { confirm, currentPath, currentVersion, failedAt, prolong, trialOf } from './program.ts'
+import { confirm, currentPath, currentVersion, failedAt, lastFailed, prolong, trialOf } from './program.ts'
 import {
   current,
   type Files,
@@ -206,9 +206,14 @@ test('a version that failed here is tried again after a day, or when its owner a
   await Bun.write(mark, '')
   utimesSync(mark, NOW / 1_000, NOW / 1_000 - 3_600)
   expect(failedAt(world.program, '0.3.0')).toBe(NOW - 3_600_000)
+  // That it went back is told to the hub, for a week.
+  expect(lastFailed(world.program, NOW)).toBe('0.3.0')
+  expect(lastFailed(world.program, NOW + 7 * DAY_MS)).toBeNull()
   expect(await update(world)).toContain('did not work here')
   utimesSync(mark, NOW / 1_000, (NOW - DAY_MS) / 1_000)
   expect(await update(world)).toBe('installed')
+  // What works by now did not fail.
+  expect(lastFailed(world.program, NOW)).toBeNull()
 })
 
 test('an owner who wants one version gets it, older or newer, and stays at it', async () => {

@@ -117,6 +117,7 @@ async function fetchRange(
         await (world.write ?? written)(partial.file, bytes, at)
         at += bytes.length
         world.pace.came(bytes.length, file.path)
+        world.source.count?.(bytes.length)
         await world.throttle.take(bytes.length, signal)
       }
       if (at === before) throw new Weather('the connection ended early')

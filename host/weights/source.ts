@@ -9,6 +9,8 @@ export interface Source {
   endpoint: string
   /** The owner's own, for repositories whose publisher wants to know who downloads. */
   token?: string
+  /** Told of what has come. @throws HostError to end the download there */
+  count?: (bytes: number) => void
 }
 
 export const HUGGING_FACE = 'https://huggingface.co'

@@ -14,14 +14,22 @@ export interface Offer {
 }
 
 const offers = new Map<string, Offer>()
-for (const model of catalog) {
-  const terms = termsOf(model)
+for (const model of catalog) bring(model)
+
+/** From now on `model` is in this process's catalog, in place of what had its id before. */
+export function bring(model: ModelRecord): void {
+  for (const [id, offer] of offers) if (offer.model.id === model.id) offers.delete(id)
   for (const variant of model.variants) {
-    const offer = { id: `${model.id}:${variant.precision}`, model, variant, terms }
+    const offer = offerOf(model, variant)
     offers.set(offer.id, offer)
     // Without a precision the first variant is meant.
     if (variant === model.variants[0]) offers.set(model.id, offer)
   }
+}
+
+/** By default, of what the model's id alone means. */
+export function offerOf(model: ModelRecord, variant: VariantRecord = model.variants[0]): Offer {
+  return { id: `${model.id}:${variant.precision}`, model, variant, terms: termsOf(model) }
 }
 
 /** By variant id (`Qwen/Qwen3-8B:bf16`), or by model id, which means its default variant. */

@@ -13,14 +13,16 @@ const classes: Record<string, LicenceClass> = {
 }
 
 /** The class of one licence. One that nobody has read is refused until a person decides. */
-export function classOf(licence: string): LicenceClass {
-  return classes[licence] ?? 'C'
+export function classOf(licence: string, decided: LicenceClass = 'C'): LicenceClass {
+  return classes[licence] ?? decided
 }
 
 /** The strictest class of the model's own licence and of everything it derives from. */
-export function effectiveClass(model: Pick<ModelRecord, 'licence' | 'bases'>): LicenceClass {
+export function effectiveClass(model: Pick<ModelRecord, 'licence' | 'bases' | 'decided'>): LicenceClass {
   const chain = [model.licence.name, ...model.bases.map((base) => base.licence)]
-  return chain.map(classOf).reduce((strictest, each) => (each > strictest ? each : strictest), 'A')
+  return chain
+    .map((licence) => classOf(licence, model.decided))
+    .reduce((strictest, each) => (each > strictest ? each : strictest), 'A')
 }
 
 /**

@@ -7,12 +7,21 @@ import { type Cancel, type Env } from '../../sdk/env.ts'
 import { type Actor, record } from '../policy/acts.ts'
 import { HubError } from '../errors.ts'
 import { everyOffer, findOffer, type Offer, whyNot } from './find.ts'
+import { Imports, readTokenizers } from './imports.ts'
+import type { TokenizerName } from './records.ts'
 
 const REFRESH_MS = 1_000
 
 type StartPrice = Offer['variant']['startPrice']
 
+/** What counts tokens, as far as a catalog has to know: those of imported models have to be handed to it. */
+export interface Counting {
+  has: (name: TokenizerName) => boolean
+  hand: (name: TokenizerName, packed: string) => void
+}
+
 export class Offers {
+  private readonly imports: Imports
   private decided = new Map<string, Decision>()
   private cancel: Cancel = () => {}
   private closed = false
@@ -21,11 +30,18 @@ export class Offers {
     private readonly env: Env,
     private readonly db: Db,
     private readonly simulated: boolean,
-  ) {}
+    private readonly counting: Counting,
+  ) {
+    this.imports = new Imports(db)
+  }
 
   /** `simulated`: the emulated model is on offer too. */
-  static async open(env: Env, db: Db, { simulated }: { simulated: boolean }): Promise<Offers> {
-    const offers = new Offers(env, db, simulated)
+  static async open(
+    env: Env,
+    db: Db,
+    { simulated, counting }: { simulated: boolean; counting: Counting },
+  ): Promise<Offers> {
+    const offers = new Offers(env, db, simulated, counting)
     await offers.refresh()
     offers.again()
     return offers
@@ -52,6 +68,10 @@ export class Offers {
   }
 
   private enabled(offer: Offer): boolean {
+    return this.wanted(offer) && offer.model.tokenizer !== null && this.counting.has(offer.model.tokenizer)
+  }
+
+  private wanted(offer: Offer): boolean {
     if (whyNot(offer) !== null) return false
     if (offer.model.tokenizer === 'emulated') return this.simulated
     return this.decided.get(offer.id)?.enabled ?? offer.model.defaultOn
@@ -69,7 +89,23 @@ export class Offers {
 
   /** Reads the decisions now, not within the second. */
   async refresh(): Promise<void> {
+    await this.imports.refresh()
     this.decided = await decisions(this.db)
+    await this.fetchTokenizers()
+  }
+
+  /** Of what was enabled just now. */
+  private async fetchTokenizers(): Promise<void> {
+    const missing = new Set<TokenizerName>()
+    for (const offer of everyOffer())
+      if (offer.model.imported && this.wanted(offer) && offer.model.tokenizer !== null)
+        if (!this.counting.has(offer.model.tokenizer)) missing.add(offer.model.tokenizer)
+    if (missing.size === 0) return
+    const found = await readTokenizers(this.db, [...missing])
+    for (const name of missing) {
+      const packed = found.get(name)
+      if (packed !== undefined) this.counting.hand(name, packed)
+    }
   }
 }
 

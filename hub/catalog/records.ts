@@ -1,7 +1,10 @@
 // What a catalog record is. Where the facts in it come from is said in models.ts.
 
 /** The vocabularies the hub can count with. */
-export type TokenizerName = 'qwen3' | 'mistral-nemo' | 'emulated'
+export type TokenizerName = 'qwen3' | 'mistral-nemo' | 'emulated' | ImportedTokenizer
+
+/** One that came with an imported model, by the hash of its files. */
+export type ImportedTokenizer = `sha256:${string}`
 
 /** A: everybody may, with the licence shown. B: after an acknowledgement. C: refused. Ordered: A < B < C. */
 export type LicenceClass = 'A' | 'B' | 'C'
@@ -30,6 +33,8 @@ export interface VariantRecord {
   maxOutputTokens: number
   /** vLLM flags beyond the model id. */
   args: string[]
+  /** Bytes of its weights, where they were counted; absent: estimated. */
+  downloadBytes?: number
   startPrice: { promptPicos: number; completionPicos: number }
 }
 
@@ -70,6 +75,10 @@ export interface ModelRecord {
   statements: { id: string; text: string }[]
   /** Its publisher asks everyone who downloads to accept terms on HuggingFace; null: not known. */
   gated: boolean | null
+  /** What the team made of licences in the chain that this hub does not know; absent: nothing, and so they are refused. */
+  decided?: LicenceClass
+  /** The team brought it here; absent: it came with the hub. */
+  imported?: { at: number; files: { path: string; bytes: number; sha256: string | null }[] }
   /** On in a fresh hub. */
   defaultOn: boolean
   /** The first is the one meant when no precision is named. */

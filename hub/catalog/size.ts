@@ -19,6 +19,7 @@ const BYTES_PER_PARAMETER: Record<string, number> = {
 
 /** Bytes; null where nothing is known about this precision. */
 export function downloadBytes(model: Pick<ModelRecord, 'parameters' | 'weightBytes'>, variant: VariantRecord) {
+  if (variant.downloadBytes !== undefined) return variant.downloadBytes
   const perParameter = BYTES_PER_PARAMETER[variant.precision]
   if (perParameter === undefined) return null
   // What the catalog records is the model as published: in bf16, but for those published in four bits.

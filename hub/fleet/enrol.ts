@@ -1,6 +1,6 @@
 // How a machine becomes a host: its token names the owner, and owner and machine together name the host.
 import { and, count, inArray, sql } from 'drizzle-orm'
-import type { Db } from '../../db/open.ts'
+import type { Db, Queries } from '../../db/open.ts'
 import { transaction } from '../../db/transaction.ts'
 import { type Env, newId } from '../../sdk/env.ts'
 import type { Hardware } from '../../sdk/wire/frames.ts'
@@ -8,6 +8,8 @@ import { checkLinkProof } from '../../sdk/wire/machine-key.ts'
 import { HubError } from '../errors.ts'
 import { hashSecret } from '../identity/secret.ts'
 import { requireTerms } from '../identity/terms.ts'
+import { updateFailed } from '../mail/letters.ts'
+import type { News, Newsroom } from '../mail/news.ts'
 import type { Policy } from '../policy/policy.ts'
 import { Gather } from './gather.ts'
 import { type Judgement, judgementOf } from './judge.ts'
@@ -23,6 +25,8 @@ export interface Machine extends Bearer {
   name: string
   agent: string
   hardware: Hardware
+  /** A newer program did not work on it, and it went back by itself. */
+  failedUpdate?: string | null
 }
 
 /** The host's id, the same at every return of the machine; or why it cannot be one. */
@@ -35,11 +39,11 @@ export class Enrolment {
   constructor(
     private readonly env: Env,
     db: Db,
-    /** Without it no terms are asked for. */
-    private readonly policy: Pick<Policy, 'current'> | null = null,
+    /** Without it no terms are asked for, and nobody is told of anything. */
+    private readonly door: { policy: Pick<Policy, 'current'>; news: Pick<Newsroom, 'tell'> } | null = null,
   ) {
     this.bearers = new Gather(env, MOST_AT_ONCE, (hashes) => bearersOf(db, hashes))
-    this.machines = new Gather(env, MOST_AT_ONCE, (machines) => enrol(env, db, machines))
+    this.machines = new Gather(env, MOST_AT_ONCE, (machines) => enrol(env, db, machines, door?.news))
   }
 
   /** Who this token speaks for. `proof`: that it is shown by the machine it was made for. @throws HubError */
@@ -54,7 +58,7 @@ export class Enrolment {
       )
     const { tokenId, ownerId, machineKey, terms } = bearer
     if (machineKey !== null) this.checkProof(machineKey, token, proof)
-    if (this.policy) requireTerms(this.policy.current(), terms, 'host', this.env.now())
+    if (this.door) requireTerms(this.door.policy.current(), terms, 'host', this.env.now())
     return { tokenId, ownerId }
   }
 
@@ -75,7 +79,7 @@ export class Enrolment {
 }
 
 /** All in five statements, whatever their number. */
-async function enrol(env: Env, db: Db, machines: Machine[]): Promise<Enrolled[]> {
+async function enrol(env: Env, db: Db, machines: Machine[], news?: Pick<Newsroom, 'tell'>): Promise<Enrolled[]> {
   // Sorted: two hubs that enrol the same machines lock them in the same order.
   const latest = [...new Map(machines.map((machine) => [nameOf(machine), machine])).entries()]
     .sort(([a], [b]) => (a < b ? -1 : 1))
@@ -113,23 +117,38 @@ async function enrol(env: Env, db: Db, machines: Machine[]): Promise<Enrolled[]>
       .onConflictDoUpdate({ target: [hosts.ownerId, hosts.machine], set: fromInsert })
       .returning({
         ...{ id: hosts.id, ownerId: hosts.ownerId, machine: hosts.machine },
-        ...{ vettedAt: hosts.vettedAt, quarantinedAt: hosts.quarantinedAt },
+        ...{ vettedAt: hosts.vettedAt, quarantinedAt: hosts.quarantinedAt, belowNetworkAt: hosts.belowNetworkAt },
       })
     const written = new Map(rows.map((row) => [nameOf(row), row]))
-    const here = machines.flatMap(({ tokenId, ...machine }) => {
+    const here = machines.flatMap((machine) => {
       const row = written.get(nameOf(machine))
       const judged = row && { hostId: row.id, judgement: judgementOf(row) }
-      return judged ? [{ ...judged, tokenId, key: keyOf({ tokenId, ...machine }) }] : []
+      return judged ? [{ ...judged, tokenId: machine.tokenId, machine, key: keyOf(machine) }] : []
     })
     const locked = await lockedAmong(db, tx, here)
     const shut = new Set(locked.map(({ hostId, tokenId }) => `${hostId} ${tokenId}`))
     const open = here.filter(({ hostId, tokenId }) => !shut.has(`${hostId} ${tokenId}`))
     if (open.length > 0) await clearNotices(db, tx, open, now)
     const enrolled = new Map<string, Enrolled>(here.map(({ key }) => [key, 'locked']))
-    for (const { key, hostId, judgement } of open) enrolled.set(key, { id: hostId, ...judgement })
+    for (const { key, hostId, judgement, machine } of open) {
+      enrolled.set(key, { id: hostId, ...judgement })
+      if (news && machine.failedUpdate) await tellOfUpdate(news, tx, hostId, machine)
+    }
     return enrolled
   })
   return machines.map((machine) => found.get(keyOf(machine)) ?? 'too_many')
+}
+
+/** Of one version once: it comes to every hub, at every link. */
+async function tellOfUpdate(
+  news: Pick<Newsroom, 'tell'>,
+  tx: Queries,
+  id: string,
+  { ownerId, name, agent, failedUpdate: version }: Machine,
+): Promise<void> {
+  if (!version) return
+  const letter: News['letter'] = (links) => updateFailed({ id, name, agent, version, ...links })
+  await news.tell(tx, ownerId, { kind: 'update-failed', about: `${id} ${version}`, letter, once: true })
 }
 
 /** Hosts that are known, and new ones as long as their owner may have more. */
@@ -155,6 +174,8 @@ const fromInsert = {
   hardware: sql`excluded.hardware`,
   simulated: sql`excluded.simulated`,
   seenAt: sql`excluded.seen_at`,
+  // It was installed again.
+  leftAt: sql`null`,
 }
 
 /** One machine may come with two tokens in one batch. */

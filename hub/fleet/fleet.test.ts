@@ -144,18 +144,40 @@ describe.each(testDialects)('a host that sits out, on %s', (dialect) => {
       return [found?.state, found?.tripped]
     }
     presence.tripped(berlin, ['a', 'other'])
-    presence.set(berlin, { epoch: 1, state: 'ready', models: ['a', 'b'], run: null })
+    presence.set(berlin, { epoch: 1, state: 'ready', models: ['a', 'b'], run: null, rests: null })
     expect(await shown()).toEqual(['ready', ['a']])
     presence.tripped(berlin, ['a', 'b'])
     expect(await shown()).toEqual(['tripped', ['a', 'b']])
     // What the tunnel says anew does not undo it.
-    presence.set(berlin, { epoch: 2, state: 'ready', models: ['a', 'b'], run: null })
+    presence.set(berlin, { epoch: 2, state: 'ready', models: ['a', 'b'], run: null, rests: null })
     expect(await shown()).toEqual(['tripped', ['a', 'b']])
-    presence.set(berlin, { epoch: 2, state: 'draining', models: ['a', 'b'], run: null })
+    presence.set(berlin, { epoch: 2, state: 'draining', models: ['a', 'b'], run: null, rests: null })
     expect(await shown()).toEqual(['draining', ['a', 'b']])
-    presence.set(berlin, { epoch: 2, state: 'ready', models: ['a', 'b'], run: null })
+    presence.set(berlin, { epoch: 2, state: 'ready', models: ['a', 'b'], run: null, rests: null })
     presence.tripped(berlin, [])
     expect(await shown()).toEqual(['ready', []])
+  })
+})
+
+describe.each(testDialects)('a hub that was thought dead, on %s', (dialect) => {
+  test('shows its hosts under the id it has now, and what it wrote before goes', async () => {
+    await using it = await world(dialect)
+    const berlin = await it.host('berlin', 'token_1')
+    const { hubs: table, links } = it.db.tables
+    const at = { startedAt: it.env.now(), seenAt: it.env.now() }
+    await it.db.query.insert(table).values({ id: 'hub_1', ...at })
+    const presence = new Presence(it.env, it.db, silentLog, 'hub_1')
+    presence.set(berlin, { epoch: 1, state: 'ready', models: ['a'], run: null, rests: null })
+    await presence.flush()
+    await it.db.query.delete(table)
+    await it.db.query.insert(table).values({ id: 'hub_1_again', ...at })
+    presence.movesTo('hub_1_again')
+    await presence.flush()
+    const hubs = new Hubs(it.env, it.db, silentLog)
+    await hubs.start()
+    hubs.stop()
+    expect(await findHost(it.env, it.db, berlin)).toMatchObject({ state: 'ready', hub: 'hub_1_again' })
+    expect((await it.db.query.select().from(links)).map(({ hubId }) => hubId)).toEqual(['hub_1_again'])
   })
 })
 
@@ -176,7 +198,7 @@ describe.each(testDialects)('an identity that two machines use, on %s (F-split)'
     // The copy and the original, at one instant, with different tokens.
     expect(await Promise.all([it.enrol('berlin', old), it.enrol('berlin', fresh)])).toEqual([
       'locked',
-      { id: berlin, vetted: false, quarantined: false },
+      { id: berlin, vetted: false, quarantined: false, belowNetwork: false },
     ])
     expect((await findHost(it.env, it.db, berlin))?.notices).toEqual([])
     expect(await it.enrol('berlin', old)).toBe('locked')

@@ -67,13 +67,9 @@ export class Hubs {
       .flatMap(({ selfUrl }) => (selfUrl === null ? [] : [linkAddress(selfUrl)]))
       .slice(0, MOST_HUBS)
     if (addresses.join() !== this.addresses.join()) this.addresses = addresses
+    // In one statement: a hub that enrols meanwhile keeps what it wrote.
     if (alive.length > 0)
-      await this.db.query.delete(links).where(
-        notInArray(
-          links.hubId,
-          alive.map(({ id }) => id),
-        ),
-      )
+      await this.db.query.delete(links).where(notInArray(links.hubId, this.db.query.select({ id: hubs.id }).from(hubs)))
   }
 }
 

@@ -5,29 +5,44 @@ import type { Db, Queries } from '../../db/open.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { Env } from '../../sdk/env.ts'
 import { HubError } from '../errors.ts'
-import { type Actor, record } from '../policy/acts.ts'
+import { machineQuarantined } from '../mail/letters.ts'
+import type { Newsroom } from '../mail/news.ts'
+import { type Actor, type By, record } from '../policy/acts.ts'
 
 export interface Judgement {
   vetted: boolean
   quarantined: boolean
+  /** Its network is below the minimum. */
+  belowNetwork: boolean
 }
 
 export interface Judged extends Judgement {
   id: string
 }
 
-export type Verdict = { is: 'vetted' | 'not vetted' | 'released' } | { is: 'quarantined'; reason: string }
+export type Verdict =
+  /** `reason` for the record. */
+  { is: 'vetted' | 'not vetted' | 'released'; reason?: string } | { is: 'quarantined'; reason: string }
 
 const LONGEST_REASON = 200
 const LONGEST_NOTE = 2_000
 const MOST = 10_000
 
-export function judgementOf(row: { vettedAt: number | null; quarantinedAt: number | null }): Judgement {
-  return { vetted: row.vettedAt !== null, quarantined: row.quarantinedAt !== null }
+export function judgementOf(row: Pick<HostRow, 'vettedAt' | 'quarantinedAt' | 'belowNetworkAt'>): Judgement {
+  return {
+    vetted: row.vettedAt !== null,
+    quarantined: row.quarantinedAt !== null,
+    belowNetwork: row.belowNetworkAt !== null,
+  }
 }
 
 /** What is so already is no act. @throws HubError `not_found`; `invalid_request` for a quarantine without a reason */
-export async function judgeHost(env: Env, db: Db, by: Actor, id: string, verdict: Verdict): Promise<void> {
+export async function judgeHost(
+  { env, db, news }: { env: Env; db: Db; news: Pick<Newsroom, 'tell'> },
+  by: By,
+  id: string,
+  verdict: Verdict,
+): Promise<void> {
   const now = env.now()
   const reason = verdict.is === 'quarantined' ? plain(verdict.reason) : null
   if (reason === '' || (reason ?? '').length > LONGEST_REASON)
@@ -49,13 +64,27 @@ export async function judgeHost(env: Env, db: Db, by: Actor, id: string, verdict
       .update(hosts)
       .set({
         vettedAt: wanted.vetted ? (host.vettedAt ?? now) : null,
+        // Who is vetted no longer begins its time of proof anew.
+        ...(before.vetted && !wanted.vetted && host.checkedAt !== null ? { checkedAt: now } : {}),
         quarantinedAt: wanted.quarantined ? (host.quarantinedAt ?? now) : null,
         quarantineReason: wanted.quarantined ? (reason ?? host.quarantineReason) : null,
         judgedAt: now,
       })
       .where(eq(hosts.id, id))
+    if (wanted.quarantined && !before.quarantined && reason !== null)
+      await news.tell(tx, host.ownerId, {
+        kind: 'machine-quarantined',
+        about: id,
+        letter: (links) => machineQuarantined({ id, name: host.name, reason, ...links }),
+      })
     const what = ACTS[verdict.is]
-    await record(env, db, tx, { by, what, subject: id, before: host.quarantineReason, after: reason })
+    await record(env, db, tx, {
+      by,
+      what,
+      subject: id,
+      before: host.quarantineReason,
+      after: reason ?? verdict.reason ?? null,
+    })
   })
 }
 
@@ -88,9 +117,9 @@ export async function noteOf(db: Db, id: string): Promise<string> {
 
 export async function recentlyJudged(db: Db, since: number): Promise<Judged[]> {
   const { hosts } = db.tables
-  const { id, vettedAt, quarantinedAt } = hosts
+  const { id, vettedAt, quarantinedAt, belowNetworkAt } = hosts
   const rows = await db.query
-    .select({ id, vettedAt, quarantinedAt })
+    .select({ id, vettedAt, quarantinedAt, belowNetworkAt })
     .from(hosts)
     .where(gt(hosts.judgedAt, since))
     .limit(MOST)

@@ -6,6 +6,8 @@ import type { Env } from '../../sdk/env.ts'
 import type { Hardware } from '../../sdk/wire/frames.ts'
 import { type FailureCounts, failureCounts, noFailures } from './failures.ts'
 import { HUB_GONE_MS } from './hubs.ts'
+import { type NetworkFault, type NetworkState, networkWords } from './network.ts'
+import { mbits } from './network-round.ts'
 
 export interface ListedHost {
   id: string
@@ -19,21 +21,46 @@ export interface ListedHost {
   tripped: string[]
   /** Attempts that failed here in the last week, by whose trouble it was. */
   failures: FailureCounts
+  /** How far it has come: nothing known, the hub's own questions answered well, trusted by the team. */
+  stage: 'new' | 'checked' | 'vetted'
+  /** Since when the hub's own questions are answered well; null: not yet. */
+  checkedAt: number | null
   /** The team trusts it with any share of the traffic. */
   vetted: boolean
   /** Why the team keeps it from requests; null: it does not. */
   quarantine: string | null
+  /** How its connection stands against the minimum; null: nothing is known yet. */
+  network: ListedNetwork | null
   /** What its owner has to know and do. */
   notices: Notice[]
+  /** Why it takes nothing new, in its own word; null: it does, or does not say. */
+  rests: string | null
   /** The hub it is linked to; null when gone. */
   hub: string | null
   /** Of its state; milliseconds since 1970. */
   since: number
   /** When it last came or went. */
   seenAt: number
+  /** Its owner took the program off it. */
+  left: boolean
   /** One line, such as `2 × NVIDIA GeForce RTX 4090, 24 GiB`. */
   hardware: string
   simulated: boolean
+}
+
+export interface ListedNetwork {
+  state: NetworkState
+  /** Of its state. */
+  since: number
+  roundTripMs: number | null
+  /** Links lost within an hour. */
+  linkLosses: number
+  downMbits: number | null
+  upMbits: number | null
+  /** What of it is below the minimum, and the minimum. */
+  faults: NetworkFault[]
+  /** In sentences, with what to do; empty: nothing is wrong. */
+  words: string
 }
 
 export interface Notice {
@@ -76,10 +103,11 @@ export async function withFailures(env: Pick<Env, 'now'>, db: Db, hosts: FleetHo
 }
 
 async function list(env: Pick<Env, 'now'>, db: Db, only?: SQL): Promise<FleetHost[]> {
-  const { hosts, hubs, links, notices, users } = db.tables
+  const { hosts, hubs, links, networks, notices, users } = db.tables
   const rows = await db.query
-    .select({ host: hosts, owner: users.email })
+    .select({ host: hosts, owner: users.email, network: networks })
     .from(hosts)
+    .leftJoin(networks, eq(networks.hostId, hosts.id))
     .innerJoin(users, eq(users.id, hosts.ownerId))
     .where(only)
     .orderBy(desc(hosts.seenAt), hosts.id)
@@ -95,7 +123,7 @@ async function list(env: Pick<Env, 'now'>, db: Db, only?: SQL): Promise<FleetHos
     if (!other || RANK.indexOf(link.state) < RANK.indexOf(other.state)) best.set(link.hostId, link)
   }
   const open = await db.query.select().from(notices).where(isNull(notices.clearedAt)).orderBy(notices.at).limit(MOST)
-  return rows.map(({ host, owner }) => {
+  return rows.map(({ host, owner, network }) => {
     const link = best.get(host.id)
     return {
       id: host.id,
@@ -104,16 +132,29 @@ async function list(env: Pick<Env, 'now'>, db: Db, only?: SQL): Promise<FleetHos
       state: link?.state ?? 'gone',
       models: link?.models ?? [],
       tripped: link?.tripped ?? [],
+      stage: host.vettedAt !== null ? 'vetted' : host.checkedAt !== null ? 'checked' : 'new',
+      checkedAt: host.checkedAt,
       vetted: host.vettedAt !== null,
       quarantine: host.quarantinedAt === null ? null : (host.quarantineReason ?? ''),
+      network: network && shownNetwork(network),
       notices: open.flatMap(({ hostId, kind, message, at }) => (hostId === host.id ? [{ kind, message, at }] : [])),
+      rests: link?.state === 'draining' ? link.rests : null,
       hub: link?.hubId ?? null,
       since: link?.since ?? host.seenAt,
       seenAt: host.seenAt,
+      left: host.leftAt !== null,
       hardware: summary(host.hardware),
       simulated: host.simulated,
     }
   })
+}
+
+function shownNetwork(row: Db['tables']['networks']['$inferSelect']): ListedNetwork {
+  const { state, since, roundTripMs, linkLosses, downKbits, upKbits, faults } = row
+  return {
+    ...{ state, since, roundTripMs, linkLosses, downMbits: mbits(downKbits), upMbits: mbits(upKbits), faults },
+    words: networkWords(state, faults),
+  }
 }
 
 /** From the most able to serve to the least. */

@@ -14,6 +14,8 @@ export interface Present {
   models: string[]
   /** One start of the host's program, as it says. */
   run: string | null
+  /** Why it takes nothing new, in its own word. */
+  rests: string | null
 }
 
 const SOON_MS = 50
@@ -39,7 +41,7 @@ export class Presence {
     private readonly env: Env,
     private readonly db: Db,
     private readonly log: Log,
-    private readonly hubId: string,
+    private hubId: string,
   ) {}
 
   set(hostId: string, present: Present): void {
@@ -52,6 +54,13 @@ export class Presence {
     else this.out.delete(hostId)
     const here = this.here.get(hostId)
     if (here) this.change(hostId, here.told)
+  }
+
+  /** This hub has another id now; what was written under the one before is removed with it. */
+  movesTo(hubId: string): void {
+    this.hubId = hubId
+    for (const [hostId, { change }] of this.here) this.changes.set(hostId, change)
+    if (this.here.size > 0) this.schedule(SOON_MS)
   }
 
   gone(hostId: string): void {
@@ -132,5 +141,6 @@ const fromInsert = {
   models: sql`excluded.models`,
   tripped: sql`excluded.tripped`,
   run: sql`excluded.run`,
+  rests: sql`excluded.rests`,
   since: sql`excluded.since`,
 }

@@ -190,3 +190,14 @@ test('a piece that never reached the client is taken back', () => {
   answer.forget(passed[1]!)
   expect(answer.choices[0]).toMatchObject({ content: 'one', ids: [300] })
 })
+
+test('where another host went on stays known, whatever it says then', () => {
+  const { answer, say } = world()
+  say({ content: 'Let me', ids: [300] })
+  answer.lost()
+  const said = { text: 'Let me', ids: [300], tokens: 1 }
+  answer.goOn(said)
+  // Half a character: nothing to be seen of it.
+  say({ ids: [246] })
+  expect([answer.choices[0]!.ids, said.ids]).toEqual([[300, 246], [300]])
+})

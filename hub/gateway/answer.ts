@@ -132,7 +132,8 @@ export class Answer {
   goOn({ text, ids, tokens }: { text: string; ids: number[] | null; tokens: number }): void {
     const choice = this.choices[0]!
     const pending = text.slice(choice.content.length)
-    choice.ids = ids
+    // A copy: whoever asked may need to know later what was said by now.
+    choice.ids = ids && [...ids]
     choice.tail = ''
     choice.limit.goOn(tokens)
     if (pending === '') return

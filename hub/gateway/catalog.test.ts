@@ -12,7 +12,7 @@ test('the catalog has every variant, with what a host needs to know, for anybody
   expect(next).toBeNull()
   expect({ feePpm, network }).toEqual({
     feePpm: 150_000,
-    network: { downMbits: 20, upMbits: 5, roundTripMs: 150 },
+    network: { downMbits: 20, upMbits: 5, roundTripMs: 60_000 },
   })
   const byId = new Map(data.map((variant) => [variant.id, variant]))
   expect(byId.get('Qwen/Qwen3-8B:fp8')).toMatchObject({
@@ -20,7 +20,7 @@ test('the catalog has every variant, with what a host needs to know, for anybody
     repo: 'Qwen/Qwen3-8B-FP8',
     isDefault: false,
     onOffer: true,
-    minVramGb: 10,
+    minVramGb: 12,
     minComputeCapability: '8.9',
     priceCompletion: '0.10',
   })

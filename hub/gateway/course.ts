@@ -58,6 +58,8 @@ export class Course {
   private stands: Agreed | null | undefined
   /** What it stood at before the attempt that was made last. */
   private stood: Agreed | null = null
+  /** All that was said then. */
+  private stoodAt = ''
   private readonly raw: RawForm | null
   private readonly tokenizer: TokenizerName
   private readonly variant: string
@@ -74,6 +76,8 @@ export class Course {
 
   /** The next attempt; the answer stands where it begins. `again` is asked again, in another way. */
   async next(tried: Tried, again: Seat | null): Promise<Next> {
+    // Whoever was asked and said nothing left all as it was; of the text alone less would be known than before.
+    if (this.stands === undefined && this.stood && this.heard() === this.stoodAt) this.stands = this.stood
     if (this.stands === undefined) this.stands = await this.said()
     const said = this.stands
     const broken = this.broken(said)
@@ -87,7 +91,9 @@ export class Course {
       if (way !== null && way !== 'finish') {
         this.stands = undefined
         this.stood = said
-        return { seat, way, ...(await this.question(seat, way, said)) }
+        const asked = await this.question(seat, way, said)
+        this.stoodAt = this.heard()
+        return { seat, way, ...asked }
       }
       next = 'cannot'
     }

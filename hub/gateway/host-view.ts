@@ -2,7 +2,8 @@ import type { HostView } from '../../sdk/host-view.ts'
 import { usdDecimal } from '../../sdk/money.ts'
 import { HubError } from '../errors.ts'
 import { whyIdle } from '../fleet/idle.ts'
-import { hostsOf } from '../fleet/list.ts'
+import { hostsOf, type ListedHost } from '../fleet/list.ts'
+import { leastOf } from '../fleet/network-round.ts'
 import { trafficOf } from '../ledger/traffic.ts'
 import type { Platform } from './platform.ts'
 
@@ -24,7 +25,17 @@ export async function viewHost(hub: Platform, ownerId: string, id: string): Prom
   return {
     ...{ id, state: host.state },
     idle: busy ? null : whyIdle(host, demand, (variant) => turns.count(variant)),
+    network: networkOf(hub, host),
     requests: day ? day.completed + day.cancelled : 0,
     earned: usdDecimal(day?.hostShare ?? 0n),
+  }
+}
+
+function networkOf(hub: Platform, { network }: ListedHost): HostView['network'] {
+  if (!network) return null
+  const { state, since, downMbits, upMbits, roundTripMs, linkLosses, words } = network
+  return {
+    ...{ state, since: new Date(since).toISOString(), downMbits, upMbits, roundTripMs, linkLosses, words },
+    least: leastOf(hub.policy.current()),
   }
 }

@@ -1,13 +1,17 @@
-// What a machine does in its owner's name, with its host token: asks how the hub sees it, and
-// confirms the licence of what it is going to serve.
+// What a machine does in its owner's name, with its host token: asks how the hub sees it and what it
+// earned, and confirms the licence of what it is going to serve.
 import { t } from 'elysia'
 import { Licence } from '../../sdk/api.ts'
+import { HostDeparture } from '../../sdk/host-departure.ts'
+import { HostEarnings } from '../../sdk/host-earnings.ts'
 import { HostView } from '../../sdk/host-view.ts'
 import { PROOF_HEADER } from '../../sdk/wire/machine-key.ts'
 import { HubError } from '../errors.ts'
+import { leave } from '../fleet/leave.ts'
 import type { Bearer } from '../fleet/token.ts'
 import { clientAccount } from '../identity/users.ts'
 import { acknowledgeLicence } from './account.ts'
+import { earningsOf } from './host-earnings.ts'
 import { hostRoutes } from './host-routes.ts'
 import { viewHost } from './host-view.ts'
 import { readFields } from './people/body.ts'
@@ -15,6 +19,23 @@ import { caller, type Platform } from './platform.ts'
 
 export function hostingApi(hub: Platform) {
   return hostRoutes(hub, '/api/v1/hosts')
+    .get(
+      '/earnings',
+      async ({ request, query }) => {
+        const { ownerId, tokenId } = await machineOf(hub, request)
+        hub.identity.limits.take('hostViewBy', tokenId)
+        return earningsOf(hub, ownerId, query)
+      },
+      {
+        query: t.Object({
+          machine: t.String({ minLength: 1, maxLength: 80, description: 'Which machine: as its agent names itself.' }),
+          from: t.Integer({ minimum: 0, description: 'Milliseconds since 1970; the full hour before it counts.' }),
+          to: t.Optional(t.Integer({ minimum: 0, description: 'The first moment that does not count; absent: now.' })),
+        }),
+        response: { 200: HostEarnings },
+        detail: { summary: 'For a host: what it earned, by model', security: [{ hostToken: [] }] },
+      },
+    )
     .get(
       '/:id',
       async ({ request, params }) => {
@@ -28,6 +49,21 @@ export function hostingApi(hub: Platform) {
       },
     )
     .onParse(({ request }) => readFields(hub.bodies, request))
+    .post(
+      '/departure',
+      async ({ request, body }) => {
+        const bearer = await machineOf(hub, request)
+        hub.identity.limits.take('hostViewBy', bearer.tokenId)
+        return leave(hub.env, hub.db, bearer, body.machine)
+      },
+      {
+        body: t.Object({
+          machine: t.String({ minLength: 1, maxLength: 80, description: 'Which machine: as its agent names itself.' }),
+        }),
+        response: { 200: HostDeparture },
+        detail: { summary: 'For a host: it leaves for good', security: [{ hostToken: [] }] },
+      },
+    )
     .post(
       '/licences',
       async ({ request, body }) => {

@@ -16,8 +16,10 @@ export class Live<Run extends { abort(reason: HubError): void }> {
     return this.runs.size
   }
 
+  /** One that comes too late, such as a request that waited for its money, is told so at once. */
   enter(run: Run): void {
     this.runs.add(run)
+    if (this.over) run.abort(stopping())
   }
 
   leave(run: Run): void {
@@ -33,12 +35,11 @@ export class Live<Run extends { abort(reason: HubError): void }> {
   /** Ends all of them: each client gets the documented error, and nothing is billed. */
   end(): void {
     this.over = true
-    for (const run of this.runs)
-      run.abort(
-        new HubError(
-          'hub_unavailable',
-          'This hub is stopping and could not finish the answer in time. Nothing was billed. Try again.',
-        ),
-      )
+    for (const run of this.runs) run.abort(stopping())
   }
+}
+
+function stopping(): HubError {
+  const message = 'This hub is stopping and could not finish the answer in time. Nothing was billed. Try again.'
+  return new HubError('hub_unavailable', message)
 }

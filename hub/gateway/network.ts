@@ -2,8 +2,9 @@
 // so many an hour, a few at a time: a hub's own line is for answers.
 import { t } from 'elysia'
 import type { Env } from '../../sdk/env.ts'
-import { mostTransferBytes } from '../../sdk/network.ts'
+import { mostTransferBytes, Probed } from '../../sdk/network.ts'
 import { HubError } from '../errors.ts'
+import { ProbeBook } from '../fleet/probes.ts'
 import type { Limit } from '../identity/limits.ts'
 import { hostRoutes } from './host-routes.ts'
 import { machineOf } from './hosting.ts'
@@ -15,8 +16,11 @@ const MOST_TRANSFERS = 4
 const TRANSFER_MS = 30_000
 const PIECE_BYTES = 64 * 1024
 
+const host = t.String({ minLength: 1, maxLength: 80, description: 'Of the host, as the hub’s welcome says it.' })
+
 export function networkApi(hub: Platform) {
   const transfers = new Transfers()
+  const probes = new ProbeBook(hub.env, hub.db, hub.awake, () => hub.policy.current())
   return hostRoutes(hub, '/api/v1/hosts/network')
     .get(
       '/echo',
@@ -54,6 +58,60 @@ export function networkApi(hub: Platform) {
         parse: 'none',
         response: { 200: t.Object({ length: t.Integer({ description: 'How many arrived.' }) }) },
         detail: { summary: 'For a host: takes bytes, to measure its line by', security: [{ hostToken: [] }] },
+      },
+    )
+    .get(
+      '/probe',
+      async ({ request, query }) => {
+        const { ownerId, tokenId } = await machineOf(hub, request)
+        hub.identity.limits.take('probeBy', `${tokenId} ${query.host}`)
+        const over = transfers.begin()
+        try {
+          const { bytes } = await probes.begin(query.host, ownerId)
+          return sent(hub.env, bytes, over)
+        } catch (error) {
+          over()
+          throw error
+        }
+      },
+      {
+        query: t.Object({ host }),
+        detail: {
+          summary: 'For a host that is linked: begins a measurement of its line, timed by the hub',
+          security: [{ hostToken: [] }],
+        },
+      },
+    )
+    .post(
+      '/probe/received',
+      async ({ request, query }) => {
+        const { ownerId } = await machineOf(hub, request)
+        return probes.received(query.host, ownerId, query.length)
+      },
+      {
+        parse: 'none',
+        query: t.Object({ host, length: t.Integer({ minimum: 1, maximum: mostTransferBytes }) }),
+        response: { 200: t.Object({ bytes: t.Integer({ description: 'How many it is to send now.' }) }) },
+        detail: { summary: 'For a host: all of it has arrived', security: [{ hostToken: [] }] },
+      },
+    )
+    .post(
+      '/probe',
+      async ({ request, query }) => {
+        const { ownerId } = await machineOf(hub, request)
+        const over = transfers.begin()
+        try {
+          const { length } = await hub.bodies.read(request, mostTransferBytes)
+          return await probes.end(query.host, ownerId, length)
+        } finally {
+          over()
+        }
+      },
+      {
+        parse: 'none',
+        query: t.Object({ host }),
+        response: { 200: Probed },
+        detail: { summary: 'For a host: ends the measurement', security: [{ hostToken: [] }] },
       },
     )
 }

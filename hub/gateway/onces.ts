@@ -177,7 +177,9 @@ export class First {
     try {
       if (await this.ledger.keep(this.once, kept, this.env.now() + KEPT_MS)) return kept !== null
     } catch (error) {
-      this.log.error('an answer could not be kept', { request: requestId, error: String(error) })
+      // It is charged, and so its client gets it; only fetching it again is not promised.
+      const level = error instanceof HubError ? 'warn' : 'error'
+      this.log[level]('an answer could not be kept', { request: requestId, error: String(error) })
       return false
     } finally {
       this.end()

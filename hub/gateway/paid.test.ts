@@ -4,7 +4,9 @@ import { eq } from 'drizzle-orm'
 import { testDialects } from '../../db/testing.ts'
 import { SseParser } from '../../sdk/stream.ts'
 import { until } from '../../sdk/testing.ts'
+import { HubError } from '../errors.ts'
 import { revokeKey } from '../identity/keys.ts'
+import { silentLog } from '../log.ts'
 import { startHub, type TestHub } from '../testing.ts'
 import { costOf, dying, expectWhole, forgive, listen, passUntil, QUESTION, rowOf, stream } from './testing.ts'
 
@@ -94,6 +96,43 @@ describe.each(testDialects)('on %s', (database) => {
     expect(await rowOf(hub, response.headers.get('x-request-id')!)).toMatchObject({ cost: 0n })
     expect(await hub.balances()).toEqual({ ada: '$1.00', only: '$0.00' })
   })
+})
+
+test('a host that says nothing leaves the next one as much to say as it had', async () => {
+  await using hub = await startHub({ credit: { ada: '$1' } })
+  // Held back for a stop string, the end of the ninth word is not seen; written anew, what is seen takes ten tokens.
+  await hub.addHost('first', { death: { afterTokens: 9, how: 'cut' } })
+  await hub.addHost('second', { refuseStatus: 500 }, { tokenIds: false })
+  await hub.addHost('third', {}, { tokenIds: false })
+  const more = { max_tokens: 10, stop: '. ' }
+  const heard = await listen(await hub.as('ada').chat('#4# Tell me about good bread.', { ...stream(), ...more }))
+  expect(heard.facts).toMatchObject({ attempts: 3, resumed: 1 })
+  expect(await earnings(hub)).toEqual([hub.host('third').id])
+})
+
+test('a client who leaves while the books are away pays nothing, and that is no fault of the hub’s', async () => {
+  const errors: string[] = []
+  const log = { ...silentLog, error: (event: string) => void errors.push(event) }
+  await using hub = await startHub({ credit: { ada: '$1' }, hosts: { berlin: {} }, log })
+  const ada = hub.as('ada')
+  hub.host('berlin').engine.set({ hangAfterTokens: 5 })
+  const response = await ada.chat(QUESTION, stream())
+  const leave = await readUntil(response, ada.truth(QUESTION, { max_tokens: 5 }).text)
+  const { ledger } = hub.hub.platform
+  const { settle } = ledger
+  ledger.settle = async (hold, ended) => {
+    ledger.release(hold)
+    ledger.record({ ...ended, state: 'failed', errorCode: 'hub_unavailable' })
+    throw new HubError('hub_unavailable', 'The books are away.')
+  }
+  await leave()
+  await hub.hub.drain(5_000)
+  ledger.settle = settle
+  expect(errors).toEqual([])
+  expect(await rowOf(hub, response.headers.get('x-request-id')!)).toMatchObject({
+    ...{ state: 'failed', errorCode: 'hub_unavailable', cost: 0n },
+  })
+  expect(ledger.openHolds()).toBe(0)
 })
 
 test('a client who leaves as the last tokens come is billed once, for what it got or for all of it (F-disc-race)', async () => {
@@ -216,6 +255,26 @@ describe('a hub that stops', () => {
     engine.set({ hangAfterTokens: null })
     expectWhole(await reading, ada.truth(QUESTION))
     expect(await draining).toBe(0)
+  })
+
+  test('tells a request so that waited for its money until nobody is waited for any more', async () => {
+    await using hub = await startHub({ credit: { ada: '$1' }, hosts: { berlin: {} } })
+    const ada = hub.as('ada')
+    const { ledger } = hub.hub.platform
+    const hold = ledger.hold.bind(ledger)
+    const [asked, money] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    ledger.hold = async (...args) => {
+      asked.resolve()
+      await money.promise
+      return hold(...args)
+    }
+    const late = ada.chat(QUESTION, stream())
+    await asked.promise
+    const draining = hub.hub.drain(0)
+    await passUntil(hub, draining)
+    money.resolve()
+    expect((await late).status).toBe(503)
+    expect(hub.host('berlin').engine.tally.requests).toBe(0)
   })
 
   test('tells those that are left, bills them nothing, and goes', async () => {

@@ -3,7 +3,7 @@ import { Halt } from '../../sdk/env.ts'
 import { charge, type Money, type Price, usdNumber } from '../../sdk/money.ts'
 import type { AnswerFacts, Usage } from '../../sdk/openai.ts'
 import type { ErrorCode } from '../../sdk/codes.ts'
-import { asHubError, assert, type HubError } from '../errors.ts'
+import { asHubError, assert, HubError } from '../errors.ts'
 import { tokenizerOf } from '../catalog/find.ts'
 import type { Bearer } from '../identity/keyring.ts'
 import type { Ended, Hold } from '../ledger/ledger.ts'
@@ -44,6 +44,8 @@ export interface Listener {
   /** Calls back as soon as all that was passed on is taken. */
   whenTaken(then: () => void): void
 }
+
+const NOTHING = { prompt: 0, completion: 0 }
 
 export class Run {
   readonly price: Price
@@ -140,9 +142,18 @@ export class Run {
     for (const piece of unwritten) this.answer?.forget(piece)
     // The client hung up: it pays for the prompt and the tokens written to it, or for nothing if there were none. Between
     // two hosts nobody is there to be paid: the one that spoke has failed.
-    if (this.given.ask.stream && this.seat && this.choices.some(hasText))
-      await this.charge('cancelled', { prompt: null, completion: null })
+    if (this.given.ask.stream && this.seat && this.choices.some(hasText)) await this.chargeCancelled()
     else this.endFree('cancelled', null)
+  }
+
+  /** Nobody is there any more to be told. What cannot be counted, or not be charged just now, is free. */
+  private async chargeCancelled(): Promise<void> {
+    try {
+      await this.charge('cancelled', { prompt: null, completion: null })
+    } catch (error) {
+      if (!this.over) this.endFree('failed', asHubError(error).code)
+      if (!(error instanceof HubError)) throw error
+    }
   }
 
   private endFree(state: 'failed' | 'cancelled', code: ErrorCode | null): void {
@@ -150,7 +161,7 @@ export class Run {
     this.given.leave()
     this.hub.ledger.release(this.given.hold)
     this.hub.ledger.record({ ...this.ended(state), errorCode: code })
-    this.report(state, { prompt: 0, completion: 0 }, 0n, code)
+    this.report(state, NOTHING, 0n, code)
   }
 
   private async charge(state: 'completed' | 'cancelled', claim: Claim): Promise<Bill> {
@@ -165,6 +176,10 @@ export class Run {
     try {
       await hub.ledger.settle(given.hold, { ...ended, cost })
       paid = { state, completion: counted.tokens.completion }
+    } catch (error) {
+      // The ledger writes it down as failed.
+      this.report('failed', NOTHING, 0n, asHubError(error).code)
+      throw error
     } finally {
       given.leave(paid)
     }

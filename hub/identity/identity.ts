@@ -5,6 +5,7 @@
 // One's account:  own.ts, second-factor.ts, terms.ts, export.ts, erase.ts
 // The team:       invitations.ts, first-admin.ts, admin.ts
 import type { Log } from '../log.ts'
+import type { Newsroom } from '../mail/news.ts'
 import type { Outbox } from '../mail/outbox.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Money } from '../../sdk/money.ts'
@@ -23,6 +24,8 @@ export interface Identity extends Gate {
   limits: Limits
   passwords: Passwords
   outbox: Outbox
+  /** What the hub writes of its own accord. */
+  news: Newsroom
   /** GitHub and Google, where they are configured. */
   providers: Providers
   /** Posts credit from the platform to the ledger. False: this key was posted before, nothing happened. */

@@ -21,6 +21,7 @@ const rules = {
   deviceCodeBy: { tries: 10, perMs: HOUR, what: 'codes that are not valid' },
   /** Of eight megabytes each at most. */
   networkTestBy: { tries: 40, perMs: HOUR, what: 'tests of the network' },
+  probeBy: { tries: 40, perMs: HOUR, what: 'measurements of this host’s line' },
   hostViewBy: { tries: 600, perMs: HOUR, what: 'questions about this host' },
   echoBy: { tries: 300, perMs: HOUR, what: 'tests of the network' },
   reportFrom: { tries: 5, perMs: HOUR, what: 'reports' },

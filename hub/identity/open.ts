@@ -1,5 +1,6 @@
 // Makes the people's side of a hub, once.
 import type { Config } from '../config.ts'
+import { Newsroom, sweepNews } from '../mail/news.ts'
 import { Outbox, sweepMails } from '../mail/outbox.ts'
 import { smtpPost } from '../mail/smtp.ts'
 import { Callers } from './caller.ts'
@@ -22,6 +23,7 @@ export function openIdentity(given: Given, config: Config): { identity: Identity
     identity: {
       ...given,
       outbox,
+      news: new Newsroom({ env, db, log, outbox, url }),
       callers: new Callers(config.trustedProxies, config.countryHeader),
       limits: new Limits(env),
       passwords: new Passwords(),
@@ -46,6 +48,7 @@ export function identityJobs(identity: Identity): { name: string; everyMs: numbe
         await sweepTickets(env, db)
         await sweepSessions(env, db)
         await sweepMails(env, db)
+        await sweepNews(env, db)
         return 0
       },
     },

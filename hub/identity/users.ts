@@ -18,6 +18,8 @@ export interface User {
   hat: Role | null
   /** The newest terms they accepted, by role; null: they were never asked. */
   terms: AcceptedTerms | null
+  /** Kinds of news they want no letters about; null: none. */
+  muted: string[] | null
   createdAt: number
   /** Since when their keys and hosts are refused; null for everybody else. */
   suspendedAt: number | null
@@ -56,6 +58,7 @@ export function newUser(
     roles: [...new Set(person.roles)],
     hat: null,
     terms: person.terms ?? null,
+    muted: null,
     createdAt: env.now(),
     suspendedAt: null,
     erasedAt: null,

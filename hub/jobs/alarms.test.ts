@@ -15,10 +15,12 @@ async function world(dialect: (typeof testDialects)[number]) {
   const { db } = database
   const env = virtualEnv()
   const told: string[] = []
+  const mailed: string[] = []
   let broken = false
   let target = 'https://alerts.example/hook'
   const alarms = {
     ...{ env, db, log: silentLog, offered: () => [], url: () => 'https://hub.example' },
+    news: { tellAdmins: async (_: unknown, { about }: { about: string }) => void mailed.push(about) },
     webhook: () => target,
     post: async (url: string, body: string) => {
       if (broken) throw new Error('status 500')
@@ -27,7 +29,7 @@ async function world(dialect: (typeof testDialects)[number]) {
     },
   }
   return {
-    ...{ env, db, told },
+    ...{ env, db, told, mailed },
     round: async (ms = 0) => {
       await env.advance(ms)
       await lookForAlarms(alarms)
@@ -49,6 +51,7 @@ describe.each(testDialects)('alarms on %s', (dialect) => {
     await Promise.all([it.round(), it.round()])
     await it.round(60_000)
     expect(it.told).toEqual(['https://alerts.example/hook alarm.raised abuse-reports'])
+    expect(it.mailed).toEqual(['abuse-reports'])
     await changeReport(it.env, it.db, 'command line', id, { state: 'closed', note: '' })
     await it.round(60_000)
     await it.round(60_000)

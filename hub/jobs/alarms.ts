@@ -7,6 +7,8 @@ import type { Env } from '../../sdk/env.ts'
 import { HUB_GONE_MS } from '../fleet/hubs.ts'
 import { trafficOf } from '../ledger/traffic.ts'
 import type { Log } from '../log.ts'
+import { alarmRaised } from '../mail/letters.ts'
+import type { Newsroom } from '../mail/news.ts'
 import { countNewReports } from '../policy/reports.ts'
 import type { Post } from './webhook.ts'
 
@@ -28,6 +30,7 @@ interface World {
   url: () => string
   /** Empty: nowhere. */
   webhook: () => string
+  news: Pick<Newsroom, 'tellAdmins'>
   post: Post
 }
 
@@ -115,7 +118,7 @@ export function alarmsOf(now: {
     })),
     sitOut > 0 && {
       ...{ id: 'hosts-sit-out', href: '/admin/fleet?state=tripped' },
-      text: `${sitOut} ${sitOut === 1 ? 'host sits' : 'hosts sit'} out, because requests failed on them`,
+      text: `${sitOut} ${sitOut === 1 ? 'host sits' : 'hosts sit'} out: requests failed on them, or their network is below the minimum`,
     },
   ]
   return alarms.filter((alarm) => alarm !== false).slice(0, MOST)
@@ -123,7 +126,7 @@ export function alarmsOf(now: {
 
 /** Notes which alarms began and which are over since the last look. */
 export async function lookForAlarms(world: World): Promise<number> {
-  const { env, db, webhook } = world
+  const { env, db, webhook, news } = world
   const now = env.now()
   const current = await readAlarms(world)
   const nextAt = webhook() === '' ? null : now
@@ -131,13 +134,16 @@ export async function lookForAlarms(world: World): Promise<number> {
   await transaction(db, async (tx) => {
     const open = await tx.select({ id: alarms.id }).from(alarms).where(isNull(alarms.clearedAt))
     const known = new Set(open.map(({ id }) => id))
-    for (const { id, text } of current.filter((alarm) => !known.has(alarm.id))) {
+    for (const { id, text, href } of current.filter((alarm) => !known.has(alarm.id))) {
       const row = { id, text, raisedAt: now, clearedAt: null, nextAt, tries: 0 }
       // Another hub may have looked at the same moment: its row stands.
-      await tx
+      const raised = await tx
         .insert(alarms)
         .values(row)
         .onConflictDoUpdate({ target: alarms.id, set: row, setWhere: isNotNull(alarms.clearedAt) })
+        .returning({ id: alarms.id })
+      if (raised.length === 0) continue
+      await news.tellAdmins(tx, { kind: 'alarm', about: id, letter: (links) => alarmRaised({ text, href, ...links }) })
     }
     const over = [...known].filter((id) => !current.some((alarm) => alarm.id === id))
     if (over.length > 0)

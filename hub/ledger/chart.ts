@@ -11,6 +11,9 @@ export const RELIABILITY = 'platform:reliability'
 /** The platform's own, all of them. */
 export const PLATFORM: readonly string[] = [FEES, CREDITS, RELIABILITY]
 
+/** Pays for what a hub asks hosts itself, to see what they are worth. */
+export const VALIDATION = 'platform:validation'
+
 /** Earned, and still within the holding period. */
 export function pendingAccount(hostId: string): string {
   assert(hostId !== '' && !hostId.includes(':'), `"${hostId}" cannot name an account`)

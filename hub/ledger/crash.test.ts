@@ -6,7 +6,7 @@ import type { Money } from '../../sdk/money.ts'
 import { until } from '../../sdk/testing.ts'
 import { balance } from './balance.ts'
 import { pendingAccount } from './chart.ts'
-import type { Hold } from './ledger.ts'
+import type { Hold, Once } from './ledger.ts'
 import type { FaultPoint } from './store.ts'
 import { ADA, ended, openTestLedger, pay, refusalOf, stillEnv, type TestBooks, testBooks } from './testing.ts'
 
@@ -65,6 +65,35 @@ describe.each(testDialects)('on %s', (dialect) => {
       expect(await hub.spendable(ADA)).toMatchObject({ balance: 1_000n, available: 1_000n })
       await hub.close()
     }
+  })
+})
+
+describe.each(testDialects)('a request with an Idempotency-Key on %s', (dialect) => {
+  test.each(POINTS)('does not wait for ever for a database that fails %s', async (point) => {
+    await using books = await testBooks(dialect, { ada: 1_000n })
+    let down = false
+    const fault = (at: FaultPoint) => {
+      if (down && at === point) throw Object.assign(new Error('away'), { code: 'SQLITE_IOERR' })
+    }
+    const hub = await books.hub({ fault })
+    const once = (id: string): Once => ({
+      ...{ id, requestId: `req_${id}`, userId: 'ada', keyId: 'key_ada', body: 'body', stream: false },
+      ...{ at: books.env.now(), expiresAt: books.env.now() + 60_000 },
+    })
+    expect(await hub.begin(once('a'))).toBeNull()
+    await pay(hub, 'req_a', 100n, { stream: false })
+    down = true
+    const kept = refusalOf(() => hub.keep(once('a'), 'sealed', books.env.now() + 60_000))
+    const begun = refusalOf(() => hub.begin(once('b')))
+    await passTime(books, 13_000)
+    expect([await kept, await begun]).toEqual(['hub_unavailable', 'hub_unavailable'])
+    down = false
+    await passTime(books, 5_000)
+    // It was kept in the end, and fetched it is delivered; the other key is nobody's.
+    expect(await hub.begin({ ...once('a'), requestId: 'req_again' })).toMatchObject({ state: 'done', hasAnswer: true })
+    expect(await hub.begin({ ...once('b'), requestId: 'req_other' })).toBeNull()
+    await hub.close()
+    expect(await balance(books.world.db, ADA)).toBe(900n)
   })
 })
 

@@ -64,7 +64,7 @@ export interface KnownOnce extends Once {
   hasAnswer: boolean
 }
 
-export type PostingKind = 'credit' | 'usage' | 'refund'
+export type PostingKind = 'credit' | 'usage' | 'refund' | 'check'
 
 /** One thing that happened to money. Its lines sum to zero and name each account once; its key makes it happen once. */
 export interface Posting {

@@ -7,6 +7,7 @@ import { assert, HubError } from '../errors.ts'
 import { clientAccount } from '../identity/users.ts'
 import type { Log } from '../log.ts'
 import { balanceRow } from './balance.ts'
+import { pendingAccount, VALIDATION } from './chart.ts'
 import { type Credit, credited, creditPosting } from './credit.ts'
 import { Holds, type Spending } from './holds.ts'
 import type { Item, KnownOnce, Once, Outcome } from './items.ts'
@@ -44,6 +45,8 @@ export interface LedgerOptions {
   log: Log
   /** No other hub shares this database, so whoever is enrolled is dead. By default so on SQLite. */
   alone?: boolean
+  /** This hub was thought dead; from now on it is known, and spends, under another id. */
+  enrolledAnew?: (hubId: string) => void
   /** For tests: lets a batch fail at an instant of its choice. */
   fault?: Fault
 }
@@ -64,7 +67,11 @@ export class Ledger {
   ) {
     const { hubId, selfUrl, writer, log, alone = db.dialect === 'sqlite', fault = noFault } = options
     this.id = hubId
-    const enrolment = { id: () => this.id, renew: () => this.enrolAnew() }
+    const enrolment = {
+      id: () => this.id,
+      renew: () => this.enrolAnew(),
+      renewed: () => options.enrolledAnew?.(this.id),
+    }
     this.writer = new Writer(env, openStore(db, { writer, fault }), log, enrolment)
     this.holds = new Holds(env, this.writer, enrolment)
     this.lease = new Lease(env, db, this.writer, enrolment, { selfUrl, alone, log })
@@ -177,15 +184,19 @@ export class Ledger {
 
   /** The first request with its idempotency key, or what is known of that. @throws HubError `hub_unavailable` */
   async begin(once: Once): Promise<KnownOnce | null> {
-    const outcome = await this.writer.ask({ kind: 'begin', once })
+    const outcome = await this.inTime({ kind: 'begin', once }, { kind: 'forget', once })
     if (outcome.kind === 'known') return outcome.once
     if (outcome.kind !== 'begun') throw unavailable(outcome)
     return null
   }
 
-  /** Durable when it resolves. False: another request has that key now, because this hub was thought dead. */
+  /**
+   * Durable when it resolves. False: another request has that key now, because this hub was thought dead.
+   * @throws HubError `hub_unavailable`: it may yet be kept, later
+   */
   async keep(once: Once, answer: string | null, until: number): Promise<boolean> {
-    const outcome = await this.writer.ask({ kind: 'keep', once, answer, until })
+    const item: Item = { kind: 'keep', once, answer, until }
+    const outcome = await this.inTime(item, item)
     if (outcome.kind === 'refused' && outcome.why !== 'lost') throw unavailable(outcome)
     return outcome.kind === 'done'
   }
@@ -205,6 +216,16 @@ export class Ledger {
   /** Adds credit from the platform. False: this key was credited before, nothing happened. */
   async credit(credit: Credit): Promise<boolean> {
     return credited(await this.writer.ask({ kind: 'post', posting: creditPosting(credit, this.env.now()) }))
+  }
+
+  /** Pays a host for an answer to the hub's own question. */
+  async payForCheck(paid: { hostId: string; amount: Money; key: string; note: string }): Promise<void> {
+    const { hostId, amount, key, note } = paid
+    const lines = [
+      { account: VALIDATION, amount: -amount },
+      { account: pendingAccount(hostId), amount },
+    ]
+    credited(await this.writer.ask({ kind: 'post', posting: { key, kind: 'check', note, at: this.env.now(), lines } }))
   }
 
   async spendable(account: string): Promise<Spendable> {
@@ -227,6 +248,17 @@ export class Ledger {
       this.options.log.error('ledger.close', { error: `not everything was returned: ${error}` }),
     )
     await this.writer.stop()
+  }
+
+  /** For a client that waits. What it is told after ten seconds is that the books are away; then `instead` is done. */
+  private async inTime(item: Item, instead: Item): Promise<Outcome> {
+    const { promise, resolve, reject } = Promise.withResolvers<Outcome>()
+    const giveUp = () => {
+      reject(unavailable())
+      return instead
+    }
+    this.writer.push({ item, done: resolve, giveUp })
+    return promise
   }
 
   private enrolAnew(): Item {

@@ -32,6 +32,7 @@ function world(answer: Answer) {
       enrolments++
       return { kind: 'enrol', selfUrl: null }
     },
+    renewed: () => {},
   }
   return { env, sent, aborted, writer: new Writer(env, store, silentLog, enrolment) }
 }

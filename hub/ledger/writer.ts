@@ -50,8 +50,8 @@ export class Writer {
     private readonly env: Env,
     private readonly store: Store,
     private readonly log: Log,
-    /** The enrolment in whose name batches are applied; asked for a new one when it is over. */
-    private readonly enrolment: { id(): string; renew(): Item },
+    /** The enrolment in whose name batches are applied; asked for a new one when it is over, and told once that is one. */
+    private readonly enrolment: { id(): string; renew(): Item; renewed(): void },
   ) {}
 
   get length(): number {
@@ -151,7 +151,10 @@ export class Writer {
       const items = tasks.map((task) => task.item)
       try {
         const applied = await this.send(renewal ? [renewal, ...items] : items)
-        if (applied !== 'fenced') return this.finish(tasks, items, renewal ? applied.slice(1) : applied)
+        if (applied !== 'fenced') {
+          if (renewal) this.enrolment.renewed()
+          return this.finish(tasks, items, renewal ? applied.slice(1) : applied)
+        }
         renewal = this.enrolment.renew()
       } catch (error) {
         if (error instanceof StatementError) return this.isolate(tasks, items, error)

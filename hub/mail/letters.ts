@@ -142,6 +142,122 @@ export function machineJoined({ name, url }: { name: string; url: string }): Let
   })
 }
 
+/** Where a letter of news leads, and where its reader chooses what they want. */
+interface Links {
+  hub: string
+  settings: string
+}
+
+export function creditLow({ balance, ...links }: Links & { balance: string }): Letter {
+  return news(links, {
+    kind: 'credit-low',
+    subject: `Your credit is down to ${balance}`,
+    paragraphs: [
+      `${balance} of credit is left on your account at gpuhub. When it is used up, requests are refused with 402 insufficient_quota.`,
+    ],
+    action: { label: 'See your account', url: `${links.hub}/client` },
+  })
+}
+
+export function keyBudget({
+  name,
+  hint,
+  spent,
+  budget,
+  ...links
+}: Links & Record<'name' | 'hint' | 'spent' | 'budget', string>): Letter {
+  return news(links, {
+    kind: 'key-budget',
+    subject: `The budget of the key “${name}” is used up`,
+    paragraphs: [
+      `The key “${name}” (…${hint}) has spent ${spent} of its budget of ${budget}. Requests that could cost more are refused with 402 key_budget_exceeded.`,
+    ],
+    action: { label: 'See your keys', url: `${links.hub}/client/keys` },
+  })
+}
+
+export function machineOffline({
+  id,
+  name,
+  hours,
+  ...links
+}: Links & { id: string; name: string; hours: number }): Letter {
+  return news(links, {
+    kind: 'machine-offline',
+    subject: `${name} has been away for ${hours} hours`,
+    paragraphs: [
+      `The connection to your machine “${name}” was lost, and it has not come back for ${hours} hours. Look whether it has power and a network; on it, gpuhost status and gpuhost doctor say more.`,
+    ],
+    action: { label: 'See the machine', url: `${links.hub}/host/machines/${id}` },
+    after: ['A machine that you stop yourself is not missed.'],
+  })
+}
+
+export function machineQuarantined({
+  id,
+  name,
+  reason,
+  ...links
+}: Links & { id: string; name: string; reason: string }): Letter {
+  return news(links, {
+    kind: 'machine-quarantined',
+    subject: `${name} is kept from requests`,
+    paragraphs: [
+      `The people who run this hub keep your machine “${name}” from requests: ${reason}.`,
+      'What it has earned stays yours. Answer to this letter, or write to them, if you think that they are wrong.',
+    ],
+    action: { label: 'See the machine', url: `${links.hub}/host/machines/${id}` },
+  })
+}
+
+export function networkBelow({
+  id,
+  name,
+  words,
+  ...links
+}: Links & { id: string; name: string; words: string }): Letter {
+  return news(links, {
+    kind: 'network-below',
+    subject: `The network of ${name} is below the minimum`,
+    paragraphs: [`Your machine “${name}” gets no requests for now. ${words}`],
+    action: { label: 'See the machine', url: `${links.hub}/host/machines/${id}` },
+  })
+}
+
+export function updateFailed({
+  id,
+  name,
+  version,
+  agent,
+  ...links
+}: Links & Record<'id' | 'name' | 'version' | 'agent', string>): Letter {
+  return news(links, {
+    kind: 'update-failed',
+    subject: `${name} could not be updated`,
+    paragraphs: [
+      `gpuhost ${version} did not start or did not reach the hub on your machine “${name}”, which went back to ${agent} by itself and serves. It tries again in a day; gpuhost logs says what went wrong, gpuhost update tries at once.`,
+    ],
+    action: { label: 'See the machine', url: `${links.hub}/host/machines/${id}` },
+  })
+}
+
+export function alarmRaised({ text, href, ...links }: Links & { text: string; href: string }): Letter {
+  return news(links, {
+    kind: 'alarm',
+    subject: text,
+    paragraphs: [`${text}.`],
+    action: { label: 'Look at it', url: links.hub + href },
+  })
+}
+
+function news({ settings }: Links, draft: Draft): Letter {
+  const after = [
+    ...(draft.after ?? []),
+    `Of one thing you get at most one letter in a day. Choose what you want: ${settings}`,
+  ]
+  return letter({ ...draft, after })
+}
+
 export function erased(): Letter {
   return letter({
     kind: 'erased',

@@ -103,7 +103,9 @@ export function answerChars(answer: Answer): number {
 function hubCount(tokenizer: ModelTokenizer, answer: Answer): number {
   const fields = [answer.reasoning, answer.content, ...answer.toolCalls.flatMap((call) => [call.name, call.arguments])]
   const visible = fields.reduce((tokens, field) => tokens + (field === '' ? 0 : tokenizer.countAnswer(field)), 0)
-  if (isPlain(answer) || !answer.ids) return visible
+  if (!answer.ids) return visible
+  // A text that a stop string cuts inside a word takes a token more to write than the model took to say it.
+  if (isPlain(answer)) return Math.min(visible, answer.ids.length)
   // The raw answer has markup around the fields. It counts when it is what the client saw, and little more: a host
   // must not be paid for tokens that nobody was shown.
   const raw = tokenizer.decode(answer.ids)

@@ -3,8 +3,9 @@ import type { TokenizerName } from '../catalog/records.ts'
 import { agree, type Said } from './agree.ts'
 import { type Answer, countAnswer, countPrompt, type Prompt, promptIds } from './count.ts'
 import { TemplateError } from './template.ts'
+import { handTokenizer, isImported } from './tokenizers.ts'
 
-export type Job = { id: number; name: TokenizerName } & (
+export type Job = { id: number; name: TokenizerName; packed?: string } & (
   | { prompt: Prompt }
   | { read: Prompt }
   | { answer: Answer }
@@ -20,6 +21,7 @@ self.onmessage = ({ data: job }: MessageEvent<Job>) => {
 
 function work(job: Job): { count: unknown } | { refusal: string } | { failure: string } {
   try {
+    if (job.packed !== undefined && isImported(job.name)) handTokenizer(job.name, job.packed)
     return { count: counted(job) }
   } catch (error) {
     if (error instanceof TemplateError) return { refusal: error.message }

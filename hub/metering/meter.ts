@@ -13,7 +13,7 @@ import {
   promptIds,
 } from './count.ts'
 import { TemplateError } from './template.ts'
-import { loadTokenizer } from './tokenizers.ts'
+import { isImported, loadTokenizer, packOf } from './tokenizers.ts'
 import type { Done, Job } from './count.worker.ts'
 
 /** Texts up to this many characters take a few milliseconds at most. */
@@ -37,6 +37,8 @@ type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never
 
 export class Meter {
   private worker: Worker | null = null
+  /** Imported tokenizers that the worker has been handed. */
+  private readonly handed = new Set<TokenizerName>()
   private readonly waiting = new Map<number, Waiting>()
   private waitingChars = 0
   private jobs = 0
@@ -58,13 +60,14 @@ export class Meter {
     return chars <= SMALL_CHARS ? promptIds(name, prompt) : this.ask<readonly number[]>({ name, read: prompt }, chars)
   }
 
-  /** @throws MeterBusyError (or rejects with it) */
+  /** An answer that is there is counted whatever waits: on the spot where the worker has enough to do. */
   countAnswer(name: TokenizerName, given: Answer): AnswerCount | Promise<AnswerCount> {
     // Nothing else of what the caller keeps there: a worker takes no functions.
     const { content, reasoning, toolCalls, ids, claimed } = given
     const answer = { content, reasoning, toolCalls, ids, claimed }
     const chars = answerChars(answer)
-    return chars <= SMALL_CHARS ? countAnswer(name, answer) : this.ask<AnswerCount>({ name, answer }, chars)
+    if (chars <= SMALL_CHARS || this.isBusy(chars)) return countAnswer(name, answer)
+    return this.ask<AnswerCount>({ name, answer }, chars)
   }
 
   /** What another engine can go on from. @throws MeterBusyError (or rejects with it) */
@@ -84,16 +87,27 @@ export class Meter {
     this.lose(new Error('the hub is stopping'))
   }
 
+  private isBusy(chars: number): boolean {
+    return this.waiting.size >= MAX_JOBS || this.waitingChars + chars > MAX_WAITING_CHARS
+  }
+
   private ask<T>(job: WithoutId<Job>, chars: number): Promise<T> {
-    if (this.waiting.size >= MAX_JOBS || this.waitingChars + chars > MAX_WAITING_CHARS)
+    if (this.isBusy(chars))
       throw new MeterBusyError('The hub is busy counting other large requests. Try again in a few seconds.')
     this.worker ??= this.start()
     const id = ++this.jobs
     return new Promise<T>((resolve, reject) => {
       this.waiting.set(id, { chars, resolve: resolve as (count: unknown) => void, reject })
       this.waitingChars += chars
-      this.worker!.postMessage({ id, ...job })
+      this.worker!.postMessage({ id, ...job, ...this.pack(job.name) })
     })
+  }
+
+  /** What the worker needs to know the tokenizer, once. */
+  private pack(name: TokenizerName): { packed?: string } {
+    if (!isImported(name) || this.handed.has(name)) return {}
+    this.handed.add(name)
+    return { packed: packOf(name) }
   }
 
   private start(): Worker {
@@ -117,6 +131,7 @@ export class Meter {
   private lose(error: Error): void {
     this.worker?.terminate()
     this.worker = null
+    this.handed.clear()
     const lost = [...this.waiting.values()]
     this.waiting.clear()
     this.waitingChars = 0

@@ -210,6 +210,16 @@ test('inflating usage earns nothing, and a great deal of it is flagged', () => {
   }
 })
 
+test('a word that a stop string cuts is billed as the token it was said in, whatever its host claims', () => {
+  const ids = encode('the weather')
+  const cut = answer('the weath', { ids })
+  expect(encode(cut.content).length).toBeGreaterThan(ids.length)
+  for (const claimed of [null, ids.length, 50])
+    expect(countAnswer('emulated', { ...cut, claimed })).toMatchObject({ completion: ids.length, hub: ids.length })
+  // Without ids there is the text alone.
+  expect(countAnswer('emulated', { ...cut, ids: null, claimed: 50 }).completion).toBe(encode(cut.content).length)
+})
+
 test('a count that is no count is not believed', () => {
   for (const claimed of [-5, Number.NaN, 0.5, Number.POSITIVE_INFINITY, 2 ** 60]) {
     const { completion, hub, flagged } = countAnswer('qwen3', answer(prose, { claimed }))
@@ -326,6 +336,8 @@ test('too many large texts at once are refused before they pile up', async () =>
   const text = 'word '.repeat(4_000)
   const counts = Array.from({ length: 64 }, async () => busy.countPrompt('emulated', { kind: 'text', text }))
   expect(() => busy.countPrompt('emulated', { kind: 'text', text })).toThrow(MeterBusyError)
+  // What has been answered is counted all the same.
+  expect(busy.countAnswer('emulated', answer(text))).toMatchObject({ completion: encode(text).length })
   expect(
     (await Promise.all(counts)).every(
       (count) => count.tokens === countPrompt('emulated', { kind: 'text', text }).tokens,

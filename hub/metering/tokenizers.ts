@@ -11,7 +11,7 @@ import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { renderConversation } from '../../sdk/wire/emulated-prompt.ts'
 import { decode, encode, mark, shows } from '../../sdk/wire/vocabulary.ts'
-import type { TokenizerName } from '../catalog/records.ts'
+import type { ImportedTokenizer, TokenizerName } from '../catalog/records.ts'
 import { Bpe, type BpeModel } from './bpe.ts'
 import { type Chat, ChatTemplate } from './template.ts'
 import { Vocabulary } from './vocabulary.ts'
@@ -34,11 +34,11 @@ const loaded = new Map<TokenizerName, ModelTokenizer>()
 
 export function loadTokenizer(name: TokenizerName): ModelTokenizer {
   let tokenizer = loaded.get(name)
-  if (!tokenizer) loaded.set(name, (tokenizer = load[name]()))
+  if (!tokenizer) loaded.set(name, (tokenizer = isImported(name) ? unpack(name) : own[name]()))
   return tokenizer
 }
 
-const load: Record<TokenizerName, () => ModelTokenizer> = {
+const own: Record<Exclude<TokenizerName, ImportedTokenizer>, () => ModelTokenizer> = {
   emulated: () => ({
     chatPrompt: renderConversation,
     countChat: (chat) => renderConversation(chat).length,
@@ -49,8 +49,54 @@ const load: Record<TokenizerName, () => ModelTokenizer> = {
     decode,
     shows,
   }),
-  qwen3: () => fromFiles(qwenFile, qwenConfigFile, { shortCallIds: false }),
-  'mistral-nemo': () => fromFiles(nemoFile, nemoConfigFile, { shortCallIds: true }),
+  qwen3: () => fromFiles(read(qwenFile), read(qwenConfigFile), { shortCallIds: false }),
+  'mistral-nemo': () => fromFiles(read(nemoFile), read(nemoConfigFile), { shortCallIds: true }),
+}
+
+/** Those of imported models, packed, as they were handed to this thread. */
+const packs = new Map<ImportedTokenizer, string>()
+
+export function isImported(name: TokenizerName): name is ImportedTokenizer {
+  return name.startsWith('sha256:')
+}
+
+/** From now on `loadTokenizer` knows it, on this thread. */
+export function handTokenizer(name: ImportedTokenizer, packed: string): void {
+  packs.set(name, packed)
+}
+
+export function hasTokenizer(name: ImportedTokenizer): boolean {
+  return packs.has(name)
+}
+
+/** As it was handed here. @throws Error where it was not */
+export function packOf(name: ImportedTokenizer): string {
+  const packed = packs.get(name)
+  if (packed === undefined) throw new Error(`the tokenizer ${name} is not here`)
+  return packed
+}
+
+/** A tokenizer's files as one text to be kept, and the name it has by what is in it. */
+export function packTokenizer(files: { tokenizer: unknown; config: unknown }): {
+  name: ImportedTokenizer
+  packed: string
+} {
+  const text = JSON.stringify(files)
+  return { name: `sha256:${sha256(text)}`, packed: Buffer.from(Bun.gzipSync(Buffer.from(text))).toString('base64') }
+}
+
+/** @throws Error for one that is damaged, or of a kind that cannot be counted with exactly */
+function unpack(name: ImportedTokenizer): ModelTokenizer {
+  const text = Buffer.from(Bun.gunzipSync(Buffer.from(packOf(name), 'base64'))).toString('utf8')
+  if (`sha256:${sha256(text)}` !== name) throw new Error(`the tokenizer ${name} is damaged`)
+  const { tokenizer, config } = JSON.parse(text) as { tokenizer: unknown; config: { chat_template?: unknown } }
+  // Mistral's templates take no other call ids than of nine characters, and say so.
+  const shortCallIds = /length\s*!=\s*9/.test(String(config.chat_template))
+  return fromFiles(tokenizer, config, { shortCallIds })
+}
+
+function sha256(text: string): string {
+  return new Bun.CryptoHasher('sha256').update(text).digest('hex')
 }
 
 const TokenizerFile = Type.Object({
@@ -74,9 +120,10 @@ const ConfigFile = Type.Object({
   add_bos_token: Type.Optional(Type.Boolean()),
 })
 
-function fromFiles(file: string, configFile: string, { shortCallIds }: { shortCallIds: boolean }): ModelTokenizer {
-  const { model, ...rest } = read(TokenizerFile, file)
-  const config = read(ConfigFile, configFile)
+/** @throws Error for a tokenizer of a kind that is not known here */
+function fromFiles(file: unknown, configFile: unknown, { shortCallIds }: { shortCallIds: boolean }): ModelTokenizer {
+  const { model, ...rest } = checked(TokenizerFile, file)
+  const config = checked(ConfigFile, configFile)
   // Its rules without its vocabulary, which would fill a hundred megabytes.
   const rules = new Tokenizer({ ...rest, added_tokens: [], model: { ...model, vocab: {}, merges: [] } }, config)
   const bpe = new Bpe({ ...model, ignoreMerges: model.ignore_merges ?? false })
@@ -96,8 +143,11 @@ function fromFiles(file: string, configFile: string, { shortCallIds }: { shortCa
   }
 }
 
-function read<T extends TSchema>(schema: T, file: string): Static<T> {
-  const value: unknown = JSON.parse(readFileSync(file, 'utf8'))
+function read(file: string): unknown {
+  return JSON.parse(readFileSync(file, 'utf8'))
+}
+
+function checked<T extends TSchema>(schema: T, value: unknown): Static<T> {
   Value.Assert(schema, value)
   return value
 }

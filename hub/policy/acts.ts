@@ -8,10 +8,19 @@ import { type Env, newId } from '../../sdk/env.ts'
 /** An admin's user id, or whoever sits at the machine. */
 export type Actor = { userId: string } | 'command line'
 
+/** Whom an act is of. What a hub does by itself to what admins decide about is on record, too. */
+export type By = Actor | 'hub'
+
+/** As it is stored, and shown where there is no page about it. */
+export function byName(by: By): string | null {
+  if (by === 'command line') return null
+  return by === 'hub' ? by : by.userId
+}
+
 export interface Act {
   id: string
   at: number
-  by: Actor
+  by: By
   /** Dotted, the thing first: `setting.change`, `user.suspend`. */
   what: string
   /** An id or a setting's name; never a person's address or name, which could not be erased here. */
@@ -27,15 +36,19 @@ export async function record(
   tx: Queries,
   { by, what, subject, before = null, after = null }: Omit<Act, 'id' | 'at' | 'before' | 'after'> & Partial<Act>,
 ): Promise<void> {
-  const userId = by === 'command line' ? null : by.userId
   await tx
     .insert(tables.acts)
-    .values({ id: newId(env, 'act'), at: env.now(), by: userId, what, subject, before, after })
+    .values({ id: newId(env, 'act'), at: env.now(), by: byName(by), what, subject, before, after })
 }
 
 /** As `record`, of what leaves nothing else in the database, such as a word to a host. */
 export async function recordAlone(env: Env, db: Db, act: Parameters<typeof record>[3]): Promise<void> {
   await transaction(db, (tx) => record(env, db, tx, act))
+}
+
+function readBy(by: string | null): By {
+  if (by === null) return 'command line'
+  return by === 'hub' ? by : { userId: by }
 }
 
 /** Newest first, before the id `before`; of one subject where one is named. */
@@ -55,5 +68,5 @@ export async function listActs(
     )
     .orderBy(desc(acts.id))
     .limit(limit)
-  return rows.map(({ by, ...row }) => ({ ...row, by: by === null ? ('command line' as const) : { userId: by } }))
+  return rows.map(({ by, ...row }) => ({ ...row, by: readBy(by) }))
 }

@@ -47,6 +47,11 @@ export const Settings = Type.Object({
     pattern: '^\\d{1,6}(\\.\\d{1,9})?$',
     description: 'Credit of a new client, USD; an invitation may say otherwise.',
   }),
+  creditLow: Type.String({
+    default: '1.00',
+    pattern: '^\\d{1,6}(\\.\\d{1,9})?$',
+    description: 'A client who has used the hub and has less credit than this, USD, gets a letter; 0: nobody does.',
+  }),
   clientTerms: terms('Terms of service of clients.'),
   hostTerms: terms('Terms of service of hosts.'),
   unvettedTrafficPercent: Type.Integer({
@@ -55,11 +60,22 @@ export const Settings = Type.Object({
     maximum: 100,
     description: 'The most of a variant’s traffic that its hosts not yet vetted get together, beside vetted ones.',
   }),
+  vetAfterRequests: Type.Union([Type.Null(), Type.Integer({ minimum: 1, maximum: 10_000_000 })], {
+    default: null,
+    description:
+      'A checked host is vetted by itself after so many answers without a stain (one in a hundred may be); null: by hand only.',
+  }),
+  vetAfterDays: Type.Integer({
+    default: 7,
+    minimum: 0,
+    maximum: 3_650,
+    description: 'And not sooner than so many days after it was checked.',
+  }),
   hostDownMbits: Type.Number({
     default: 20,
     minimum: 0,
     maximum: 100_000,
-    description: 'Least download that a machine is asked for when it is set up, Mbit/s.',
+    description: 'Least download that a host’s line is asked for, at set-up and all the time, Mbit/s.',
   }),
   hostUpMbits: Type.Number({
     default: 5,
@@ -72,6 +88,12 @@ export const Settings = Type.Object({
     minimum: 1,
     maximum: 60_000,
     description: 'Longest round trip, likewise, ms.',
+  }),
+  hostLinkLosses: Type.Integer({
+    default: 3,
+    minimum: 1,
+    maximum: 1_000,
+    description: 'So many links lost within an hour are too many: a host that loses fewer is fine.',
   }),
   requestsPerMinute: Type.Union([Type.Null(), Type.Integer({ minimum: 1, maximum: 10_000_000 })], {
     default: null,

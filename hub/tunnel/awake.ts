@@ -6,12 +6,16 @@ import type { Cancel, Env } from '../../sdk/env.ts'
 const PAUSE_MS = 1_000
 /** After that the clock waits this long: what arrived meanwhile is to be read before anybody is judged. */
 const CATCH_UP_MS = 1_000
+/** A pulse later than this was held up by the hub's own work. */
+const LATE_MS = 25
 /** What is left of a wait below this is rounding. */
 const ROUNDING_MS = 0.5
 
 export class Awake implements Pick<Env, 'mono' | 'timer'> {
   private expectedAt: number | null = null
   private lostMs = 0
+  /** The last pulse was that much behind. */
+  private behindMs = 0
   /** What was read last. */
   private latest = 0
 
@@ -35,6 +39,12 @@ export class Awake implements Pick<Env, 'mono' | 'timer'> {
     return this.mono() > this.env.mono() - this.lostMs
   }
 
+  /** The hub is busy with itself: what it measures now is its own delay. */
+  late(): boolean {
+    const overdueMs = this.expectedAt === null ? 0 : this.env.mono() - this.expectedAt
+    return Math.max(overdueMs, this.behindMs) > LATE_MS || this.catchingUp()
+  }
+
   /** As `env.timer`, but a wait during which the hub stood still takes as much longer. */
   timer(delayMs: number, work: () => void): Cancel {
     const until = this.mono() + delayMs
@@ -53,7 +63,9 @@ export class Awake implements Pick<Env, 'mono' | 'timer'> {
   /** Somebody's timer runs now, and promises the next pulse in `ms`. */
   pulse(ms: number): void {
     this.mono()
-    this.expectedAt = this.env.mono() + ms
+    const now = this.env.mono()
+    this.behindMs = this.expectedAt === null ? 0 : now - this.expectedAt
+    this.expectedAt = now + ms
   }
 
   /** No pulse is promised any more: until the next one nobody can tell a pause from idleness, and nobody has to. */

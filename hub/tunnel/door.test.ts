@@ -21,7 +21,7 @@ function world() {
       if (!token.startsWith('good')) throw new HubError('invalid_api_key', 'This host token is not valid.')
       return { tokenId: token, ownerId: 'ada' }
     },
-    host: async () => ({ id: 'host_berlin', vetted: false, quarantined: false }),
+    host: async () => ({ id: 'host_berlin', vetted: false, quarantined: false, belowNetwork: false }),
   }
   const knows = (model: string) => model
   const door = new Door({ env, log: silentLog, enrolment, links, knows, allowSimulated: true })

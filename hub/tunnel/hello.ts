@@ -112,7 +112,8 @@ function unknownModel(models: string[]): Refusal {
 /** Words that will be stored, printed on terminals and shown on pages, without what could act there. */
 function cleaned(hello: Hello): Hello {
   const agent = printable(hello.agent)
-  return { ...hello, agent, name: nameOf(hello.name), hardware: cleanedHardware(hello.hardware) }
+  const failed = hello.failedUpdate === undefined ? {} : { failedUpdate: printable(hello.failedUpdate) }
+  return { ...hello, ...failed, agent, name: nameOf(hello.name), hardware: cleanedHardware(hello.hardware) }
 }
 
 function cleanedHardware(hardware: Hardware): Hardware {

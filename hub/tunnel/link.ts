@@ -4,6 +4,7 @@ import type { Cancel, Env } from '../../sdk/env.ts'
 import { decode, encodeJson, type Frame } from '../../sdk/wire/codec.ts'
 import {
   type Ask,
+  type Beat,
   closeCode,
   type EnginePath,
   type FromHost,
@@ -57,12 +58,24 @@ export interface LinkEvents {
   closed(link: Link): void
 }
 
+/** Hears how good the connections of hosts are. */
+export interface NetworkWatch {
+  /** A link is there. @returns its number, until it has left */
+  joined(): number
+  /** A beat goes out: whether it is to ask for an echo. */
+  due(slot: number): boolean
+  measured(host: { hostId: string; slot: number }, ms: number): void
+  /** `lost`: not as anybody wished. */
+  left(host: { hostId: string; slot: number }, lost: boolean): void
+}
+
 interface LinkWorld {
   env: Env
   awake: Awake
   log: Log
   /** Link addresses of every hub of the deployment; the same list until it changes. */
   hubs: () => string[]
+  network: NetworkWatch
 }
 
 export class Link implements Lane, SocketEvents {
@@ -85,10 +98,14 @@ export class Link implements Lane, SocketEvents {
   late = 0
   /** Link addresses of every hub, as this host was told. */
   named: string[]
+  readonly slot: number
   readonly log: Log
   private readonly hubs: LinkWorld['hubs']
   private readonly env: Env
   private readonly awake: Awake
+  private readonly network: NetworkWatch
+  /** When the echo was asked for that is awaited; 0: none is. */
+  private echoAt = 0
   private strangers = 0
   private lastStream = 0
   private open = true
@@ -100,7 +117,7 @@ export class Link implements Lane, SocketEvents {
   private readonly budget: Budget
 
   constructor(
-    { env, awake, log, hubs }: LinkWorld,
+    { env, awake, log, hubs, network }: LinkWorld,
     private readonly socket: Socket,
     identity: Identity,
     private readonly events: LinkEvents,
@@ -115,6 +132,8 @@ export class Link implements Lane, SocketEvents {
     this.log = log
     this.hubs = hubs
     this.named = hubs()
+    this.network = network
+    this.slot = network.joined()
     this.heardAt = awake.mono()
     this.budget = new Budget(env)
     // Told on a later turn: whoever asks just now has no attempt in hand yet.
@@ -167,9 +186,21 @@ export class Link implements Lane, SocketEvents {
 
   beat(): void {
     const hubs = this.hubs()
-    const news = hubs === this.named ? {} : { hubs }
-    this.named = hubs
-    this.say({ type: 'beat', epoch: this.epoch, ...news })
+    const beat: Beat = { type: 'beat', epoch: this.epoch }
+    if (hubs !== this.named) beat.hubs = this.named = hubs
+    if (this.network.due(this.slot)) {
+      this.echoAt = this.awake.mono()
+      beat.echo = Math.floor(this.echoAt)
+    }
+    this.say(beat)
+  }
+
+  /** What the hub itself was late by says nothing about the host. */
+  private echoed(echo: number): void {
+    if (this.echoAt === 0 || echo !== Math.floor(this.echoAt)) return
+    const ms = this.awake.mono() - this.echoAt
+    this.echoAt = 0
+    if (!this.awake.late()) this.network.measured(this, ms)
   }
 
   /** Ends the link: the socket is closed with `code`, and every attempt on it fails with `failure`. */
@@ -276,6 +307,7 @@ export class Link implements Lane, SocketEvents {
     if (control.type === 'status') return this.events.status(this, control)
     this.running = control.running ?? 0
     this.waiting = control.waiting ?? 0
+    if (control.echo !== undefined) this.echoed(control.echo)
   }
 
   private wake(): void {
@@ -312,6 +344,7 @@ export class Link implements Lane, SocketEvents {
     this.outbox.stop()
     this.uploads?.stop()
     try {
+      this.network.left(this, failure.class === 'network')
       this.events.closed(this)
     } finally {
       for (const stream of this.streams.values()) stream.fail(failure)

@@ -11,7 +11,7 @@ import type { Awake } from './awake.ts'
 import { Clones, FAREWELL_MS } from './clones.ts'
 import { Heart } from './heart.ts'
 import { type Introduction, type Knows, locked, type Refusal, type Served, servedBy } from './hello.ts'
-import { type Failure, type Identity, Link, type LinkEvents } from './link.ts'
+import { type Failure, type Identity, Link, type LinkEvents, type NetworkWatch } from './link.ts'
 
 /** One variant on offer by one host that is ready for requests. */
 export interface Place extends Served {
@@ -37,6 +37,7 @@ interface Options {
   knows: Knows
   presence: Pick<Presence, 'set' | 'gone'>
   places: PlaceEvents
+  network: NetworkWatch
   /** Link addresses of every hub of the deployment. */
   hubs: () => string[]
   /** Two machines are this host: neither may come with these tokens again. */
@@ -47,6 +48,8 @@ interface Entry {
   link: Link
   run: string | null
   state: HostState
+  /** Why it takes nothing new, in its own word. */
+  rests: string | null
   judgement: Judgement
   serving: Served[]
   /** One for each variant on offer. A map would take a kilobyte, for mostly one. */
@@ -81,15 +84,16 @@ export class Links implements LinkEvents {
     socket: Socket,
     who: Omit<Identity, 'epoch'>,
     { protocol, hello, serving }: Introduction,
-    { vetted, quarantined }: Judgement,
+    { vetted, quarantined, belowNetwork }: Judgement,
   ): Link {
-    const { env, awake, log, hubId, hubs } = this.options
+    const { env, awake, log, hubId, hubs, network } = this.options
     const run = hello.run ?? null
     this.fence(who, run)
     const epoch = this.nextEpoch()
-    const link = new Link({ env, awake, log, hubs }, socket, { ...who, epoch }, this)
-    const judgement = { vetted, quarantined }
-    const entry: Entry = { link, run, state: hello.state, judgement, serving, places: [] }
+    const link = new Link({ env, awake, log, hubs, network }, socket, { ...who, epoch }, this)
+    const judgement = { vetted, quarantined, belowNetwork }
+    const { state, rests } = hello
+    const entry: Entry = { link, run, state, rests: rests ?? null, judgement, serving, places: [] }
     this.entries.set(who.hostId, entry)
     const welcome: Welcome = {
       type: 'welcome',
@@ -128,12 +132,10 @@ export class Links implements LinkEvents {
 
   /** What the team thinks of hosts by now. */
   judge(judged: readonly Judged[]): void {
-    for (const { id, vetted, quarantined } of judged) {
+    for (const { id, ...judgement } of judged) {
       const entry = this.entries.get(id)
-      if (!entry) continue
-      const before = entry.judgement
-      if (before.vetted === vetted && before.quarantined === quarantined) continue
-      entry.judgement = { vetted, quarantined }
+      if (!entry || Bun.deepEquals(entry.judgement, judgement)) continue
+      entry.judgement = judgement
       this.publish(entry)
     }
   }
@@ -149,13 +151,14 @@ export class Links implements LinkEvents {
       dismiss(link, closeCode.stopping, { code: 'stopping', message: 'This hub is stopping.', retry: true })
   }
 
-  status(link: Link, { state, serving }: Status): void {
+  status(link: Link, { state, rests, serving }: Status): void {
     const entry = this.entries.get(link.hostId)
     if (entry?.link !== link) return
     const { served, unknown } = servedBy(serving, this.options.knows)
     if (unknown.length > 0)
       this.options.log.warn('host offers what this hub does not', { host: link.hostId, models: unknown.length })
     entry.state = state
+    entry.rests = rests ?? null
     entry.serving = served
     this.publish(entry)
     link.say({ type: 'beat', epoch: link.epoch, noted: state })
@@ -223,11 +226,14 @@ export class Links implements LinkEvents {
         ? 'quarantined'
         : state === 'draining'
           ? 'draining'
-          : serving.length > 0
-            ? 'ready'
-            : 'connecting',
+          : serving.length === 0
+            ? 'connecting'
+            : judgement.belowNetwork
+              ? 'tripped'
+              : 'ready',
       models: serving.map(({ variant }) => variant),
       run: entry.run,
+      rests: entry.rests,
     })
   }
 
@@ -236,7 +242,8 @@ export class Links implements LinkEvents {
     const { link, state, serving, judgement, places: before } = entry
     const { places: told } = this.options
     const { vetted } = judgement
-    const wanted = state === 'ready' && !link.quiet && !judgement.quarantined ? serving : []
+    const { quarantined, belowNetwork } = judgement
+    const wanted = state === 'ready' && !link.quiet && !quarantined && !belowNetwork ? serving : []
     for (const place of before) if (!wanted.some(({ variant }) => variant === place.variant)) told.left(place)
     entry.places = wanted.map((served) => {
       const place = before.find(({ variant }) => variant === served.variant)

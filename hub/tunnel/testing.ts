@@ -25,6 +25,7 @@ import { Turns } from '../routing/turns.ts'
 import type { AttemptEvents, Failure } from './attempt.ts'
 import { Awake } from './awake.ts'
 import type { Knows } from './hello.ts'
+import type { NetworkWatch } from './link.ts'
 import { Links } from './links.ts'
 import { Rate } from './rate.ts'
 import { PER_MACHINE, Visit } from './visit.ts'
@@ -44,6 +45,8 @@ export interface FakeHostOptions {
   script?: Script
   /** False: the host never sends a beat. */
   beats?: boolean
+  /** It answers echoes, after so long; absent: like an old agent, not at all. */
+  echoesAfterMs?: number
   /** Which start of the agent this is; one that has a name closes its socket when it is refused, as agents do. */
   run?: string
 }
@@ -117,12 +120,19 @@ export class FakeHost {
     if (control.type === 'beat' && control.hubs) this.hubs.push(control.hubs)
     if (control.type === 'beat' && control.answer && this.options.beats !== false)
       this.say({ type: 'beat', epoch: control.epoch })
+    if (control.type === 'beat' && control.echo !== undefined) this.echo(control.epoch, control.echo)
     if (control.type === 'refused') this.refused = control
     if (control.type === 'refused' && this.options.run && !this.mute) this.close(1000)
     if (control.type === 'wish') this.wishes.push(control)
     if (control.type !== 'welcome') return
     this.welcome = control
     if (this.options.beats !== false) this.beat(control.epoch)
+  }
+
+  private echo(epoch: number, echo: number): void {
+    const { echoesAfterMs } = this.options
+    if (echoesAfterMs === undefined) return
+    this.env.timer(echoesAfterMs, () => this.say({ type: 'beat', epoch, echo }))
   }
 
   private beat(epoch: number): void {
@@ -291,6 +301,9 @@ export interface TestTunnel {
 
 const ALONE: string[] = []
 
+/** Nobody looks at the connections. */
+const unwatched: NetworkWatch = { joined: () => 0, due: () => false, measured() {}, left() {} }
+
 /** Links, turns and a virtual clock. Machine `m` becomes host `host_m`, owned by `ada`. */
 export function testTunnel(
   options: {
@@ -300,6 +313,7 @@ export function testTunnel(
     allowSimulated?: boolean
     hubs?: () => string[]
     lock?: (host: { hostId: string; tokenIds: string[] }) => void
+    network?: NetworkWatch
   } = {},
 ): TestTunnel {
   const {
@@ -309,6 +323,7 @@ export function testTunnel(
     allowSimulated = true,
     hubs = () => ALONE,
     lock = () => {},
+    network = unwatched,
   } = options
   const turns = new Turns()
   const standing = new Standing({ env, turns, tripped: () => {} })
@@ -326,9 +341,15 @@ export function testTunnel(
       gone: (hostId) => void present.delete(hostId),
     },
     places: standing,
+    network,
   })
   const enrolment = {
-    host: async ({ machine }: { machine: string }) => ({ id: `host_${machine}`, vetted: false, quarantined: false }),
+    host: async ({ machine }: { machine: string }) => ({
+      id: `host_${machine}`,
+      vetted: false,
+      quarantined: false,
+      belowNetwork: false,
+    }),
   }
   const machines = new Rate(env, PER_MACHINE)
   const reception = { env, log, knows, allowSimulated, enrolment, links, machines }

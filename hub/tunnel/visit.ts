@@ -71,10 +71,10 @@ export class Visit implements SocketEvents {
 
   private async enrol(introduction: Introduction): Promise<void> {
     const { enrolment, links, log, machines } = this.reception
-    const { machine, name, agent, hardware } = introduction.hello
+    const { machine, name, agent, hardware, failedUpdate = null } = introduction.hello
     if (!machines.take(`${this.bearer.ownerId} ${machine}`)) return this.refuse(tooOften)
     try {
-      const enrolled = await enrolment.host({ ...this.bearer, machine, name, agent, hardware })
+      const enrolled = await enrolment.host({ ...this.bearer, machine, name, agent, hardware, failedUpdate })
       if (this.stage === 'over') return
       if (enrolled === 'too_many') return this.refuse(tooManyHosts)
       if (enrolled === 'locked') return this.refuse(locked)

@@ -84,6 +84,13 @@ export type Serving = Static<typeof Serving>
 export const HostState = Type.Union([Type.Literal('ready'), Type.Literal('draining')])
 export type HostState = Static<typeof HostState>
 
+/**
+ * Why a host takes nothing new, in a word: `owner` ends it, `use`: its owner uses the card, `schedule`: outside its hours,
+ * `power`: the price is below the cost of power, `heat`, `data`: used up for this month, `engine`: not ready, `hub`: asked to.
+ * A hub that does not know the word shows none.
+ */
+const rests = Type.Optional(words(20))
+
 /** Host → hub, first frame on a link. Who is speaking was proven by the token in the upgrade request. */
 export const Hello = Type.Object({
   type: Type.Literal('hello'),
@@ -95,9 +102,12 @@ export const Hello = Type.Object({
   /** New at every start of the agent: tells a machine that came back from a second one with its identity. */
   run: Type.Optional(id),
   name: words(60),
+  /** Version of a newer agent that did not work here within the last days: this one took over again. */
+  failedUpdate: Type.Optional(words(40)),
   hardware: Hardware,
   serving: Type.Array(Serving, { maxItems: MAX_MODELS_PER_HOST }),
   state: HostState,
+  rests,
 })
 export type Hello = Static<typeof Hello>
 
@@ -146,6 +156,8 @@ export const Beat = Type.Object({
   noted: Type.Optional(HostState),
   /** Hub → host only: the host is to beat at once, so that the hub knows it lives. */
   answer: Type.Optional(Type.Boolean()),
+  /** Hub → host: the host is to beat at once with the same number; host → hub: it does. So round trips are measured. */
+  echo: Type.Optional(whole(Number.MAX_SAFE_INTEGER)),
   /** Hub → host only: as in the welcome, where it has changed since this link was told. */
   hubs: Type.Optional(Type.Array(words(200), { maxItems: 64 })),
 })
@@ -156,6 +168,7 @@ export const Status = Type.Object({
   type: Type.Literal('status'),
   epoch: whole(Number.MAX_SAFE_INTEGER),
   state: HostState,
+  rests,
   serving: Type.Array(Serving, { maxItems: MAX_MODELS_PER_HOST }),
 })
 export type Status = Static<typeof Status>

@@ -21,6 +21,7 @@ import {
 } from '../../hub/identity/second-factor.ts'
 import { endSession, endSessions, listSessions, type Session } from '../../hub/identity/sessions.ts'
 import { prove } from '../../hub/identity/sign-in.ts'
+import { newsFor, newsKinds, type NewsKind, wantNews } from '../../hub/mail/news.ts'
 import { acceptTerms, type TermsState, termsStates, termsVersion } from '../../hub/identity/terms.ts'
 import { normalEmail } from '../../hub/identity/users.ts'
 import { type Faults, faultOf, type Form } from '../form.ts'
@@ -45,6 +46,8 @@ export interface AccountView {
   sessions: (Session & { current: boolean })[]
   /** Roles that they may take by themselves, with the version of their terms. */
   mayBecome: { role: TermsRole; version: string }[]
+  /** News that the hub writes to them about, and which of it they want. */
+  news: { kind: NewsKind; wanted: boolean }[]
   /** Which form was sent, and what is wrong with it. */
   sent?: string
   faults?: Faults
@@ -67,6 +70,7 @@ async function readAccount({ hub, guest }: MemberVisit): Promise<AccountView> {
     waysIn: await waysIn(identity, user),
     secondFactor: { on, codesLeft: on ? await recoveryCodesLeft(db, user.id) : 0 },
     sessions: (await listSessions(env, db, user)).map((each) => ({ ...each, current: each.id === session.id })),
+    news: newsFor(user.roles).map((kind) => ({ kind, wanted: !user.muted?.includes(kind) })),
     mayBecome: (['client', 'host'] as const)
       .filter((role) => open[role] && !user.roles.includes(role))
       .map((role) => ({ role, version: termsVersion(settings, role) })),
@@ -138,6 +142,10 @@ export const accountActs = {
   endOthers: part('browsers', [], ({ hub, guest }) =>
     endSessions(hub.db, hub.db.query, guest.user.id, guest.session.id),
   ),
+  letters: part('letters', [], async ({ hub, guest, form }) => {
+    await wantNews(hub.db, guest.user.id, guest.user.roles, form.all('kind'))
+    return seeOther(`${paths.account}#letters`)
+  }),
   terms: part('terms', [], async ({ hub, guest, form }) => {
     const role = form.text('role') === 'host' ? 'host' : 'client'
     await acceptTerms(hub.env, hub.db, hub.policy.current(), guest.user, { role, version: form.text('version') })
@@ -174,7 +182,7 @@ export function exportAccount({ hub, guest }: MemberVisit): Response {
 }
 
 export function AccountPage(view: AccountView) {
-  const { email, name, terms, secondFactor, begun, recoveryCodes, sessions, mayBecome, sent } = view
+  const { email, name, terms, secondFactor, begun, recoveryCodes, sessions, mayBecome, news, sent } = view
   const faults = (form: string) => (sent === form ? view.faults : undefined)
   return (
     <>
@@ -314,6 +322,19 @@ export function AccountPage(view: AccountView) {
         )}
       </Section>
       <OtherWays view={view} />
+      <div id="letters">
+        <Section title="Letters" note="of one thing at most one a day">
+          <form method="post" action="/account/letters" class="card stack">
+            {news.map(({ kind, wanted }) => (
+              <CheckField name="kind" value={kind} label={newsKinds[kind].label} checked={wanted} />
+            ))}
+            <p class="muted small">What concerns your sign-in, such as a new password, always comes.</p>
+            <div>
+              <button>Save</button>
+            </div>
+          </form>
+        </Section>
+      </div>
       <Section title="More roles">
         <div class="card stack">
           <FormFault faults={faults('roles')} />

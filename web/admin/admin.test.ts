@@ -2,6 +2,8 @@
 import { expect, test } from 'bun:test'
 import { listActs } from '../../hub/policy/acts.ts'
 import { changeSettings } from '../../hub/policy/change.ts'
+import { REVISION, startHuggingFace } from '../../host/weights/testing/hub.ts'
+import { tinyBase, tinyQwen } from '../../hub/catalog/testing/models.ts'
 import { startPages } from '../testing.ts'
 
 const REPORT = { kind: 'fraud or spam', about: 'req_1', text: 'It writes <b>spam</b> for somebody.', contact: '' }
@@ -115,4 +117,33 @@ test('where the community meets stands at the foot of every page', async () => {
   expect(html).toContain(
     '<a href="https://chat.example/a?b=1&amp;c=2" rel="noopener noreferrer">Chat &amp; &lt;b>more&lt;/b></a>',
   )
+})
+
+test('a model is looked at, imported at the commit that was seen, and enabled', async () => {
+  const site = startHuggingFace([
+    tinyQwen(),
+    tinyBase(),
+    tinyQwen({ repo: { name: 'acme/Odd', card: { license: 'odd-1' } } }),
+  ])
+  const pages = await startPages({ credit: { boss: '$0' }, config: { hfEndpoint: site.url } })
+  await using _ = pages
+  const boss = await pages.browser('boss', ['admin'])
+  const post = (fields: Record<string, string>) => boss.post('/admin/models/import', { revision: '', ...fields })
+  const odd = await (await post({ model: 'acme/Odd', step: 'import' })).text()
+  expect(odd).toContain('Nobody here has read a licence that binds it: LicenseRef-odd-1 (its own)')
+  const missing = await post({ model: 'acme/<b>Nothing', step: 'look' })
+  expect([missing.status, await missing.text()]).toEqual([400, expect.stringContaining('acme/&lt;b>Nothing')])
+
+  const seen = await (await post({ model: 'acme/Tiny-Qwen', step: 'look' })).text()
+  expect(seen).toContain('nothing is against it')
+  expect(seen).toContain(`value="${REVISION}"`)
+  const acts = async () => (await listActs(pages.world.db, { limit: 9 })).map(({ what }) => what)
+  expect(await acts()).not.toContain('model.import')
+  const done = await post({ model: 'acme/Tiny-Qwen', revision: REVISION, step: 'import' })
+  expect([done.status, done.headers.get('location')]).toEqual([303, '/admin/models/acme/Tiny-Qwen:bf16'])
+  expect(await (await boss.get('/admin/models?search=Tiny')).text()).toContain('imported')
+  expect((await boss.post('/admin/models/enable/acme/Tiny-Qwen:bf16')).status).toBe(303)
+  expect(await (await pages.stranger.get('/models/acme/Tiny-Qwen')).text()).toContain('Tiny-Qwen')
+  expect((await acts()).slice(0, 2).sort()).toEqual(['model.enable', 'model.import'])
+  await site.close()
 })

@@ -2,6 +2,10 @@ import { HubError } from '../../hub/errors.ts'
 import { failuresOf, type ToldFailure } from '../../hub/fleet/failures.ts'
 import { judgeHost, noteHost, noteOf, type Verdict } from '../../hub/fleet/judge.ts'
 import { findHost, type ListedHost, listHosts, withFailures } from '../../hub/fleet/list.ts'
+import type { Least } from '../../hub/fleet/network.ts'
+import { leastOf } from '../../hub/fleet/network-round.ts'
+import { type Check, checksOf } from '../../hub/verification/host-checks.ts'
+import { missingFor } from '../../hub/verification/vetting.ts'
 import { recordAlone } from '../../hub/policy/acts.ts'
 import { Model } from '../client/requests.tsx'
 import { State } from '../host/machines.tsx'
@@ -10,6 +14,8 @@ import { type Faults, faultOf } from '../form.ts'
 import { AreaField, FormFault, SelectField, TextField } from '../parts/field.tsx'
 import { Figures } from '../parts/figures.tsx'
 import { Section, Title } from '../parts/heading.tsx'
+import { Network, NetworkTag } from '../parts/network.tsx'
+import { Stages } from '../parts/stages.tsx'
 import { Table } from '../parts/table.tsx'
 import { When } from '../parts/when.tsx'
 import { type MemberVisit, type Page, seeOther } from '../route.ts'
@@ -33,7 +39,7 @@ export async function fleet({ hub, url }: MemberVisit): Promise<Page> {
   const found = everyone.filter(
     (host) =>
       (query.state === '' || host.state === query.state) &&
-      (query.vetting === '' || host.vetted === (query.vetting === 'vetted')) &&
+      (query.vetting === '' || query.vetting === (host.vetted ? 'vetted' : host.stage)) &&
       [host.id, host.name, host.owner, host.hardware, ...host.models].some((text) =>
         text.toLowerCase().includes(words),
       ),
@@ -64,8 +70,9 @@ export function FleetPage({ hosts, all, query, next }: FleetView) {
           value={query.vetting}
           options={[
             ['', 'all'],
+            ['new', 'new'],
+            ['checked', 'checked'],
             ['vetted', 'vetted'],
-            ['not', 'not vetted'],
           ]}
         />
         <TextField
@@ -87,7 +94,7 @@ export function FleetPage({ hosts, all, query, next }: FleetView) {
             cell: (host) => (
               <>
                 <a href={`/admin/fleet/${host.id}`}>{host.name}</a> <State of={host} />{' '}
-                {!host.vetted && <span class="tag quiet">not vetted</span>}
+                {!host.vetted && <span class="tag quiet">{host.stage}</span>} <NetworkTag of={host.network} />
                 <br />
                 <span class="muted small">{host.owner}</span>
               </>
@@ -122,10 +129,14 @@ export function FleetPage({ hosts, all, query, next }: FleetView) {
 
 export interface FleetHostView {
   host: ListedHost
+  checks: Check[]
+  /** What is still missing for it to be vetted by itself; null: nothing, or that is off. */
+  missing: string | null
   failures: ToldFailure[]
   note: string
   /** The most that hosts not vetted get together, in percent. */
   unvettedPercent: number
+  least: Least
   /** Which form was sent, with what was typed, and what is wrong with it. */
   sent?: { form: string; typed: string }
   faults?: Faults
@@ -141,7 +152,11 @@ async function readHost(visit: MemberVisit): Promise<FleetHostView> {
   const host = await oneHost(visit)
   const { db, policy } = visit.hub
   const [failures, note] = await Promise.all([failuresOf(db, host.id), noteOf(db, host.id)])
-  return { host, failures, note, unvettedPercent: policy.current().unvettedTrafficPercent }
+  const settings = policy.current()
+  const least = leastOf(settings)
+  const checks = await checksOf(db, host.id)
+  const missing = await missingFor(db, settings, host)
+  return { host, failures, note, checks, missing, unvettedPercent: settings.unvettedTrafficPercent, least }
 }
 
 export async function fleetHost(visit: MemberVisit): Promise<Page> {
@@ -149,7 +164,8 @@ export async function fleetHost(visit: MemberVisit): Promise<Page> {
   return { title: view.host.name, body: <FleetHostPage {...view} /> }
 }
 
-export function FleetHostPage({ host, failures, note, unvettedPercent, sent, faults }: FleetHostView) {
+export function FleetHostPage(view: FleetHostView) {
+  const { host, failures, note, checks, missing, unvettedPercent, least, sent, faults } = view
   const of = (form: string) => (sent?.form === form ? faults : undefined)
   return (
     <>
@@ -161,7 +177,7 @@ export function FleetHostPage({ host, failures, note, unvettedPercent, sent, fau
           </>
         }
       >
-        {host.name} <State of={host} /> {!host.vetted && <span class="tag quiet">not vetted</span>}
+        {host.name} <State of={host} /> {!host.vetted && <span class="tag quiet">{host.stage}</span>}
       </Title>
       {host.quarantine !== null && <p class="note-box bad">Kept from requests: {host.quarantine}</p>}
       {host.notices.map(({ message }) => (
@@ -175,6 +191,7 @@ export function FleetHostPage({ host, failures, note, unvettedPercent, sent, fau
           { label: 'Sits out for', value: host.tripped.length, note: `of ${host.models.length} models` },
         ]}
       />
+      <Network of={host.network} least={least} />
       <FormFault faults={of('wish')} />
       <div class="row">
         <form method="post" action={`/admin/fleet/${host.id}/drain`}>
@@ -187,6 +204,8 @@ export function FleetHostPage({ host, failures, note, unvettedPercent, sent, fau
       <div class="columns">
         <Section title="Vetting">
           <div class="card stack">
+            <Stages of={host} checks={checks} />
+            {missing !== null && <p class="small">Still missing to be vetted by itself: {missing}.</p>}
             <p class="muted small">
               Beside vetted hosts of a model, all others together get at most {unvettedPercent} % of its requests. Where
               none is vetted, all serve alike.
@@ -287,7 +306,7 @@ const wish = (asked: 'drain' | 'resume') =>
   })
 
 const verdict = (form: string, of: (visit: MemberVisit) => Verdict) =>
-  part(form, 'reason', (visit, { id }) => judgeHost(visit.hub.env, visit.hub.db, by(visit), id, of(visit)))
+  part(form, 'reason', (visit, { id }) => judgeHost(visit.hub.identity, by(visit), id, of(visit)))
 
 export const fleetActs = {
   drain: wish('drain'),

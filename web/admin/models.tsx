@@ -11,6 +11,7 @@ import { Section, Title } from '../parts/heading.tsx'
 import { Table } from '../parts/table.tsx'
 import { type MemberVisit, type Page, seeOther } from '../route.ts'
 import { licenceNote } from '../shop.ts'
+import { Facts } from './import.tsx'
 
 interface Row {
   offer: Offer
@@ -69,9 +70,16 @@ export function setOffer(enabled: boolean) {
 export function AdminModelsPage({ rows, query }: ModelsView) {
   return (
     <>
-      <Title note="Permissive ones are enabled freely; restricted ones ask every client and host to acknowledge their terms first.">
-        Models
-      </Title>
+      <div class="heading">
+        <Title note="Permissive ones are enabled freely; restricted ones ask every client and host to acknowledge their terms first.">
+          Models
+        </Title>
+        <span class="side">
+          <a class="button" href="/admin/models/import">
+            Import a model
+          </a>
+        </span>
+      </div>
       <form method="get" action="/admin/models" class="filters">
         <TextField
           name="search"
@@ -110,6 +118,7 @@ export function AdminModelsPage({ rows, query }: ModelsView) {
                 <span class="tag">{offer.variant.precision}</span>
                 <br />
                 <code class="muted">{offer.id}</code>
+                {offer.model.imported && <span class="tag quiet">imported</span>}
               </>
             ),
           },
@@ -272,6 +281,16 @@ export function AdminModelPage({ offer, enabled, hosts, why, price, fallback, ty
           </form>
         </Section>
       </div>
+      {model.imported && (
+        <Section title="Imported" note="read from HuggingFace at one commit">
+          <Facts of={model} />
+          <p>
+            <a href={`/admin/models/import?model=${encodeURIComponent(model.id)}`}>
+              Import it again, at another commit
+            </a>
+          </p>
+        </Section>
+      )}
       <p>
         <a href={`/admin/acts?subject=${encodeURIComponent(offer.id)}`}>What admins did to it</a>
       </p>

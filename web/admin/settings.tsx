@@ -150,7 +150,7 @@ export function ActsPage({ acts, next }: ActsView) {
           { name: 'When', cell: ({ at }) => <When at={at} /> },
           {
             name: 'Who',
-            cell: ({ by }) => (by === 'command line' ? by : <a href={`/admin/users/${by.userId}`}>{by.userId}</a>),
+            cell: ({ by }) => (typeof by === 'string' ? by : <a href={`/admin/users/${by.userId}`}>{by.userId}</a>),
           },
           { name: 'What', cell: ({ what }) => what },
           { name: 'To', cell: ({ subject }) => <code>{subject}</code> },

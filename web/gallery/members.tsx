@@ -1,4 +1,5 @@
 // Pages of clients, owners and everybody who is signed in.
+import { newsKinds, type NewsKind } from '../../hub/mail/news.ts'
 import { AccountPage, type AccountView, NewEmailPage } from '../account/account.tsx'
 import { assets } from '../assets.ts'
 import { KeysPage } from '../client/keys.tsx'
@@ -26,6 +27,8 @@ import {
   URL_OF_HUB,
   user,
   VARIANT,
+  LEAST,
+  checks,
 } from './samples.ts'
 
 const days = daysOf(period)
@@ -74,6 +77,7 @@ const limitedKeys = keys.map((key, i) => ({
 const account: AccountView = {
   ...{ email: 'ada@example.com', name: '', terms: [], waysIn: { password: true, github: false, google: false } },
   ...{ secondFactor: { on: false, codesLeft: 0 }, sessions: [], mayBecome: [] },
+  news: (Object.keys(newsKinds) as NewsKind[]).map((kind, i) => ({ kind, wanted: i % 2 === 0 })),
 }
 const session = {
   ...{ id: 'ses_1', userId: user().id, createdAt: NOW - DAY_MS, seenAt: NOW - 60_000, provedAt: NOW, current: true },
@@ -157,8 +161,8 @@ export const memberExhibits: Exhibit[] = [
   { name: 'machines-empty', body: <MachinesPage machines={[]} /> },
   { name: 'machines', body: <MachinesPage machines={machines} /> },
   ...machines.map((machine, i) => ({
-    name: `machine-${machine.host.state}`,
-    body: <MachinePage {...machine} failures={i === 0 ? [] : failures} />,
+    name: `machine-${machine.host.network?.state === 'below' ? 'below-network' : machine.host.state}`,
+    body: <MachinePage {...machine} failures={i === 0 ? [] : failures} least={LEAST} checks={i === 1 ? [] : checks} />,
   })),
   { name: 'new-machine', body: <NewMachinePage publicUrl={URL_OF_HUB} /> },
   { name: 'new-machine-token', body: <NewMachinePage publicUrl={URL_OF_HUB} token="gph_shown_once" /> },

@@ -1,10 +1,14 @@
 // People, machines and numbers for the gallery. Names are as strangers might choose them.
 import { everyOffer, findOffer } from '../../hub/catalog/find.ts'
 import type { ToldFailure } from '../../hub/fleet/failures.ts'
-import type { ListedHost } from '../../hub/fleet/list.ts'
+import type { ListedHost, ListedNetwork } from '../../hub/fleet/list.ts'
+import { type NetworkFault, networkWords } from '../../hub/fleet/network.ts'
+import { leastOf } from '../../hub/fleet/network-round.ts'
+import { defaults } from '../../hub/policy/settings.ts'
 import type { User } from '../../hub/identity/users.ts'
 import type { RequestRow } from '../../hub/ledger/receipts.ts'
 import type { Traffic } from '../../hub/ledger/traffic.ts'
+import type { Check } from '../../hub/verification/host-checks.ts'
 import type { Row } from '../client/requests.tsx'
 import type { Machine } from '../host/machines.tsx'
 import { type Period, readPeriod } from '../parts/period.tsx'
@@ -32,7 +36,7 @@ export function traffic(group: string, scale = 1): Traffic {
 export function user(changes: Partial<User> = {}): User {
   return {
     ...{ id: 'usr_01m8a73r7egsj7z31skn308etv', email: 'ada@example.com', name: 'Ada', country: 'US' },
-    ...{ roles: ['client', 'host'], hat: 'client', terms: null, createdAt: NOW - 40 * DAY_MS },
+    ...{ roles: ['client', 'host'], hat: 'client', terms: null, muted: null, createdAt: NOW - 40 * DAY_MS },
     ...{ suspendedAt: null, erasedAt: null, ...changes },
   }
 }
@@ -41,21 +45,65 @@ export function host(changes: Partial<ListedHost> = {}): ListedHost {
   return {
     ...{ id: 'host_01m8a4461z9jpqfjm4j8thjk35', owner: 'owner@example.com', name: 'cellar', state: 'ready' },
     ...{ models: [VARIANT], tripped: [], failures: { client: 0, hub: 0, network: 2, host: 0, engine: 1 } },
-    ...{ notices: [], hub: 'hub_1', since: NOW - 3 * HOUR_MS, seenAt: NOW - 60_000, vetted: true, quarantine: null },
+    ...{
+      notices: [],
+      left: false,
+      rests: null,
+      hub: 'hub_1',
+      since: NOW - 3 * HOUR_MS,
+      seenAt: NOW - 60_000,
+      quarantine: null,
+    },
+    ...{ stage: 'vetted', checkedAt: NOW - 9 * DAY_MS, vetted: true },
+    network: {
+      ...{ state: 'ok', since: NOW - DAY_MS, roundTripMs: 34, linkLosses: 0, downMbits: 214.5, upMbits: 48.1 },
+      ...{ faults: [], words: '' },
+    },
     ...{ hardware: '2 × NVIDIA GeForce RTX 4090, 24 GiB', simulated: false, ...changes },
   }
 }
 
 const troubled = host({
   ...{ id: 'host_01m8a444pxqe57rb0w9mcm62cw', name: HOSTILE, owner: 'somebody.with.a.long.name@mail.example.com' },
-  ...{ state: 'quarantined', vetted: false, quarantine: `its answers read like ${HOSTILE}`, simulated: true },
+  ...{
+    state: 'quarantined',
+    stage: 'checked',
+    vetted: false,
+    quarantine: `its answers read like ${HOSTILE}`,
+    simulated: true,
+  },
   notices: [{ kind: 'cloned', message: 'Two machines use this machine’s identity. Run gpuhost login.', at: NOW }],
 })
+
+export const checks: Check[] = [
+  { variant: VARIANT, passed: true, finding: 'It answered as it should, 71.4 tokens a second.', at: NOW - DAY_MS },
+  { variant: HOSTILE, passed: false, finding: `It could not answer a plain question: ${HOSTILE}`, at: NOW },
+]
+
+export const LEAST = leastOf(defaults)
+
+const faults: NetworkFault[] = [
+  { what: 'upload', actual: 3.1, required: 5 },
+  { what: 'link losses', actual: 7, required: 3 },
+]
+export const slow: ListedNetwork = {
+  ...{ state: 'below', since: NOW - HOUR_MS, roundTripMs: null, linkLosses: 7, downMbits: null, upMbits: 3.1 },
+  ...{ faults, words: networkWords('below', faults) },
+}
 
 export const hosts: ListedHost[] = [
   host(),
   troubled,
-  host({ id: 'host_3', name: LONG, state: 'tripped', tripped: [VARIANT], vetted: false }),
+  host({
+    id: 'host_3',
+    name: LONG,
+    state: 'tripped',
+    tripped: [VARIANT],
+    stage: 'new',
+    checkedAt: null,
+    vetted: false,
+  }),
+  host({ id: 'host_5', name: 'far-away', state: 'tripped', network: slow }),
   host({ id: 'host_4', name: 'attic', state: 'gone', models: [] }),
 ]
 

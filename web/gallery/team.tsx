@@ -5,6 +5,7 @@ import type { Mail } from '../../hub/mail/outbox.ts'
 import type { Report } from '../../hub/policy/reports.ts'
 import { defaults, listSettings } from '../../hub/policy/settings.ts'
 import { FleetHostPage, FleetPage } from '../admin/fleet.tsx'
+import { ImportPage } from '../admin/import.tsx'
 import { LedgerPage } from '../admin/ledger.tsx'
 import { AdminModelPage, AdminModelsPage } from '../admin/models.tsx'
 import { type AdminOverview, AdminOverviewPage } from '../admin/overview.tsx'
@@ -13,7 +14,22 @@ import { ReportPage, ReportsPage } from '../admin/reports.tsx'
 import { ActsPage, LettersPage, SettingsPage } from '../admin/settings.tsx'
 import { daysOf } from '../parts/period.tsx'
 import type { Exhibit } from './exhibit.ts'
-import { DAY_MS, failures, host, hosts, HOSTILE, LONG, NOW, period, traffic, user, VARIANT } from './samples.ts'
+import {
+  checks,
+  DAY_MS,
+  failures,
+  host,
+  hosts,
+  HOSTILE,
+  LEAST,
+  LONG,
+  NOW,
+  period,
+  slow,
+  traffic,
+  user,
+  VARIANT,
+} from './samples.ts'
 
 const days = daysOf(period)
 const overview: AdminOverview = {
@@ -56,6 +72,7 @@ const models = everyOffer().map((offer, i) => ({
   price: { prompt: offer.variant.startPrice.promptPicos, completion: offer.variant.startPrice.completionPicos },
 }))
 const [firstModel] = models
+const typedImport = { model: 'Qwen/Qwen3-4B', revision: '', licenceRead: false }
 const refused = models.find(({ why }) => why !== null)
 
 const lines = [
@@ -66,7 +83,7 @@ const check = {
   ...{ ok: true, sum: 0n, accounts: 12, postings: 3_400, requests: 3_398, openHolds: 2, granted: 21_000_000n },
   problems: [],
 }
-const hostView = { failures: [], note: '', unvettedPercent: 5 }
+const hostView = { failures: [], checks, missing: '12 of 500 answers', note: '', unvettedPercent: 5, least: LEAST }
 const query = { state: '', vetting: '', search: '' }
 const people = [user(), user({ id: 'usr_2', email: 'somebody.with.a.long.name@mail.example.com', suspendedAt: NOW })]
 
@@ -80,6 +97,7 @@ export const teamExhibits: Exhibit[] = [
     name: 'fleet-host-quarantined',
     body: <FleetHostPage host={hosts[1] ?? host()} {...hostView} failures={failures} note={HOSTILE} />,
   },
+  { name: 'fleet-host-below', body: <FleetHostPage host={host({ network: slow })} {...hostView} /> },
   {
     name: 'fleet-host-wrong',
     body: (
@@ -125,6 +143,21 @@ export const teamExhibits: Exhibit[] = [
   },
   { name: 'admin-models-empty', body: <AdminModelsPage rows={[]} query={{ search: HOSTILE, show: '' }} /> },
   { name: 'admin-models', body: <AdminModelsPage rows={models} query={{ search: '', show: '' }} /> },
+  { name: 'import', body: <ImportPage typed={typedImport} /> },
+  {
+    name: 'import-found',
+    body: <ImportPage typed={typedImport} found={{ record: firstModel!.offer.model, against: [] }} />,
+  },
+  {
+    name: 'import-refused',
+    body: (
+      <ImportPage
+        typed={{ ...typedImport, model: HOSTILE, licenceRead: true }}
+        found={{ record: firstModel!.offer.model, against: [`Its architecture, ${HOSTILE}, is none.`, LONG] }}
+        faults={{ model: 'Name a HuggingFace repository, like Qwen/Qwen3-8B.' }}
+      />
+    ),
+  },
   ...[firstModel, refused]
     .filter((model) => model !== undefined)
     .map((model, i) => ({

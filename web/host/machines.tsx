@@ -3,14 +3,19 @@ import { HubError } from '../../hub/errors.ts'
 import { failuresOf, type ToldFailure } from '../../hub/fleet/failures.ts'
 import { whyIdle } from '../../hub/fleet/idle.ts'
 import { hostsOf, type ListedHost } from '../../hub/fleet/list.ts'
+import type { Least } from '../../hub/fleet/network.ts'
+import { leastOf } from '../../hub/fleet/network-round.ts'
 import { addHostToken } from '../../hub/fleet/token.ts'
+import { type Check, checksOf } from '../../hub/verification/host-checks.ts'
 import { type Traffic, trafficOf } from '../../hub/ledger/traffic.ts'
 import type { Money } from '../../sdk/money.ts'
 import { Model } from '../client/requests.tsx'
 import { short, Total } from '../parts/amount.tsx'
 import { Figures } from '../parts/figures.tsx'
 import { Section, Title } from '../parts/heading.tsx'
+import { Network, NetworkTag } from '../parts/network.tsx'
 import { Command } from '../parts/sample.tsx'
+import { Stages } from '../parts/stages.tsx'
 import { Table } from '../parts/table.tsx'
 import { When } from '../parts/when.tsx'
 import { type MemberVisit, type Page, seeOther } from '../route.ts'
@@ -103,7 +108,7 @@ export function Machines({ machines }: { machines: Machine[] }) {
           name: 'Machine',
           cell: ({ host }) => (
             <>
-              <a href={`/host/machines/${host.id}`}>{host.name}</a> <State of={host} />
+              <a href={`/host/machines/${host.id}`}>{host.name}</a> <State of={host} /> <NetworkTag of={host.network} />
               <br />
               <span class="muted small">
                 {host.hardware}
@@ -145,11 +150,18 @@ export function State({ of: { state, since } }: { of: Pick<ListedHost, 'state' |
 
 export interface MachineView extends Machine {
   failures: ToldFailure[]
+  /** What is asked of its connection. */
+  least: Least
+  /** What the hub's own questions to it brought. */
+  checks: Check[]
 }
 
 export async function machine(visit: MemberVisit): Promise<Page> {
   const found = await ownMachine(visit)
-  const view = { ...found, failures: await failuresOf(visit.hub.db, found.host.id) }
+  const { db, policy } = visit.hub
+  const { id } = found.host
+  const [failures, checks] = await Promise.all([failuresOf(db, id), checksOf(db, id)])
+  const view = { ...found, failures, checks, least: leastOf(policy.current()) }
   return { title: found.host.name, body: <MachinePage {...view} /> }
 }
 
@@ -159,7 +171,8 @@ async function ownMachine(visit: MemberVisit): Promise<Machine> {
   return mine
 }
 
-export function MachinePage({ host, earned, requests, tokensPerSecond, idle, failures }: MachineView) {
+export function MachinePage(view: MachineView) {
+  const { host, earned, requests, tokensPerSecond, idle, failures, least, checks } = view
   return (
     <>
       <Title
@@ -191,7 +204,11 @@ export function MachinePage({ host, earned, requests, tokensPerSecond, idle, fai
           },
         ]}
       />
-      {idle !== null && <p class="note-box">{idle}</p>}
+      {idle !== null && idle !== host.network?.words && <p class="note-box">{idle}</p>}
+      <Network of={host.network} least={least} />
+      <Section title="Standing" note="from new to checked to vetted">
+        <Stages of={host} checks={checks} />
+      </Section>
       <div class="row">
         <form method="post" action={`/host/machines/${host.id}/drain`}>
           <button>Drain: finish, take nothing new</button>

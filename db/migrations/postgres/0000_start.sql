@@ -60,6 +60,17 @@ CREATE TABLE "all_traffic" (
 	CONSTRAINT "all_traffic_span_at_variant_pk" PRIMARY KEY("span","at","variant")
 );
 --> statement-breakpoint
+CREATE TABLE "checks" (
+	"host_id" text NOT NULL,
+	"variant" text NOT NULL,
+	"tries" bigint NOT NULL,
+	"passed" boolean NOT NULL,
+	"finding" text NOT NULL,
+	"tokens_per_second" bigint,
+	"at" bigint NOT NULL,
+	CONSTRAINT "checks_host_id_variant_pk" PRIMARY KEY("host_id","variant")
+);
+--> statement-breakpoint
 CREATE TABLE "client_traffic" (
 	"user_id" text NOT NULL,
 	"span" text NOT NULL,
@@ -196,13 +207,16 @@ CREATE TABLE "hosts" (
 	"agent" text NOT NULL,
 	"hardware" text NOT NULL,
 	"simulated" boolean NOT NULL,
+	"checked_at" bigint,
 	"vetted_at" bigint,
 	"quarantined_at" bigint,
 	"quarantine_reason" text,
+	"below_network_at" bigint,
 	"note" text DEFAULT '' NOT NULL,
 	"judged_at" bigint,
 	"created_at" bigint NOT NULL,
-	"seen_at" bigint NOT NULL
+	"seen_at" bigint NOT NULL,
+	"left_at" bigint
 );
 --> statement-breakpoint
 CREATE TABLE "hubs" (
@@ -210,6 +224,12 @@ CREATE TABLE "hubs" (
 	"self_url" text,
 	"started_at" bigint NOT NULL,
 	"seen_at" bigint NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "imports" (
+	"model" text PRIMARY KEY NOT NULL,
+	"record" text NOT NULL,
+	"changed_at" bigint NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "invitations" (
@@ -257,6 +277,7 @@ CREATE TABLE "links" (
 	"models" text NOT NULL,
 	"tripped" text DEFAULT '[]' NOT NULL,
 	"run" text,
+	"rests" text,
 	"since" bigint NOT NULL,
 	CONSTRAINT "links_host_id_hub_id_pk" PRIMARY KEY("host_id","hub_id")
 );
@@ -282,6 +303,28 @@ CREATE TABLE "mails" (
 	"tries" bigint NOT NULL,
 	"sent_at" bigint,
 	"error" text
+);
+--> statement-breakpoint
+CREATE TABLE "network_sightings" (
+	"host_id" text NOT NULL,
+	"hub_id" text NOT NULL,
+	"round_trip_ms" bigint,
+	"losses" text NOT NULL,
+	"at" bigint NOT NULL,
+	CONSTRAINT "network_sightings_host_id_hub_id_pk" PRIMARY KEY("host_id","hub_id")
+);
+--> statement-breakpoint
+CREATE TABLE "networks" (
+	"host_id" text PRIMARY KEY NOT NULL,
+	"state" text NOT NULL,
+	"since" bigint NOT NULL,
+	"clear_since" bigint,
+	"down_kbits" bigint,
+	"up_kbits" bigint,
+	"probed_at" bigint,
+	"round_trip_ms" bigint,
+	"link_losses" bigint NOT NULL,
+	"faults" text NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "notices" (
@@ -405,6 +448,14 @@ CREATE TABLE "settings" (
 	"changed_at" bigint NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "tellings" (
+	"user_id" text NOT NULL,
+	"kind" text NOT NULL,
+	"about" text NOT NULL,
+	"day" bigint NOT NULL,
+	CONSTRAINT "tellings_user_id_kind_about_day_pk" PRIMARY KEY("user_id","kind","about","day")
+);
+--> statement-breakpoint
 CREATE TABLE "tickets" (
 	"id" text PRIMARY KEY NOT NULL,
 	"purpose" text NOT NULL,
@@ -414,6 +465,12 @@ CREATE TABLE "tickets" (
 	"created_at" bigint NOT NULL,
 	"expires_at" bigint NOT NULL,
 	CONSTRAINT "tickets_hash_unique" UNIQUE("hash")
+);
+--> statement-breakpoint
+CREATE TABLE "tokenizers" (
+	"id" text PRIMARY KEY NOT NULL,
+	"packed" text NOT NULL,
+	"at" bigint NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "traffic_until" (
@@ -429,6 +486,7 @@ CREATE TABLE "users" (
 	"roles" text NOT NULL,
 	"hat" text,
 	"terms" text,
+	"muted" text,
 	"created_at" bigint NOT NULL,
 	"suspended_at" bigint,
 	"erased_at" bigint,
@@ -437,6 +495,7 @@ CREATE TABLE "users" (
 --> statement-breakpoint
 ALTER TABLE "acceptances" ADD CONSTRAINT "acceptances_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "acknowledgements" ADD CONSTRAINT "acknowledgements_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "checks" ADD CONSTRAINT "checks_host_id_hosts_id_fk" FOREIGN KEY ("host_id") REFERENCES "public"."hosts"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "entries" ADD CONSTRAINT "entries_posting_postings_key_fk" FOREIGN KEY ("posting") REFERENCES "public"."postings"("key") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "failure_days" ADD CONSTRAINT "failure_days_host_id_hosts_id_fk" FOREIGN KEY ("host_id") REFERENCES "public"."hosts"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "failures" ADD CONSTRAINT "failures_host_id_hosts_id_fk" FOREIGN KEY ("host_id") REFERENCES "public"."hosts"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
@@ -446,6 +505,8 @@ ALTER TABLE "host_tokens" ADD CONSTRAINT "host_tokens_owner_id_users_id_fk" FORE
 ALTER TABLE "keys" ADD CONSTRAINT "keys_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "links" ADD CONSTRAINT "links_host_id_hosts_id_fk" FOREIGN KEY ("host_id") REFERENCES "public"."hosts"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "logins" ADD CONSTRAINT "logins_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "network_sightings" ADD CONSTRAINT "network_sightings_host_id_hosts_id_fk" FOREIGN KEY ("host_id") REFERENCES "public"."hosts"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "networks" ADD CONSTRAINT "networks_host_id_hosts_id_fk" FOREIGN KEY ("host_id") REFERENCES "public"."hosts"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "notices" ADD CONSTRAINT "notices_host_id_hosts_id_fk" FOREIGN KEY ("host_id") REFERENCES "public"."hosts"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "recovery_codes" ADD CONSTRAINT "recovery_codes_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "second_factors" ADD CONSTRAINT "second_factors_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
@@ -471,6 +532,9 @@ CREATE UNIQUE INDEX "logins_subject" ON "logins" USING btree ("provider","subjec
 CREATE INDEX "logins_user" ON "logins" USING btree ("user_id");--> statement-breakpoint
 CREATE INDEX "mails_next" ON "mails" USING btree ("next_at");--> statement-breakpoint
 CREATE INDEX "mails_recipient" ON "mails" USING btree ("recipient");--> statement-breakpoint
+CREATE INDEX "network_sightings_at" ON "network_sightings" USING btree ("at");--> statement-breakpoint
+CREATE INDEX "networks_state" ON "networks" USING btree ("state");--> statement-breakpoint
+CREATE INDEX "networks_probed" ON "networks" USING btree ("probed_at");--> statement-breakpoint
 CREATE INDEX "notices_host" ON "notices" USING btree ("host_id","at");--> statement-breakpoint
 CREATE INDEX "notices_owner" ON "notices" USING btree ("owner_id","at");--> statement-breakpoint
 CREATE INDEX "onces_request" ON "onces" USING btree ("request_id");--> statement-breakpoint
@@ -485,5 +549,6 @@ CREATE INDEX "requests_at" ON "requests" USING btree ("at");--> statement-breakp
 CREATE INDEX "requests_lost" ON "requests" USING btree ("ended_at") WHERE "requests"."state" = 'lost';--> statement-breakpoint
 CREATE INDEX "sessions_user" ON "sessions" USING btree ("user_id");--> statement-breakpoint
 CREATE INDEX "sessions_seen" ON "sessions" USING btree ("seen_at");--> statement-breakpoint
+CREATE INDEX "tellings_day" ON "tellings" USING btree ("day");--> statement-breakpoint
 CREATE INDEX "tickets_user" ON "tickets" USING btree ("user_id");--> statement-breakpoint
 CREATE INDEX "tickets_expiry" ON "tickets" USING btree ("expires_at");

@@ -66,6 +66,18 @@ CREATE TABLE `all_traffic` (
 	PRIMARY KEY(`span`, `at`, `variant`)
 );
 --> statement-breakpoint
+CREATE TABLE `checks` (
+	`host_id` text NOT NULL,
+	`variant` text NOT NULL,
+	`tries` integer NOT NULL,
+	`passed` integer NOT NULL,
+	`finding` text NOT NULL,
+	`tokens_per_second` integer,
+	`at` integer NOT NULL,
+	PRIMARY KEY(`host_id`, `variant`),
+	FOREIGN KEY (`host_id`) REFERENCES `hosts`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
 CREATE TABLE `client_traffic` (
 	`user_id` text NOT NULL,
 	`span` text NOT NULL,
@@ -216,13 +228,16 @@ CREATE TABLE `hosts` (
 	`agent` text NOT NULL,
 	`hardware` text NOT NULL,
 	`simulated` integer NOT NULL,
+	`checked_at` integer,
 	`vetted_at` integer,
 	`quarantined_at` integer,
 	`quarantine_reason` text,
+	`below_network_at` integer,
 	`note` text DEFAULT '' NOT NULL,
 	`judged_at` integer,
 	`created_at` integer NOT NULL,
-	`seen_at` integer NOT NULL
+	`seen_at` integer NOT NULL,
+	`left_at` integer
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `hosts_machine` ON `hosts` (`owner_id`,`machine`);--> statement-breakpoint
@@ -232,6 +247,12 @@ CREATE TABLE `hubs` (
 	`self_url` text,
 	`started_at` integer NOT NULL,
 	`seen_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `imports` (
+	`model` text PRIMARY KEY NOT NULL,
+	`record` text NOT NULL,
+	`changed_at` integer NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE `invitations` (
@@ -281,6 +302,7 @@ CREATE TABLE `links` (
 	`models` text NOT NULL,
 	`tripped` text DEFAULT '[]' NOT NULL,
 	`run` text,
+	`rests` text,
 	`since` integer NOT NULL,
 	PRIMARY KEY(`host_id`, `hub_id`),
 	FOREIGN KEY (`host_id`) REFERENCES `hosts`(`id`) ON UPDATE no action ON DELETE cascade
@@ -315,6 +337,33 @@ CREATE TABLE `mails` (
 --> statement-breakpoint
 CREATE INDEX `mails_next` ON `mails` (`next_at`);--> statement-breakpoint
 CREATE INDEX `mails_recipient` ON `mails` (`recipient`);--> statement-breakpoint
+CREATE TABLE `network_sightings` (
+	`host_id` text NOT NULL,
+	`hub_id` text NOT NULL,
+	`round_trip_ms` integer,
+	`losses` text NOT NULL,
+	`at` integer NOT NULL,
+	PRIMARY KEY(`host_id`, `hub_id`),
+	FOREIGN KEY (`host_id`) REFERENCES `hosts`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `network_sightings_at` ON `network_sightings` (`at`);--> statement-breakpoint
+CREATE TABLE `networks` (
+	`host_id` text PRIMARY KEY NOT NULL,
+	`state` text NOT NULL,
+	`since` integer NOT NULL,
+	`clear_since` integer,
+	`down_kbits` integer,
+	`up_kbits` integer,
+	`probed_at` integer,
+	`round_trip_ms` integer,
+	`link_losses` integer NOT NULL,
+	`faults` text NOT NULL,
+	FOREIGN KEY (`host_id`) REFERENCES `hosts`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `networks_state` ON `networks` (`state`);--> statement-breakpoint
+CREATE INDEX `networks_probed` ON `networks` (`probed_at`);--> statement-breakpoint
 CREATE TABLE `notices` (
 	`id` text PRIMARY KEY NOT NULL,
 	`host_id` text NOT NULL,
@@ -454,6 +503,15 @@ CREATE TABLE `settings` (
 	`changed_at` integer NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE `tellings` (
+	`user_id` text NOT NULL,
+	`kind` text NOT NULL,
+	`about` text NOT NULL,
+	`day` integer NOT NULL,
+	PRIMARY KEY(`user_id`, `kind`, `about`, `day`)
+);
+--> statement-breakpoint
+CREATE INDEX `tellings_day` ON `tellings` (`day`);--> statement-breakpoint
 CREATE TABLE `tickets` (
 	`id` text PRIMARY KEY NOT NULL,
 	`purpose` text NOT NULL,
@@ -468,6 +526,12 @@ CREATE TABLE `tickets` (
 CREATE UNIQUE INDEX `tickets_hash_unique` ON `tickets` (`hash`);--> statement-breakpoint
 CREATE INDEX `tickets_user` ON `tickets` (`user_id`);--> statement-breakpoint
 CREATE INDEX `tickets_expiry` ON `tickets` (`expires_at`);--> statement-breakpoint
+CREATE TABLE `tokenizers` (
+	`id` text PRIMARY KEY NOT NULL,
+	`packed` text NOT NULL,
+	`at` integer NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE `traffic_until` (
 	`span` text PRIMARY KEY NOT NULL,
 	`at` integer NOT NULL
@@ -481,6 +545,7 @@ CREATE TABLE `users` (
 	`roles` text NOT NULL,
 	`hat` text,
 	`terms` text,
+	`muted` text,
 	`created_at` integer NOT NULL,
 	`suspended_at` integer,
 	`erased_at` integer

@@ -28,7 +28,7 @@ const GIB = 2 ** 30
 /** Of a card's memory, at most; vLLM's own default is little less. */
 const MOST_SHARE = 0.92
 /** Stays free beside what other programs hold: CUDA itself, and what they still take. */
-const SPARE_BYTES = 0.7 * GIB
+export const SPARE_BYTES = 0.7 * GIB
 /** What an engine needs a card beside weights and cache: activations, graphs. */
 const WORK_BYTES = 1.5 * GIB
 /** Below this a card has no room for captured graphs, and needs less without. */

@@ -43,7 +43,7 @@ function engineWith(conduct: Conduct = {}, gpus: string[][] = [[]]): Engine {
     ...{ uuid, name: 'RTX 4090', memoryBytes: 24_564 * 2 ** 20, freeBytes: 24_080 * 2 ** 20, computeCapability: '8.9' },
     ...{
       pcie: { generation: 4, width: 16 },
-      powerWatts: { limit: 450, usual: 450, most: 450 },
+      powerWatts: { draw: null, limit: 450, usual: 450, least: 100, most: 450 },
       temperatureCelsius: 40,
     },
     ...{ busyPercent: 0, display: false, partOf: null, processes: [], trouble: null },

@@ -1,8 +1,8 @@
 // Ends what engines of this installation have left: at a start, and where the agent itself had to be killed.
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Env } from '../../../sdk/env.ts'
-import type { Home } from '../../config.ts'
+import { type Home, knownMachine } from '../../config.ts'
 import { dockerAt } from './docker-here.ts'
 import { removeContainers } from './in-container.ts'
 import { MACHINE_LABEL } from './container.ts'
@@ -24,7 +24,7 @@ export async function sweepEngines(env: Env, home: Home, variables: Variables): 
   // Weights in two places would keep their disk when they are thrown out of one.
   for (const name of existsSync(room) ? readdirSync(room) : [])
     if (/^(work|weights)-\d+$/.test(name)) rmSync(join(room, name), { recursive: true, force: true })
-  const machine = machineOf(home)
+  const machine = knownMachine(home)
   const docker = dockerAt(env, variables)
   if (docker && machine) await removeContainers(docker, machine)
   if (machine) removeSockets(machine)
@@ -34,7 +34,7 @@ export async function sweepEngines(env: Env, home: Home, variables: Variables): 
 /** The processes of this installation's engines that run now: whoever else is on the GPU is not one of these. */
 export async function engineProcesses(env: Env, home: Home, variables: Variables): Promise<Set<number>> {
   const alone = notesIn(engineRoom(home, variables)).flatMap(notedMembers)
-  const machine = machineOf(home)
+  const machine = knownMachine(home)
   const docker = dockerAt(env, variables)
   if (!docker || !machine) return new Set(alone)
   const containers = await docker.labelled({ [MACHINE_LABEL]: machine }).catch(() => [])
@@ -45,12 +45,4 @@ export async function engineProcesses(env: Env, home: Home, variables: Variables
 function notesIn(room: string): string[] {
   const names = existsSync(room) ? readdirSync(room) : []
   return names.filter((name) => /^engine-\d+\.json$/.test(name)).map((name) => join(room, name))
-}
-
-function machineOf(home: Home): string | null {
-  try {
-    return readFileSync(join(home.path, 'machine'), 'utf8').trim() || null
-  } catch {
-    return null
-  }
 }

@@ -2,7 +2,7 @@
 // real ones.
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 
 export interface FakeGpu {
   name: string
@@ -11,6 +11,9 @@ export interface FakeGpu {
   computeCapability: string
   generation: number
   watts: number
+  /** What it draws. */
+  draw?: number
+  celsius?: number
   busy?: number
   display?: boolean
   /** nvmlReturn_t of every question about its memory. */
@@ -26,6 +29,8 @@ export interface FakeMachine {
   gpus: FakeGpu[]
   /** The driver does not answer, kills whoever asks, or is not loaded. */
   conduct?: 'hang' | 'crash' | 'unloaded'
+  /** Nobody here may set the power limit. */
+  unprivileged?: boolean
   /** There is no driver at all. */
   bare?: boolean
 }
@@ -34,6 +39,8 @@ const rtx4090 = { name: 'NVIDIA GeForce RTX 4090', memoryMib: 24_564, freeMib: 2
 const rtx3090 = { name: 'NVIDIA GeForce RTX 3090', memoryMib: 24_576, freeMib: 24_100, watts: 350, generation: 4 }
 const rtx5090 = { name: 'NVIDIA GeForce RTX 5090', memoryMib: 32_607, freeMib: 32_100, watts: 575, generation: 5 }
 const rtx4060 = { name: 'NVIDIA GeForce RTX 4060', memoryMib: 8_188, freeMib: 7_900, watts: 115, generation: 4 }
+const rtx4070 = { name: 'NVIDIA GeForce RTX 4070', memoryMib: 12_282, freeMib: 11_900, watts: 200, generation: 4 }
+const rtx3050 = { name: 'NVIDIA GeForce RTX 3050', memoryMib: 6_144, freeMib: 5_900, watts: 70, generation: 4 }
 const h100 = { name: 'NVIDIA H100 80GB HBM3', memoryMib: 81_559, freeMib: 81_000, watts: 700, generation: 5 }
 const ada = { computeCapability: '8.9' }
 const ampere = { computeCapability: '8.6' }
@@ -50,6 +57,8 @@ export const machines = {
   },
   'one 5090': { ...now, gpus: [{ ...rtx5090, computeCapability: '12.0' }] },
   '8 GB card': { ...now, gpus: [{ ...rtx4060, ...ada }] },
+  '12 GB card': { ...now, gpus: [{ ...rtx4070, ...ada }] },
+  '6 GB card': { ...now, gpus: [{ ...rtx3050, ...ampere }] },
   'old driver': { driver: '535.183.01', cuda: 12_020, gpus: [{ ...rtx4090, ...ada }] },
   'a sick card': {
     ...now,
@@ -116,13 +125,19 @@ export function fakeMachine(machine: FakeMachine, { library = true } = {}): Fake
   const folder = mkdtempSync(join(tmpdir(), 'gpus-'))
   const paths = { library: join(folder, 'libnvidia-ml.so.1'), nvidiaSmi: join(folder, 'nvidia-smi') }
   if (machine.bare) return paths
-  writeFileSync(join(folder, 'cards'), forLibrary(machine))
-  writeFileSync(join(folder, 'machine.json'), JSON.stringify(forProgram(machine)))
+  replay(paths, machine)
   writeFileSync(paths.nvidiaSmi, `#!${process.execPath}\nimport '${join(import.meta.dirname, 'nvidia-smi.ts')}'\n`)
   chmodSync(paths.nvidiaSmi, 0o755)
   const cc = library ? compiler() : null
   if (cc !== null) copyFileSync((compiled ??= compile(cc)), paths.library)
   return paths
+}
+
+/** From now on it is that machine. */
+export function replay({ nvidiaSmi }: Faked, machine: FakeMachine): void {
+  const folder = dirname(nvidiaSmi)
+  writeFileSync(join(folder, 'cards'), forLibrary(machine))
+  writeFileSync(join(folder, 'machine.json'), JSON.stringify(forProgram(machine)))
 }
 
 function compile(cc: string): string {
@@ -143,7 +158,8 @@ function forLibrary({ driver, cuda, gpus, conduct }: FakeMachine): string {
     const [major, minor] = gpu.computeCapability.split('.')
     const mig = gpu.instances ? 1 : /H100|A100/.test(gpu.name) ? 0 : -1
     const facts = [gpu.name, uuidOf(at), gpu.memoryMib, gpu.freeMib, major, minor, gpu.generation, 16, gpu.watts]
-    lines.push(['gpu', ...facts, 41, gpu.busy ?? 0, gpu.display ? 1 : 0, gpu.sick ?? 0, mig].join('|'))
+    const state = [gpu.celsius ?? 41, gpu.busy ?? 0, gpu.display ? 1 : 0, gpu.sick ?? 0, mig, gpu.draw ?? 30]
+    lines.push(['gpu', ...facts, ...state].join('|'))
     for (const { pid, graphics, usedMib, name } of gpu.processes ?? [])
       lines.push(['process', pid, graphics ? 1 : 0, usedMib, name].join('|'))
     for (const [part, { profile, memoryMib }] of (gpu.instances ?? []).entries())
@@ -155,19 +171,21 @@ function forLibrary({ driver, cuda, gpus, conduct }: FakeMachine): string {
 /** What `nvidia-smi.ts` answers from: one row of fields a card. */
 export interface SmiAnswers {
   conduct: FakeMachine['conduct'] | null
+  unprivileged: boolean
   rows: Record<string, string>[]
   compute: string[]
   list: string
 }
 
-function forProgram({ driver, gpus, conduct }: FakeMachine): SmiAnswers {
+function forProgram({ driver, gpus, conduct, unprivileged = false }: FakeMachine): SmiAnswers {
   const rows = gpus.map((gpu, at) => ({
     ...{ index: String(at), uuid: uuidOf(at), driver_version: driver, name: gpu.name },
     ...{ compute_cap: gpu.computeCapability, 'memory.total': gpu.sick ? '[Unknown Error]' : String(gpu.memoryMib) },
     'memory.free': gpu.sick ? '[GPU requires reset]' : String(gpu.freeMib),
     ...{ 'pcie.link.gen.max': String(gpu.generation), 'pcie.link.width.max': '16' },
     ...{ 'power.limit': `${gpu.watts}.00`, 'power.default_limit': `${gpu.watts}.00` },
-    ...{ 'power.max_limit': `${gpu.watts + 50}.00`, 'temperature.gpu': '41' },
+    ...{ 'power.draw': `${gpu.draw ?? 30}.00`, 'power.min_limit': '100.00' },
+    ...{ 'power.max_limit': `${gpu.watts + 50}.00`, 'temperature.gpu': String(gpu.celsius ?? 41) },
     'utilization.gpu': gpu.instances ? '[N/A]' : String(gpu.busy ?? 0),
     display_active: gpu.display ? 'Enabled' : 'Disabled',
     'mig.mode.current': gpu.instances ? 'Enabled' : '[N/A]',
@@ -183,5 +201,5 @@ function forProgram({ driver, gpus, conduct }: FakeMachine): SmiAnswers {
       ({ profile }, part) => `  MIG ${profile}     Device  ${part}: (UUID: ${instanceUuid(at, part)})`,
     ),
   ])
-  return { conduct: conduct ?? null, rows, compute, list: list.join('\n') }
+  return { conduct: conduct ?? null, unprivileged, rows, compute, list: list.join('\n') }
 }

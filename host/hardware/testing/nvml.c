@@ -13,7 +13,7 @@ enum { OK = 0, NOT_SUPPORTED = 3, NOT_FOUND = 6, TOO_SMALL = 7 };
 typedef struct { unsigned pid; int graphics; long long used_mib; char name[64]; } process;
 typedef struct device {
   char name[64], uuid[64];
-  long long total_mib, free_mib, watts;
+  long long total_mib, free_mib, watts, draw;
   int major, minor, generation, width, celsius, busy, display, sick, mig;
   process processes[8];
   int process_count, part_count;
@@ -40,9 +40,9 @@ static void load(void) {
     if (sscanf(line, "init %d", &init_code) == 1) continue;
     if (sscanf(line, "driver %63s %d", driver, &cuda) == 2) continue;
     device d = {0};
-    if (sscanf(line, "gpu|%63[^|]|%63[^|]|%lld|%lld|%d|%d|%d|%d|%lld|%d|%d|%d|%d|%d", d.name, d.uuid, &d.total_mib,
+    if (sscanf(line, "gpu|%63[^|]|%63[^|]|%lld|%lld|%d|%d|%d|%d|%lld|%d|%d|%d|%d|%d|%lld", d.name, d.uuid, &d.total_mib,
                &d.free_mib, &d.major, &d.minor, &d.generation, &d.width, &d.watts, &d.celsius, &d.busy, &d.display,
-               &d.sick, &d.mig) == 14)
+               &d.sick, &d.mig, &d.draw) == 15)
       devices[count++] = d;
     process p = {0};
     if (last && sscanf(line, "process|%u|%d|%lld|%63[^|\n]", &p.pid, &p.graphics, &p.used_mib, p.name) == 4)
@@ -66,7 +66,8 @@ int nvmlInit_v2(void) { load(); return init_code; }
 int nvmlShutdown(void) { return OK; }
 int nvmlSystemGetDriverVersion(char *to, unsigned length) { return text(driver, to, length); }
 int nvmlSystemGetCudaDriverVersion_v2(int *to) { *to = cuda; return OK; }
-int nvmlDeviceGetCount_v2(unsigned *to) { *to = count; return OK; }
+/* Each look sees what the file says by then. */
+int nvmlDeviceGetCount_v2(unsigned *to) { load(); *to = count; return init_code; }
 int nvmlDeviceGetHandleByIndex_v2(unsigned index, device **to) {
   *to = &devices[index];
   return index < (unsigned)count ? OK : NOT_FOUND;
@@ -92,6 +93,7 @@ int nvmlDeviceGetMemoryInfo(device *d, uint64_t *to) {
 int nvmlDeviceGetCudaComputeCapability(device *d, int *major, int *minor) { *major = d->major, *minor = d->minor; return OK; }
 int nvmlDeviceGetMaxPcieLinkGeneration(device *d, unsigned *to) { *to = d->generation; return OK; }
 int nvmlDeviceGetMaxPcieLinkWidth(device *d, unsigned *to) { *to = d->width; return OK; }
+int nvmlDeviceGetPowerUsage(device *d, unsigned *to) { *to = d->draw * 1000; return OK; }
 int nvmlDeviceGetPowerManagementLimit(device *d, unsigned *to) { *to = d->watts * 1000; return OK; }
 int nvmlDeviceGetPowerManagementDefaultLimit(device *d, unsigned *to) { *to = d->watts * 1000; return OK; }
 int nvmlDeviceGetPowerManagementLimitConstraints(device *d, unsigned *least, unsigned *most) {

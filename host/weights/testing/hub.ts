@@ -14,6 +14,9 @@ export interface FakeRepo {
   revision: string
   files: FakeFile[]
   gated?: boolean
+  /** What its card says, and how many parameters its weights have. */
+  card?: { license?: string; license_name?: string; license_link?: string; base_model?: string | string[] }
+  parameters?: number
 }
 
 /** What befalls the next answers for content. */
@@ -165,6 +168,8 @@ function listing(repo: FakeRepo, pathname: string): Response {
   if (asked !== 'main' && asked !== repo.revision) return refused(404, 'RevisionNotFound', 'Invalid rev id')
   return Response.json({
     ...{ id: repo.name, sha: repo.revision, gated: repo.gated ? 'manual' : false },
+    ...{ createdAt: '2026-09-01T10:00:00.000Z', cardData: repo.card, tags: ['text-generation'] },
+    ...(repo.parameters === undefined ? {} : { safetensors: { total: repo.parameters } }),
     siblings: repo.files.map(({ path, content, lfs }) => ({
       ...{ rfilename: path, size: content.length, blobId: gitOid(content) },
       ...(lfs ? { lfs: { sha256: sha256(content), size: content.length, pointerSize: 135 } } : {}),

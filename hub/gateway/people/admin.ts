@@ -15,7 +15,7 @@ import { resetLink } from '../../identity/reset.ts'
 import { takeSecondFactor } from '../../identity/second-factor.ts'
 import { type User, userById } from '../../identity/users.ts'
 import { listMails, type Mail } from '../../mail/outbox.ts'
-import { listActs } from '../../policy/acts.ts'
+import { byName, listActs } from '../../policy/acts.ts'
 import { changeSettings } from '../../policy/change.ts'
 import { listSettings } from '../../policy/settings.ts'
 import type { Platform } from '../platform.ts'
@@ -61,7 +61,7 @@ export function administration({ identity, policy }: Platform) {
         const data = acts.map(({ at, by, ...act }) => ({
           ...act,
           at: new Date(at).toISOString(),
-          by: by === 'command line' ? null : by.userId,
+          by: byName(by),
         }))
         return paged(data, limit)
       },
