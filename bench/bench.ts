@@ -16,6 +16,7 @@ import { describeMachine, endAll, LOAD_CORE, goFirst } from './machine.ts'
 import { idleHosts, openStreams, slowClients } from './memory.ts'
 import { compilePrograms } from './native.ts'
 import { overload } from './overload.ts'
+import { pages } from './pages.ts'
 import { comparison, goalTable, header } from './report.ts'
 import { fullPace, quickPace, scenarios } from './scenarios.ts'
 import { soak } from './soak.ts'
@@ -37,7 +38,7 @@ const essential: System[] = [direct, nginx, hubWith(1), hubWith(50), portkey]
 const quickScenarios = ['whole, 1 connection', 'whole, 32 connections', '32 streams × 50/s', '500 streams × 50/s']
 const lone: Lone[] = [
   ...[hostGrowth, modelGrowth, keyGrowth, promptGrowth, answerGrowth],
-  ...[idleHosts, openStreams, slowClients, soak, overload, home],
+  ...[idleHosts, openStreams, slowClients, soak, overload, home, pages],
 ]
 /** Longer than any run takes: a bench that hangs must not hold the machine. */
 const LONGEST_MS = 45 * 60_000

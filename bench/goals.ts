@@ -70,6 +70,7 @@ export const goals = {
   keyGrowth: atMost('CPU a request, 100 → 100,000 keys', 5, 0, '%'),
   overloadFirst: atMost('10× overload: time to first token p99 ÷ full load', 2),
   overloadRefusal: atMost('10× overload: refusal p99', 50, undefined, 'ms'),
+  page: atMost('server time p95 of the slowest page, a year of requests', 20, 10, 'ms'),
   homeFirst: atMost(
     'home line: time to first token over the engine itself, beyond the round trip',
     20,

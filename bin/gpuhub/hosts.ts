@@ -1,6 +1,6 @@
 import type { Db } from '../../db/open.ts'
 import { failuresOf } from '../../hub/fleet/failures.ts'
-import { FAILURE_DAYS, findHost, type ListedHost, listHosts } from '../../hub/fleet/list.ts'
+import { FAILURE_DAYS, findHost, type ListedHost, listHosts, withFailures } from '../../hub/fleet/list.ts'
 import { systemEnv } from '../../sdk/env.ts'
 import { command, type Context } from '../command.ts'
 import { Failure } from '../failure.ts'
@@ -20,7 +20,7 @@ export const hostsCommand = command({
 })
 
 async function showAll(db: Db, out: Context['out']): Promise<void> {
-  const hosts = await listHosts(systemEnv, db)
+  const hosts = await withFailures(systemEnv, db, await listHosts(systemEnv, db))
   const rows = hosts.map((host) => [
     host.id,
     host.owner,

@@ -41,6 +41,8 @@ export const {
   requests,
   clientTraffic,
   hostTraffic,
+  allTraffic,
+  platformSums,
   trafficUntil,
   limits,
   onces,

@@ -50,8 +50,27 @@ export function trafficTables({ table, index, primaryKey, text, integer, money, 
     (t) => [primaryKey({ columns: [t.hostId, t.span, t.at, t.variant] }), index('host_traffic_at').on(t.span, t.at)],
   )
 
+  /** Of the whole hub, so that what everybody did is not added up from what each did. */
+  const allTraffic = table(
+    'all_traffic',
+    {
+      span: text().$type<Span>().notNull(),
+      at: time().notNull(),
+      variant: text().notNull(),
+      ...sums(),
+    },
+    (t) => [primaryKey({ columns: [t.span, t.at, t.variant] })],
+  )
+
+  /** What the platform's own accounts held at `at`; later entries are added when one is read. */
+  const platformSums = table('platform_sums', {
+    account: text().primaryKey(),
+    at: time().notNull(),
+    amount: money().notNull(),
+  })
+
   /** Up to when each is summed; what ended later is read from the requests themselves. */
   const trafficUntil = table('traffic_until', { span: text().$type<Span>().primaryKey(), at: time().notNull() })
 
-  return { clientTraffic, hostTraffic, trafficUntil }
+  return { clientTraffic, hostTraffic, allTraffic, platformSums, trafficUntil }
 }

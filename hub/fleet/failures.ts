@@ -168,19 +168,20 @@ export async function failuresOf(db: Db, hostId: string): Promise<ToldFailure[]>
     .limit(KEPT_FAILURES)
 }
 
-/** How many attempts failed on each host since the day of `since` (UTC) began, by whose trouble it was. */
-export async function failureCounts(db: Db, since: number, hostId?: string): Promise<Map<string, FailureCounts>> {
+/** How many attempts failed on these hosts since the day of `since` (UTC) began, by whose trouble it was. */
+export async function failureCounts(db: Db, since: number, hostIds: string[]): Promise<Map<string, FailureCounts>> {
   const { failureDays } = db.tables
-  const recent = gte(failureDays.day, dayOf(since))
-  const rows = await db.query
-    .select()
-    .from(failureDays)
-    .where(hostId === undefined ? recent : and(recent, eq(failureDays.hostId, hostId)))
   const counts = new Map<string, FailureCounts>()
-  for (const row of rows) {
-    const ofHost = counts.get(row.hostId) ?? noFailures()
-    counts.set(row.hostId, ofHost)
-    ofHost[row.class] += row.count
+  for (const ids of pages(hostIds)) {
+    const rows = await db.query
+      .select()
+      .from(failureDays)
+      .where(and(inArray(failureDays.hostId, ids), gte(failureDays.day, dayOf(since))))
+    for (const row of rows) {
+      const ofHost = counts.get(row.hostId) ?? noFailures()
+      counts.set(row.hostId, ofHost)
+      ofHost[row.class] += row.count
+    }
   }
   return counts
 }

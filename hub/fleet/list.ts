@@ -70,9 +70,12 @@ export interface Notice {
   at: number
 }
 
-/** As `listHosts`, of one host; null when there is none with this id. */
+/** One of a long list: its failures are counted when it is shown. */
+export type FleetHost = Omit<ListedHost, 'failures'>
+
+/** One host; null when there is none with this id. */
 export async function findHost(env: Pick<Env, 'now'>, db: Db, id: string): Promise<ListedHost | null> {
-  const [host] = await list(env, db, eq(db.tables.hosts.id, id))
+  const [host] = await withFailures(env, db, await list(env, db, eq(db.tables.hosts.id, id)))
   return host ?? null
 }
 
@@ -83,16 +86,23 @@ const MOST = 10_000
 const GIB = 2 ** 30
 
 /** Every host, the most recently seen first. One that links to several hubs is listed once, by its best link. */
-export function listHosts(env: Pick<Env, 'now'>, db: Db): Promise<ListedHost[]> {
+export function listHosts(env: Pick<Env, 'now'>, db: Db): Promise<FleetHost[]> {
   return list(env, db)
 }
 
 /** As `listHosts`, of one owner. */
-export function hostsOf(env: Pick<Env, 'now'>, db: Db, ownerId: string): Promise<ListedHost[]> {
-  return list(env, db, eq(db.tables.hosts.ownerId, ownerId))
+export async function hostsOf(env: Pick<Env, 'now'>, db: Db, ownerId: string): Promise<ListedHost[]> {
+  return withFailures(env, db, await list(env, db, eq(db.tables.hosts.ownerId, ownerId)))
 }
 
-async function list(env: Pick<Env, 'now'>, db: Db, only?: SQL): Promise<ListedHost[]> {
+/** The same hosts, with what failed on them. */
+export async function withFailures(env: Pick<Env, 'now'>, db: Db, hosts: FleetHost[]): Promise<ListedHost[]> {
+  const ids = hosts.map(({ id }) => id)
+  const failures = await failureCounts(db, env.now() - (FAILURE_DAYS - 1) * DAY_MS, ids)
+  return hosts.map((host) => ({ ...host, failures: failures.get(host.id) ?? noFailures() }))
+}
+
+async function list(env: Pick<Env, 'now'>, db: Db, only?: SQL): Promise<FleetHost[]> {
   const { hosts, hubs, links, networks, notices, users } = db.tables
   const rows = await db.query
     .select({ host: hosts, owner: users.email, network: networks })
@@ -112,8 +122,6 @@ async function list(env: Pick<Env, 'now'>, db: Db, only?: SQL): Promise<ListedHo
     const other = best.get(link.hostId)
     if (!other || RANK.indexOf(link.state) < RANK.indexOf(other.state)) best.set(link.hostId, link)
   }
-  const one = only && rows[0]?.host.id
-  const failures = await failureCounts(db, env.now() - (FAILURE_DAYS - 1) * DAY_MS, one)
   const open = await db.query.select().from(notices).where(isNull(notices.clearedAt)).orderBy(notices.at).limit(MOST)
   return rows.map(({ host, owner, network }) => {
     const link = best.get(host.id)
@@ -129,7 +137,6 @@ async function list(env: Pick<Env, 'now'>, db: Db, only?: SQL): Promise<ListedHo
       vetted: host.vettedAt !== null,
       quarantine: host.quarantinedAt === null ? null : (host.quarantineReason ?? ''),
       network: network && shownNetwork(network),
-      failures: failures.get(host.id) ?? noFailures(),
       notices: open.flatMap(({ hostId, kind, message, at }) => (hostId === host.id ? [{ kind, message, at }] : [])),
       rests: link?.state === 'draining' ? link.rests : null,
       hub: link?.hubId ?? null,

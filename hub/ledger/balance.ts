@@ -1,16 +1,22 @@
-import { eq } from 'drizzle-orm'
+import { and, eq, gte, inArray, sql } from 'drizzle-orm'
 import { type Db, sumOf } from '../../db/open.ts'
 import type { Money } from '../../sdk/money.ts'
 import { isMaterialised } from './chart.ts'
 
-/** What an account has: a client's credit, a host's earnings; for the platform's accounts, the sum of their entries. */
+/**
+ * What an account has: a client's credit, a host's earnings; for the platform's accounts, the sum of their entries,
+ * of which the hours that are over are summed already (roll-up.ts).
+ */
 export async function balance(db: Db, account: string): Promise<Money> {
   if (isMaterialised(account)) return (await balanceRow(db, account)).balance
-  const { entries } = db.tables
+  const { entries, platformSums } = db.tables
+  const summed = (column: typeof platformSums.at | typeof platformSums.amount) =>
+    sql`coalesce((select ${column} from ${platformSums} where ${platformSums.account} = ${account}), 0)`
+  // One statement: the sum must not move on between its two parts.
   const [row] = await db.query
-    .select({ sum: sumOf(entries.amount) })
+    .select({ sum: sql`${summed(platformSums.amount)} + ${sumOf(entries.amount)}`.mapWith(BigInt) })
     .from(entries)
-    .where(eq(entries.account, account))
+    .where(and(eq(entries.account, account), gte(entries.at, summed(platformSums.at))))
   return row?.sum ?? 0n
 }
 
@@ -22,4 +28,15 @@ export async function balanceRow(db: Db, account: string): Promise<{ balance: Mo
     .from(accounts)
     .where(eq(accounts.id, account))
   return row ?? { balance: 0n, granted: 0n }
+}
+
+/** What some clients' or hosts' accounts have together. */
+export async function balanceOfAll(db: Db, ids: string[]): Promise<Money> {
+  const { accounts } = db.tables
+  if (ids.length === 0) return 0n
+  const [row] = await db.query
+    .select({ sum: sumOf(accounts.balance) })
+    .from(accounts)
+    .where(inArray(accounts.id, ids))
+  return row?.sum ?? 0n
 }

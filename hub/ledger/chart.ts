@@ -8,6 +8,8 @@ export const FEES = 'platform:fees'
 export const CREDITS = 'platform:credits'
 /** Pays for what a hub charged and could not deliver. */
 export const RELIABILITY = 'platform:reliability'
+/** The platform's own, all of them. */
+export const PLATFORM: readonly string[] = [FEES, CREDITS, RELIABILITY]
 
 /** Pays for what a hub asks hosts itself, to see what they are worth. */
 export const VALIDATION = 'platform:validation'

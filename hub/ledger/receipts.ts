@@ -19,19 +19,83 @@ export interface RequestFilter {
 export async function requestsOf(
   db: Db,
   userId: string,
-  { limit, before, state, variant, keyId, from, to }: RequestFilter & { limit: number; before: string | null },
+  { limit, before, from, to }: Pick<Search, 'limit' | 'before' | 'from' | 'to'>,
 ): Promise<RequestRow[]> {
   const { requests } = db.tables
-  const mine = and(
+  const mine = within(requests, userId, { before, from, to })
+  return db.query.select().from(requests).where(mine).orderBy(desc(requests.at), desc(requests.id)).limit(limit)
+}
+
+/** Rows that one search reads at most: a filter that fits nothing must not read a year. */
+export const LOOKED_AT = 3_000
+
+export interface Search extends RequestFilter {
+  limit: number
+  before: string | null
+}
+
+export interface Found {
+  rows: RequestRow[]
+  /** The id to go on before; null: there is nothing older. */
+  next: string | null
+  /** When it was stopped by how much it had read, not by `limit`: the moment up to which everything was seen. */
+  lookedBackTo: number | null
+}
+
+/** As `requestsOf`, in bounded time: it may stop before `limit` is reached, and says where to go on. */
+export async function searchRequests(db: Db, userId: string, search: Search): Promise<Found> {
+  const { state, variant, keyId, limit } = search
+  if (state === undefined && variant === undefined && keyId === undefined) {
+    const rows = await requestsOf(db, userId, { ...search, limit: limit + 1 })
+    const shown = rows.slice(0, limit)
+    return { rows: shown, next: rows.length > limit ? (shown.at(-1)?.id ?? null) : null, lookedBackTo: null }
+  }
+  const { requests } = db.tables
+  const read = db.query
+    .select()
+    .from(requests)
+    .where(within(requests, userId, search))
+    .orderBy(desc(requests.at), desc(requests.id))
+    .limit(LOOKED_AT)
+    .as('read')
+  const rows = await db.query
+    .select()
+    .from(read)
+    .where(
+      and(
+        state === undefined ? undefined : eq(read.state, state),
+        variant === undefined ? undefined : eq(read.variant, variant),
+        keyId === undefined ? undefined : eq(read.keyId, keyId),
+      ),
+    )
+    .orderBy(desc(read.at), desc(read.id))
+    .limit(limit + 1)
+  const shown = rows.slice(0, limit)
+  if (rows.length > limit) return { rows: shown, next: shown.at(-1)?.id ?? null, lookedBackTo: null }
+  const last = await lastRead(db, userId, search)
+  return { rows: shown, next: last?.id ?? null, lookedBackTo: last?.at ?? null }
+}
+
+/** The oldest row a search read, if there are more. */
+async function lastRead(db: Db, userId: string, search: Search): Promise<{ id: string; at: number } | null> {
+  const { requests } = db.tables
+  const [last, older] = await db.query
+    .select({ id: requests.id, at: requests.at })
+    .from(requests)
+    .where(within(requests, userId, search))
+    .orderBy(desc(requests.at), desc(requests.id))
+    .offset(LOOKED_AT - 1)
+    .limit(2)
+  return last && older ? last : null
+}
+
+function within(requests: Tables['requests'], userId: string, { before, from, to }: Omit<Search, 'limit'>) {
+  return and(
     eq(requests.userId, userId),
     before === null ? undefined : olderThan(requests, before),
-    state === undefined ? undefined : eq(requests.state, state),
-    variant === undefined ? undefined : eq(requests.variant, variant),
-    keyId === undefined ? undefined : eq(requests.keyId, keyId),
     from === undefined ? undefined : gte(requests.at, from),
     to === undefined ? undefined : lt(requests.at, to),
   )
-  return db.query.select().from(requests).where(mine).orderBy(desc(requests.at), desc(requests.id)).limit(limit)
 }
 
 /** In the order of the index by user and time. */

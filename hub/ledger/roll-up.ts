@@ -1,7 +1,8 @@
 // Sums hours and days that are over. Done again for an hour in which an answer turned out to be lost later on.
-import { type SQL, sql } from 'drizzle-orm'
-import type { Db, Queries } from '../../db/open.ts'
+import { and, eq, gte, lt, type SQL, sql } from 'drizzle-orm'
+import { type Db, type Queries, sumOf } from '../../db/open.ts'
 import { transaction } from '../../db/transaction.ts'
+import { PLATFORM } from './chart.ts'
 
 export const HOUR_MS = 60 * 60 * 1_000
 export const DAY_MS = 24 * HOUR_MS
@@ -20,6 +21,7 @@ export async function rollUp(db: Db, now: number): Promise<number> {
     const to = Math.min(last, until.hour + MOST_HOURS * HOUR_MS)
     if (to <= until.hour) return 0
     await sumHours(db, tx, until.hour, to)
+    for (const account of PLATFORM) await sumAccount(db, tx, account, to)
     const day = Math.floor(to / DAY_MS) * DAY_MS
     await sumDays(db, tx, until.day, day)
     const { trafficUntil } = db.tables
@@ -91,6 +93,9 @@ export function sumsOfRequests(db: Db): SQL {
   return sql.join(columns, sql`, `)
 }
 
+/** Of rows that are sums themselves. */
+const added = sums.map((name) => `cast(sum(${name}) as bigint)`).join(', ')
+
 async function sumHours(db: Db, tx: Queries, from: number, to: number): Promise<void> {
   const { requests } = db.tables
   const hour = sql`${requests.endedAt} / ${sql.raw(String(HOUR_MS))} * ${sql.raw(String(HOUR_MS))}`
@@ -109,13 +114,18 @@ async function sumHours(db: Db, tx: Queries, from: number, to: number): Promise<
       select ${requests.hostId}, 'hour', ${hour}, ${requests.variant}, ${sumsOfRequests(db)}
       from ${requests} where ${ended} and ${requests.hostId} is not null group by 1, 3, 4`,
   )
+  await db.rows(
+    tx,
+    sql`insert into all_traffic (span, at, variant, ${names})
+      select 'hour', at, variant, ${sql.raw(added)} from client_traffic
+      where span = 'hour' and at >= ${from} and at < ${to} group by at, variant`,
+  )
 }
 
 async function sumDays(db: Db, tx: Queries, from: number, to: number): Promise<void> {
   if (to <= from) return
   const day = `at / ${DAY_MS} * ${DAY_MS}`
   const names = sums.join(', ')
-  const added = sums.map((name) => `cast(sum(${name}) as bigint)`).join(', ')
   const hours = sql`where span = 'hour' and at >= ${from} and at < ${to}`
   await db.rows(
     tx,
@@ -127,11 +137,32 @@ async function sumDays(db: Db, tx: Queries, from: number, to: number): Promise<v
     sql`${sql.raw(`insert into host_traffic (host_id, span, at, variant, ${names})
       select host_id, 'day', ${day}, variant, ${added} from host_traffic`)} ${hours} group by 1, 3, 4`,
   )
+  await db.rows(
+    tx,
+    sql`${sql.raw(`insert into all_traffic (span, at, variant, ${names})
+      select 'day', ${day}, variant, ${added} from all_traffic`)} ${hours} group by 2, 3`,
+  )
+}
+
+/** Takes the entries before `to` into an account's sum. */
+async function sumAccount(db: Db, tx: Queries, account: string, to: number): Promise<void> {
+  const { entries, platformSums } = db.tables
+  const of = eq(platformSums.account, account)
+  const [before] = await tx.select().from(platformSums).where(of)
+  const [fresh] = await tx
+    .select({ amount: sumOf(entries.amount) })
+    .from(entries)
+    .where(and(eq(entries.account, account), gte(entries.at, before?.at ?? 0), lt(entries.at, to)))
+  const sum = { at: to, amount: (before?.amount ?? 0n) + (fresh?.amount ?? 0n) }
+  await tx
+    .insert(platformSums)
+    .values({ account, ...sum })
+    .onConflictDoUpdate({ target: platformSums.account, set: sum })
 }
 
 /** Sums hours again whose requests were found lost since: at most one an invocation. */
 async function resumLost(db: Db): Promise<number> {
-  const { requests, clientTraffic } = db.tables
+  const { requests, allTraffic } = db.tables
   const hour = sql`${requests.endedAt} / ${sql.raw(String(HOUR_MS))} * ${sql.raw(String(HOUR_MS))}`
   return transaction(db, async (tx) => {
     const { hour: until, day: dayUntil } = await summedUntil(db, tx)
@@ -139,10 +170,9 @@ async function resumLost(db: Db): Promise<number> {
       tx,
       sql`select lost.at as at from
         (select ${hour} as at, count(*) as many from ${requests} where ${requests.state} = 'lost' group by 1) as lost
-        left join (select ${clientTraffic.at} as at, sum(${clientTraffic.lost}) as many from ${clientTraffic}
-          where ${clientTraffic.span} = 'hour' and ${clientTraffic.lost} > 0 group by 1) as summed
-        on summed.at = lost.at
-        where lost.at < ${until} and lost.many <> coalesce(summed.many, 0) limit 1`,
+        left join ${allTraffic} on ${allTraffic.span} = 'hour' and ${allTraffic.at} = lost.at
+        where lost.at < ${until} group by lost.at, lost.many
+        having lost.many <> coalesce(sum(${allTraffic.lost}), 0) limit 1`,
     )
     if (!wrong) return 0
     const at = Number(wrong.at)
@@ -158,7 +188,7 @@ async function resumLost(db: Db): Promise<number> {
 }
 
 async function clear(db: Db, tx: Queries, span: 'hour' | 'day', at: number): Promise<void> {
-  const { clientTraffic, hostTraffic } = db.tables
-  await db.rows(tx, sql`delete from ${clientTraffic} where span = ${span} and at = ${at}`)
-  await db.rows(tx, sql`delete from ${hostTraffic} where span = ${span} and at = ${at}`)
+  const { clientTraffic, hostTraffic, allTraffic } = db.tables
+  for (const table of [clientTraffic, hostTraffic, allTraffic])
+    await db.rows(tx, sql`delete from ${table} where span = ${span} and at = ${at}`)
 }

@@ -3,7 +3,16 @@ import { eq } from 'drizzle-orm'
 import { type TestDatabase, testDatabase, testDialects } from '../../db/testing.ts'
 import type { EndState } from '../../db/schema/requests.ts'
 import { DAY_MS, HOUR_MS, rollUp } from './roll-up.ts'
-import { percentile, type Question, type Traffic, trafficOf, type Whose } from './traffic.ts'
+import {
+  folded,
+  percentile,
+  type Question,
+  totalOf,
+  type Traffic,
+  trafficOf,
+  variantIn,
+  type Whose,
+} from './traffic.ts'
 
 type Row = TestDatabase['db']['tables']['requests']['$inferSelect']
 
@@ -71,6 +80,8 @@ function counted(
       variant: row.variant,
       key: row.keyId,
       host: row.hostId ?? '',
+      'hour and variant': `${row.endedAt - (row.endedAt % HOUR_MS)} ${row.variant}`,
+      'day and variant': `${row.endedAt - (row.endedAt % DAY_MS)} ${row.variant}`,
     }[by]
     const sum = groups.get(group) ?? { group, cost: 0n, moved: 0, lost: 0, completionTokens: 0 }
     const charged = row.state === 'completed' || row.state === 'cancelled'
@@ -95,7 +106,10 @@ const brief = ({ group, cost, moved, lost, completionTokens }: Traffic) => ({
 
 const questions: [Whose, Question][] = []
 for (const whose of ['everybody', { userId: 'ada' }, { hostIds: ['kyoto'] }] as Whose[]) {
-  for (const by of ['all', 'hour', 'day', 'variant', 'key', 'host'] as const) {
+  for (const by of [
+    ...(['all', 'hour', 'day', 'variant', 'key', 'host'] as const),
+    ...(['hour and variant', 'day and variant'] as const),
+  ]) {
     const ofHost = typeof whose === 'object' && 'hostIds' in whose
     if ((by === 'key' && ofHost) || (by === 'host' && typeof whose === 'object' && 'userId' in whose)) continue
     questions.push([whose, { from: NOON - 7 * DAY_MS, to: NOON + DAY_MS, by }])
@@ -124,6 +138,23 @@ describe.each(testDialects)('traffic on %s', (dialect) => {
     await db.query.update(db.tables.requests).set({ state: 'lost' }).where(eq(db.tables.requests.id, found.id))
     while ((await rollUp(db, NOON + 10 * DAY_MS)) > 0);
     await same()
+    await world.drop()
+  })
+
+  test('by fewer groups is what its rows by more groups add up to', async () => {
+    const world = await testDatabase(dialect)
+    const { db } = world
+    await db.query.insert(db.tables.requests).values(requests())
+    while ((await rollUp(db, NOON - 5 * HOUR_MS)) > 0);
+    const ask = (by: Question['by']) =>
+      trafficOf(db, { userId: 'ada' }, { from: NOON - 7 * DAY_MS, to: NOON + DAY_MS, by })
+    const without = (rows: Traffic[]) => rows.map((row) => ({ ...row, tokensPerSecond: null }))
+    const fine = without(await ask('day and variant'))
+    const sorted = (rows: { group: string }[]) => rows.toSorted((a, b) => (a.group < b.group ? -1 : 1))
+    expect(sorted(folded(fine, variantIn))).toEqual(without(await ask('variant')))
+    expect(sorted(folded(fine, (group) => group.split(' ')[0]!))).toEqual(without(await ask('day')))
+    expect(totalOf(fine)).toEqual(without(await ask('all'))[0]!)
+    expect(totalOf([])).toBeNull()
     await world.drop()
   })
 

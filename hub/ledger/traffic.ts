@@ -2,12 +2,13 @@
 // are over are read from their sums (roll-up.ts); what ended since is read from the requests themselves, so a page is
 // never behind.
 import { type SQL, sql } from 'drizzle-orm'
+import type { PgColumn } from 'drizzle-orm/pg-core'
 import type { Db } from '../../db/open.ts'
 import type { Money } from '../../sdk/money.ts'
 import { DAY_MS, HOUR_MS, LONGEST_ANSWER_MS, summedUntil, sums, sumsOfRequests } from './roll-up.ts'
 
 export interface Traffic {
-  /** The start of the hour or day in milliseconds since 1970, or the id of the variant, key or host; '' for all. */
+  /** The start of the hour or day in milliseconds since 1970, or the id of the variant, key or host; both with a space between; '' for all. */
   group: string
   completed: number
   cancelled: number
@@ -24,15 +25,18 @@ export interface Traffic {
   tokensPerSecond: number | null
 }
 
+/** What adds up. */
+export type Sums = Omit<Traffic, 'tokensPerSecond'>
+
 export interface Question {
   /** Milliseconds since 1970, rounded down to an hour; `to` is the first moment not counted. */
   from: number
   to: number
-  by: 'all' | 'hour' | 'day' | 'variant' | 'key' | 'host'
+  by: 'all' | 'hour' | 'day' | 'variant' | 'key' | 'host' | 'hour and variant' | 'day and variant'
 }
 
 /** Whose traffic: one client's, that of some hosts, or all of it. */
-export type Whose = { userId: string; variant?: string } | { hostIds: readonly string[] } | 'everybody'
+export type Whose = { userId: string } | { hostIds: readonly string[] } | 'everybody'
 
 /** The sums, by group in ascending order; groups without traffic are left out. */
 export async function trafficOf(db: Db, whose: Whose, { from, to, by }: Question): Promise<Traffic[]> {
@@ -41,7 +45,9 @@ export async function trafficOf(db: Db, whose: Whose, { from, to, by }: Question
   const until = await summedUntil(db)
   // Days serve only where no hour is asked for, and only whole ones.
   const firstDay = Math.ceil(start / DAY_MS) * DAY_MS
-  const lastDay = by === 'hour' ? firstDay : Math.max(firstDay, Math.min(until.day, Math.floor(to / DAY_MS) * DAY_MS))
+  const lastDay = by.startsWith('hour')
+    ? firstDay
+    : Math.max(firstDay, Math.min(until.day, Math.floor(to / DAY_MS) * DAY_MS))
   const lastHour = Math.max(lastDay, Math.min(until.hour, Math.floor(to / HOUR_MS) * HOUR_MS))
   const parts = [
     summed(db, whose, by, { span: 'hour', from: start, to: Math.min(firstDay, until.hour, to) }),
@@ -83,16 +89,14 @@ interface Part {
 
 function summed(db: Db, whose: Whose, by: Question['by'], { span, from, to }: Part & { span: 'hour' | 'day' }): SQL {
   const byHost = by === 'host' || (typeof whose === 'object' && 'hostIds' in whose)
-  const { clientTraffic, hostTraffic } = db.tables
-  const table = byHost ? hostTraffic : clientTraffic
-  const group = {
-    all: sql`''`,
-    hour: text(sql`${table.at}`),
-    day: text(sql`${table.at} / ${sql.raw(String(DAY_MS))} * ${sql.raw(String(DAY_MS))}`),
-    variant: sql`${table.variant}`,
-    key: sql`${clientTraffic.keyId}`,
-    host: sql`${hostTraffic.hostId}`,
-  }[by]
+  const { clientTraffic, hostTraffic, allTraffic } = db.tables
+  const table = byHost ? hostTraffic : whose === 'everybody' && by !== 'key' ? allTraffic : clientTraffic
+  const group = groupOf(by, {
+    at: table.at,
+    variant: table.variant,
+    keyId: clientTraffic.keyId,
+    hostId: hostTraffic.hostId,
+  })
   const columns = sql.join(
     sums.map((name) => sql.raw(name)),
     sql`, `,
@@ -104,26 +108,15 @@ function summed(db: Db, whose: Whose, by: Question['by'], { span, from, to }: Pa
 
 function whoseRows(db: Db, whose: Whose, table: 'client' | 'host'): SQL {
   if (whose === 'everybody') return sql`1 = 1`
-  if ('userId' in whose) {
-    const { userId, variant } = db.tables.clientTraffic
-    return whose.variant === undefined
-      ? sql`${userId} = ${whose.userId}`
-      : sql`${userId} = ${whose.userId} and ${variant} = ${whose.variant}`
-  }
+  if ('userId' in whose) return sql`${db.tables.clientTraffic.userId} = ${whose.userId}`
   if (table !== 'host') throw new Error('what hosts did is summed by host')
   return sql`${db.tables.hostTraffic.hostId} in ${whose.hostIds}`
 }
 
 function recent(db: Db, whose: Whose, by: Question['by'], { from, to }: Part): SQL {
   const { requests } = db.tables
-  const group = {
-    all: sql`''`,
-    hour: text(sql`${requests.endedAt} / ${sql.raw(String(HOUR_MS))} * ${sql.raw(String(HOUR_MS))}`),
-    day: text(sql`${requests.endedAt} / ${sql.raw(String(DAY_MS))} * ${sql.raw(String(DAY_MS))}`),
-    variant: sql`${requests.variant}`,
-    key: sql`${requests.keyId}`,
-    host: sql`${requests.hostId}`,
-  }[by]
+  const { endedAt, variant, keyId, hostId } = requests
+  const group = groupOf(by, { at: endedAt, variant, keyId, hostId })
   const mine = by === 'host' && whose === 'everybody' ? sql`${requests.hostId} is not null` : ownRequests(db, whose)
   // Indexes are by when a request began.
   return sql`select ${group} as grp, ${sumsOfRequests(db)} from ${requests}
@@ -135,13 +128,58 @@ function ownRequests(db: Db, whose: Whose): SQL {
   const { requests } = db.tables
   if (whose === 'everybody') return sql`1 = 1`
   if ('hostIds' in whose) return sql`${requests.hostId} in ${whose.hostIds}`
-  const mine = sql`${requests.userId} = ${whose.userId}`
-  return whose.variant === undefined ? mine : sql`${mine} and ${requests.variant} = ${whose.variant}`
+  return sql`${requests.userId} = ${whose.userId}`
+}
+
+function groupOf(
+  by: Question['by'],
+  { at, variant, keyId, hostId }: Record<'at' | 'variant' | 'keyId' | 'hostId', PgColumn>,
+): SQL {
+  const began = (ms: number) => text(sql`${at} / ${sql.raw(String(ms))} * ${sql.raw(String(ms))}`)
+  return {
+    all: sql`''`,
+    hour: began(HOUR_MS),
+    day: began(DAY_MS),
+    variant: sql`${variant}`,
+    key: sql`${keyId}`,
+    host: sql`${hostId}`,
+    'hour and variant': sql`${began(HOUR_MS)} || ' ' || ${variant}`,
+    'day and variant': sql`${began(DAY_MS)} || ' ' || ${variant}`,
+  }[by]
 }
 
 /** Groups of all kinds are texts. */
 function text(number: SQL): SQL {
   return sql`cast(${number} as text)`
+}
+
+/** Rows of many groups as rows of fewer, in the order of their first. `into` names the new group of an old one. */
+export function folded(rows: readonly Sums[], into: (group: string) => string): Sums[] {
+  const groups = new Map<string, Sums>()
+  for (const row of rows) {
+    const group = into(row.group)
+    const sum = groups.get(group)
+    if (!sum) {
+      groups.set(group, { ...row, group })
+      continue
+    }
+    for (const name of COUNTS) sum[name] += row[name]
+    sum.cost += row.cost
+    sum.hostShare += row.hostShare
+  }
+  return [...groups.values()]
+}
+
+const COUNTS = ['completed', 'cancelled', 'failed', 'lost', 'moved', 'promptTokens', 'completionTokens'] as const
+
+/** Of all rows together; null of none. */
+export function totalOf(rows: readonly Sums[]): Sums | null {
+  return folded(rows, () => '')[0] ?? null
+}
+
+/** The variant in a group of `hour and variant` or `day and variant`. */
+export function variantIn(group: string): string {
+  return group.slice(group.indexOf(' ') + 1)
 }
 
 /** Times to the first token of a client's latest answers, ascending, ms: for a median and the like. At most `limit`. */

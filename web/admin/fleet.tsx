@@ -1,7 +1,7 @@
 import { HubError } from '../../hub/errors.ts'
 import { failuresOf, type ToldFailure } from '../../hub/fleet/failures.ts'
 import { judgeHost, noteHost, noteOf, type Verdict } from '../../hub/fleet/judge.ts'
-import { findHost, type ListedHost, listHosts } from '../../hub/fleet/list.ts'
+import { findHost, type ListedHost, listHosts, withFailures } from '../../hub/fleet/list.ts'
 import type { Least } from '../../hub/fleet/network.ts'
 import { leastOf } from '../../hub/fleet/network-round.ts'
 import { type Check, checksOf } from '../../hub/verification/host-checks.ts'
@@ -45,7 +45,8 @@ export async function fleet({ hub, url }: MemberVisit): Promise<Page> {
       ),
   )
   const next = start + PAGE < found.length ? start + PAGE : null
-  const view = { hosts: found.slice(start, start + PAGE), all: everyone.length, query, next }
+  const hosts = await withFailures(hub.env, hub.db, found.slice(start, start + PAGE))
+  const view = { hosts, all: everyone.length, query, next }
   return { title: 'Fleet', body: <FleetPage {...view} /> }
 }
 

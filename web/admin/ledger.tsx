@@ -1,5 +1,6 @@
 // The books: whether they are right, and any account line by line.
 import { balance } from '../../hub/ledger/balance.ts'
+import { FEES, PLATFORM } from '../../hub/ledger/chart.ts'
 import { type LedgerReport, checkLedger } from '../../hub/ledger/check.ts'
 import { statement, type StatementLine } from '../../hub/ledger/statement.ts'
 import { formatUsd, type Money } from '../../sdk/money.ts'
@@ -12,7 +13,6 @@ import { When } from '../parts/when.tsx'
 import type { MemberVisit, Page } from '../route.ts'
 
 const PAGE = 50
-const PLATFORM = ['platform:fees', 'platform:credits', 'platform:reliability']
 
 export interface LedgerView {
   platform: { account: string; balance: Money }[]
@@ -34,7 +34,7 @@ export async function ledgerCheck(visit: MemberVisit): Promise<Page> {
 }
 
 async function readLedger({ hub, url }: MemberVisit): Promise<Omit<LedgerView, 'check'>> {
-  const account = (url.searchParams.get('account') ?? 'platform:fees').slice(0, 100)
+  const account = (url.searchParams.get('account') ?? FEES).slice(0, 100)
   const at = Number(url.searchParams.get('at'))
   const posting = url.searchParams.get('posting')
   const before = Number.isFinite(at) && posting !== null ? { at, posting } : null

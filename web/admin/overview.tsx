@@ -1,7 +1,7 @@
 // The team's first page: what runs, whether it is answered, what the fleet does, what needs a person.
-import { listHosts, type ListedHost } from '../../hub/fleet/list.ts'
+import { type FleetHost, listHosts } from '../../hub/fleet/list.ts'
 import { type Alarm, readAlarms } from '../../hub/jobs/alarms.ts'
-import { type Traffic, trafficOf } from '../../hub/ledger/traffic.ts'
+import { type Sums, totalOf, type Traffic, trafficOf } from '../../hub/ledger/traffic.ts'
 import { Model } from '../client/requests.tsx'
 import { live, type LivePart } from '../live.tsx'
 import { roundUsd, share, short } from '../parts/amount.tsx'
@@ -17,10 +17,10 @@ const HOUR_MS = 60 * 60 * 1_000
 export interface AdminOverview {
   period: Period
   running: number
-  total: Traffic | null
+  total: Sums | null
   steps: { at: number; traffic: Traffic | null }[]
   byModel: (Traffic & { hosts: number })[]
-  hosts: ListedHost[]
+  hosts: FleetHost[]
   alarms: Alarm[]
 }
 
@@ -41,8 +41,7 @@ export function adminLive(visit: MemberVisit): Response {
 async function readAdminOverview({ hub, url }: MemberVisit): Promise<AdminOverview> {
   const period = readPeriod(url.searchParams, hub.env.now(), 'today')
   const { from, to, days } = period
-  const [total, steps, byModel, hosts, alarms] = await Promise.all([
-    trafficOf(hub.db, 'everybody', { from, to, by: 'all' }),
+  const [steps, byModel, hosts, alarms] = await Promise.all([
     trafficOf(hub.db, 'everybody', { from, to, by: days === 1 ? 'hour' : 'day' }),
     trafficOf(hub.db, 'everybody', { from, to, by: 'variant' }),
     listHosts(hub.env, hub.db),
@@ -52,7 +51,7 @@ async function readAdminOverview({ hub, url }: MemberVisit): Promise<AdminOvervi
   return {
     period,
     running: hub.running.size,
-    total: total[0] ?? null,
+    total: totalOf(byModel),
     steps: moments.map((at) => ({ at, traffic: steps.find(({ group }) => group === String(at)) ?? null })),
     byModel: byModel.map((row) => ({ ...row, hosts: hub.turns.count(row.group) })),
     hosts,

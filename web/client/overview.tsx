@@ -1,6 +1,6 @@
 // A client's first page: what was spent, on what, and whether everything was answered.
 import type { Money } from '../../sdk/money.ts'
-import { firstTokens, percentile, type Traffic, trafficOf } from '../../hub/ledger/traffic.ts'
+import { firstTokens, folded, percentile, type Sums, totalOf, trafficOf, variantIn } from '../../hub/ledger/traffic.ts'
 import { requestsOf } from '../../hub/ledger/receipts.ts'
 import { listKeys } from '../../hub/identity/keys.ts'
 import { milliseconds, roundUsd, share, short, Total } from '../parts/amount.tsx'
@@ -23,14 +23,14 @@ export interface Overview {
   period: Period
   balance: Money
   held: Money
-  total: Traffic | null
+  total: Sums | null
   /** Milliseconds. */
   firstToken: { median: number | null; p95: number | null }
   /** By hour for one day, else by day. */
   spend: { at: number; parts: Money[] }[]
   spendNames: string[]
-  byModel: Traffic[]
-  byKey: (Traffic & { name: string })[]
+  byModel: Sums[]
+  byKey: (Sums & { name: string })[]
   latest: Row[]
   hasKeys: boolean
   publicUrl: string
@@ -58,18 +58,16 @@ async function readOverview({ hub, guest, url }: MemberVisit): Promise<Overview>
   const whose = { userId }
   const { from, to, days } = period
   const step = days === 1 ? 'hour' : 'day'
-  const [spendable, totals, byModel, byKeyId, times, rows, keys] = await Promise.all([
+  const [spendable, spent, byKeyId, times, rows, keys] = await Promise.all([
     hub.ledger.spendable(`client:${userId}`),
-    trafficOf(db, whose, { from, to, by: 'all' }),
-    trafficOf(db, whose, { from, to, by: 'variant' }),
+    trafficOf(db, whose, { from, to, by: `${step} and variant` }),
     trafficOf(db, whose, { from, to, by: 'key' }),
     firstTokens(db, whose, { from, limit: FIRST_TOKENS }),
     requestsOf(db, userId, { limit: LATEST, before: null }),
     listKeys(db, { userId, limit: 200 }),
   ])
-  const models = byModel.sort((a, b) => (a.cost < b.cost ? 1 : -1))
+  const models = folded(spent, variantIn).sort((a, b) => (a.cost < b.cost ? 1 : -1))
   const named = models.slice(0, 2).map(({ group }) => group)
-  const spend = await spendBy(hub.db, userId, period, step, named)
   const names = new Map(keys.map(({ id, name }) => [id, name]))
   const running = hub.running.of(userId).map((request): Row => ({ kind: 'running', ...request }))
   const offers = hub.offers.all()
@@ -77,9 +75,9 @@ async function readOverview({ hub, guest, url }: MemberVisit): Promise<Overview>
     period,
     balance: spendable.balance,
     held: spendable.held,
-    total: totals[0] ?? null,
+    total: totalOf(spent),
     firstToken: { median: percentile(times, 0.5), p95: percentile(times, 0.95) },
-    spend,
+    spend: spendBy(spent, period, named),
     spendNames: [...named.map(short32), ...(models.length > named.length ? ['others'] : [])],
     byModel: models,
     byKey: byKeyId.map((row) => ({ ...row, name: names.get(row.group) ?? 'a key that is gone' })),
@@ -92,22 +90,16 @@ async function readOverview({ hub, guest, url }: MemberVisit): Promise<Overview>
 
 const short32 = (id: string) => id.split('/').at(-1) ?? id
 
-async function spendBy(
-  db: MemberVisit['hub']['db'],
-  userId: string,
-  period: Period,
-  step: 'hour' | 'day',
-  named: string[],
-): Promise<Overview['spend']> {
-  const { from, to } = period
-  const all = await trafficOf(db, { userId }, { from, to, by: step })
-  const each = await Promise.all(named.map((variant) => trafficOf(db, { userId, variant }, { from, to, by: step })))
-  const at = step === 'hour' ? Array.from({ length: 24 }, (_, i) => from + i * HOUR_MS) : daysOf(period)
-  const costAt = (rows: Traffic[], moment: number) => rows.find(({ group }) => group === String(moment))?.cost ?? 0n
-  return at.map((moment) => {
-    const parts = each.map((rows) => costAt(rows, moment))
-    const rest = costAt(all, moment) - parts.reduce((sum, part) => sum + part, 0n)
-    return { at: moment, parts: rest > 0n ? [...parts, rest] : parts }
+/** The cost of each hour or day: of the named models, then of all others. */
+function spendBy(spent: Sums[], period: Period, named: string[]): Overview['spend'] {
+  const costs = new Map(spent.map(({ group, cost }) => [group, cost]))
+  const totals = new Map(folded(spent, (group) => group.split(' ')[0] ?? '').map(({ group, cost }) => [group, cost]))
+  const { from, days } = period
+  const moments = days === 1 ? Array.from({ length: 24 }, (_, i) => from + i * HOUR_MS) : daysOf(period)
+  return moments.map((at) => {
+    const parts = named.map((variant) => costs.get(`${at} ${variant}`) ?? 0n)
+    const rest = (totals.get(String(at)) ?? 0n) - parts.reduce((sum, part) => sum + part, 0n)
+    return { at, parts: rest > 0n ? [...parts, rest] : parts }
   })
 }
 
@@ -224,7 +216,7 @@ function Latest({ latest }: Overview) {
   )
 }
 
-function Breakdown({ rows, caption, head }: { rows: (Traffic & { name: string })[]; caption: string; head: string }) {
+function Breakdown({ rows, caption, head }: { rows: (Sums & { name: string })[]; caption: string; head: string }) {
   return (
     <Table
       caption={caption}

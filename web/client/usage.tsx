@@ -1,7 +1,7 @@
 // Every request, with what it cost: filtered by state, model, key and day, page by page, as CSV.
 import { HubError } from '../../hub/errors.ts'
 import { listKeys } from '../../hub/identity/keys.ts'
-import { requestOf, type RequestFilter, type RequestRow, requestsOf } from '../../hub/ledger/receipts.ts'
+import { requestOf, type RequestFilter, type RequestRow, searchRequests } from '../../hub/ledger/receipts.ts'
 import { usdDecimal, usdPerMillion } from '../../sdk/money.ts'
 import { Amount, milliseconds } from '../parts/amount.tsx'
 import { SelectField, TextField } from '../parts/field.tsx'
@@ -12,14 +12,16 @@ import { Model, Requests, type Row, rowOf } from './requests.tsx'
 
 const PAGE = 50
 const MOST_CSV = 100_000
-const CSV_PAGE = 1_000
+const CSV_PAGE = 250
 const DAY_MS = 24 * 60 * 60 * 1_000
 const STATES = ['completed', 'cancelled', 'failed', 'lost'] as const
 
 export interface UsageView {
   rows: Row[]
-  /** The id to go on after; null on the last page. */
+  /** The id to go on before; null on the last page. */
   next: string | null
+  /** The search stopped here, with the page not yet full; null: it did not stop. */
+  lookedBackTo?: number | null
   /** As the address says. */
   query: { state: string; model: string; key: string; day: string }
   models: string[]
@@ -30,15 +32,14 @@ export async function usage(visit: MemberVisit): Promise<Page> {
   const { hub, guest, url } = visit
   const userId = guest.user.id
   const { query, filter } = readFilter(url.searchParams)
-  const [rows, keys] = await Promise.all([
-    requestsOf(hub.db, userId, { limit: PAGE + 1, before: url.searchParams.get('before'), ...filter }),
+  const [{ rows, ...found }, keys] = await Promise.all([
+    searchRequests(hub.db, userId, { limit: PAGE, before: url.searchParams.get('before'), ...filter }),
     listKeys(hub.db, { userId, limit: 200 }),
   ])
-  const shown = rows.slice(0, PAGE)
   const names = new Map(keys.map(({ id, name }) => [id, name]))
   const view: UsageView = {
-    rows: shown.map((row) => rowOf(row, names)),
-    next: rows.length > PAGE ? (shown.at(-1)?.id ?? null) : null,
+    rows: rows.map((row) => rowOf(row, names)),
+    ...found,
     query,
     models: hub.offers.all().map(({ id }) => id),
     keys: keys.map(({ id, name }) => [id, name]),
@@ -65,7 +66,7 @@ function readFilter(search: URLSearchParams): { query: UsageView['query']; filte
   }
 }
 
-export function UsagePage({ rows, next, query, models, keys }: UsageView) {
+export function UsagePage({ rows, next, lookedBackTo = null, query, models, keys }: UsageView) {
   const search = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== ''))
   const and = search.size > 0 ? `${search}&` : ''
   return (
@@ -96,7 +97,9 @@ export function UsagePage({ rows, next, query, models, keys }: UsageView) {
       <Requests
         rows={rows}
         empty={
-          search.size > 0 ? (
+          lookedBackTo !== null ? (
+            <p>Not among these.</p>
+          ) : search.size > 0 ? (
             <p>
               No request is like that. <a href="/client/usage">Show all</a>
             </p>
@@ -107,7 +110,12 @@ export function UsagePage({ rows, next, query, models, keys }: UsageView) {
       />
       {next !== null && (
         <p>
-          <a href={`/client/usage?${and}before=${next}`}>Older</a>
+          {lookedBackTo !== null && (
+            <>
+              Looked back to <When at={lookedBackTo} exact />.{' '}
+            </>
+          )}
+          <a href={`/client/usage?${and}before=${next}`}>{lookedBackTo === null ? 'Older' : 'Look further back'}</a>
         </p>
       )}
     </>
@@ -120,15 +128,24 @@ export function usageCsv({ hub, guest, url }: MemberVisit): Response {
   const encoder = new TextEncoder()
   let before: string | null = null
   let sent = 0
+  let gone = false
   const body = new ReadableStream<Uint8Array>({
     start: (controller) => controller.enqueue(encoder.encode(`${CSV_COLUMNS.join(',')}\r\n`)),
     async pull(controller) {
-      const page: RequestRow[] = await requestsOf(hub.db, guest.user.id, { limit: CSV_PAGE, before, ...filter })
-      if (page.length > 0) controller.enqueue(encoder.encode(page.map(csvLine).join('')))
-      sent += page.length
-      before = page.at(-1)?.id ?? null
-      if (page.length < CSV_PAGE || sent >= MOST_CSV) controller.close()
+      // A pull that brings nothing is not repeated: look on until there is a line, or no more.
+      while (!gone) {
+        const { rows, next } = await searchRequests(hub.db, guest.user.id, { limit: CSV_PAGE, before, ...filter })
+        if (gone) return
+        if (rows.length > 0) controller.enqueue(encoder.encode(rows.map(csvLine).join('')))
+        sent += rows.length
+        before = next
+        if (next === null || sent >= MOST_CSV) return controller.close()
+        if (rows.length > 0) return
+        // Others come first.
+        await new Promise((resolve) => setImmediate(resolve))
+      }
     },
+    cancel: () => void (gone = true),
   })
   return new Response(body, {
     headers: {

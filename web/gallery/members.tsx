@@ -67,6 +67,11 @@ const keys = [
   { id: 'key_3', name: 'old', revokedAt: NOW - DAY_MS },
 ].map((key) => ({
   ...{ ...key, userId: user().id, hint: 'x7Qa', createdAt: NOW - 3 * DAY_MS, spent: 1_230_000_000n },
+  ...{ budget: null, expiresAt: null, expired: false },
+}))
+const limitedKeys = keys.map((key, i) => ({
+  ...{ ...key, budget: { limit: 5_000_000_000n, spent: 2_500_000_000n * BigInt(i) } },
+  ...{ expiresAt: NOW + (1 - i) * DAY_MS, expired: i > 0 },
 }))
 
 const account: AccountView = {
@@ -91,9 +96,23 @@ export const memberExhibits: Exhibit[] = [
   { name: 'keys-empty', body: <KeysPage keys={[]} /> },
   {
     name: 'keys',
-    body: <KeysPage keys={keys} fresh={{ name: HOSTILE, key: 'gh_shown_once', publicUrl: URL_OF_HUB, model: MODEL }} />,
+    body: (
+      <KeysPage
+        keys={[...limitedKeys, ...keys]}
+        fresh={{ name: HOSTILE, key: 'gh_shown_once', publicUrl: URL_OF_HUB, model: MODEL }}
+      />
+    ),
   },
-  { name: 'keys-wrong', body: <KeysPage keys={keys} typed={LONG} faults={{ name: 'A key’s name is too long.' }} /> },
+  {
+    name: 'keys-wrong',
+    body: (
+      <KeysPage
+        keys={keys}
+        typed={{ name: LONG, budget: HOSTILE, expires: '2026-01-01' }}
+        faults={{ name: 'A key’s name is too long.', budget: 'That is no amount.', expires: 'That day is over.' }}
+      />
+    ),
+  },
   { name: 'usage-empty', body: <UsagePage rows={[]} next={null} query={query} models={[]} keys={[]} /> },
   {
     name: 'usage',

@@ -8,7 +8,7 @@ import { ModelPage, ModelsPage } from '../home/models.tsx'
 import { ReportAbusePage, Reported } from '../home/report.tsx'
 import { StatusPage } from '../home/status.tsx'
 import type { Exhibit } from './exhibit.ts'
-import { DAY_MS, HOSTILE, NOW, shelf, shelves, traffic, URL_OF_HUB } from './samples.ts'
+import { DAY_MS, HOSTILE, NOW, shelf, shelves, speeds, traffic, URL_OF_HUB } from './samples.ts'
 
 const providers = [
   { name: 'github', title: 'GitHub' },
@@ -43,12 +43,12 @@ export const openExhibits: Exhibit[] = [
       />
     ),
   },
-  { name: 'models-empty', body: <ModelsPage shelves={[]} /> },
-  { name: 'models', body: <ModelsPage shelves={shelves} /> },
-  { name: 'model', body: <ModelPage shelf={shelf('Qwen/Qwen3-8B')} publicUrl={URL_OF_HUB} /> },
+  { name: 'models-empty', body: <ModelsPage shelves={[]} speeds={new Map()} /> },
+  { name: 'models', body: <ModelsPage shelves={shelves} speeds={speeds} /> },
+  { name: 'model', body: <ModelPage shelf={shelf('Qwen/Qwen3-8B')} speeds={speeds} publicUrl={URL_OF_HUB} /> },
   {
     name: 'model-with-terms',
-    body: <ModelPage shelf={shelf('meta-llama/Llama-3.1-8B-Instruct', 0)} publicUrl={URL_OF_HUB} />,
+    body: <ModelPage shelf={shelf('meta-llama/Llama-3.1-8B-Instruct', 0)} speeds={new Map()} publicUrl={URL_OF_HUB} />,
   },
   {
     name: 'status-empty',

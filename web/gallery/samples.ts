@@ -153,5 +153,8 @@ export function shelf(id: string, ready = 3): Shelf {
   return { model, variants }
 }
 
+/** Tokens a second. */
+export const speeds = new Map([[VARIANT, 87.4]])
+
 /** One that is free, one that asks for an acknowledgement. */
 export const shelves: Shelf[] = [shelf(MODEL), shelf('meta-llama/Llama-3.1-8B-Instruct', 0)]

@@ -1,5 +1,6 @@
 import { effectiveClass } from '../../hub/catalog/licence.ts'
 import { HubError } from '../../hub/errors.ts'
+import { trafficOf } from '../../hub/ledger/traffic.ts'
 import { usdPerMillion } from '../../sdk/money.ts'
 import { short } from '../parts/amount.tsx'
 import { Figures } from '../parts/figures.tsx'
@@ -10,15 +11,33 @@ import type { Page, Visit } from '../route.ts'
 import { licenceNote, type Item, type Shelf, shelf, shelves } from '../shop.ts'
 import { firstRequest } from './samples.ts'
 
-export function models({ hub }: Visit): Page {
+const DAY_MS = 24 * 60 * 60 * 1_000
+
+/** Tokens a second of one answer after its first token, by variant, in 24 hours. */
+export type Speeds = ReadonlyMap<string, number>
+
+async function speedsOf({ hub }: Visit): Promise<Speeds> {
+  const now = hub.env.now()
+  const rows = await trafficOf(hub.db, 'everybody', { from: now - DAY_MS, to: now + 1, by: 'variant' })
+  return new Map(
+    rows.flatMap(({ group, tokensPerSecond }) => (tokensPerSecond === null ? [] : [[group, tokensPerSecond]])),
+  )
+}
+
+function speedIn(speeds: Speeds, variant: string) {
+  const speed = speeds.get(variant)
+  return speed === undefined ? <span class="muted">–</span> : Math.round(speed)
+}
+
+export async function models(visit: Visit): Promise<Page> {
   return {
     title: 'Models',
-    description: 'Open models on offer: price, hosts, context, precision and licence.',
-    body: <ModelsPage shelves={shelves(hub)} />,
+    description: 'Open models on offer: price, hosts, speed, context, precision and licence.',
+    body: <ModelsPage shelves={shelves(visit.hub)} speeds={await speedsOf(visit)} />,
   }
 }
 
-export function ModelsPage({ shelves }: { shelves: Shelf[] }) {
+export function ModelsPage({ shelves, speeds }: { shelves: Shelf[]; speeds: Speeds }) {
   const items = shelves.flatMap(({ variants }) => variants)
   return (
     <>
@@ -43,6 +62,7 @@ export function ModelsPage({ shelves }: { shelves: Shelf[] }) {
           { name: 'Answer', number: true, cell: ({ price }) => `$${usdPerMillion(price.completion)}` },
           { name: 'Context', number: true, cell: ({ offer }) => short(offer.variant.contextTokens) },
           { name: 'Hosts ready', number: true, cell: ({ hosts }) => hosts },
+          { name: 'Tokens/s', number: true, cell: ({ offer }) => speedIn(speeds, offer.id) },
           { name: 'Licence', cell: ({ offer }) => <LicenceName offer={offer} /> },
         ]}
       />
@@ -67,17 +87,24 @@ function LicenceName({ offer: { model } }: Pick<Item, 'offer'>) {
   )
 }
 
-export function model({ hub, url, params }: Visit): Page {
+export async function model(visit: Visit): Promise<Page> {
+  const { hub, url, params } = visit
   const found = shelf(hub, params.id ?? '')
   if (!found) throw new HubError('model_not_found', 'This model is not on offer here.')
   return {
     title: found.model.name,
     description: `${found.model.id} by the token: price, hosts, context, precision and licence.`,
-    body: <ModelPage shelf={found} publicUrl={hub.config.publicUrl || url.origin} />,
+    body: <ModelPage shelf={found} speeds={await speedsOf(visit)} publicUrl={hub.config.publicUrl || url.origin} />,
   }
 }
 
-export function ModelPage({ shelf: { model, variants }, publicUrl }: { shelf: Shelf; publicUrl: string }) {
+interface ModelView {
+  shelf: Shelf
+  speeds: Speeds
+  publicUrl: string
+}
+
+export function ModelPage({ shelf: { model, variants }, speeds, publicUrl }: ModelView) {
   const [first] = variants
   if (!first) return <></>
   const { variant } = first.offer
@@ -123,6 +150,7 @@ export function ModelPage({ shelf: { model, variants }, publicUrl }: { shelf: Sh
             { name: 'Prompt', number: true, cell: ({ price }) => `$${usdPerMillion(price.prompt)}` },
             { name: 'Answer', number: true, cell: ({ price }) => `$${usdPerMillion(price.completion)}` },
             { name: 'Hosts ready', number: true, cell: ({ hosts }) => hosts },
+            { name: 'Tokens/s', number: true, cell: ({ offer }) => speedIn(speeds, offer.id) },
             {
               name: 'Weights',
               cell: ({ offer }) => <a href={`https://huggingface.co/${offer.variant.repo}`}>{offer.variant.repo}</a>,
@@ -130,6 +158,10 @@ export function ModelPage({ shelf: { model, variants }, publicUrl }: { shelf: Sh
           ]}
         />
       </Section>
+      <p class="muted small">
+        Tokens a second are of one answer after its first token, in 24 hours. Your prompt is processed on a machine of
+        somebody else, who could read it: <a href="/privacy">what that means</a>.
+      </p>
       <Section title="Licence">
         <div class="card stack">
           <p>

@@ -37,7 +37,15 @@ export async function machines(visit: MemberVisit): Promise<Page> {
   return { title: 'Machines', body: <MachinesPage machines={await readMachines(visit)} /> }
 }
 
-export async function readMachines({ hub, guest }: MemberVisit): Promise<Machine[]> {
+export async function readMachines(visit: MemberVisit): Promise<Machine[]> {
+  return (await lookAtMachines(visit)).machines
+}
+
+/** An owner's machines, and what each did in the last hour. */
+export async function lookAtMachines({
+  hub,
+  guest,
+}: MemberVisit): Promise<{ machines: Machine[]; lastHour: Traffic[] }> {
   const now = hub.env.now()
   const hosts = await hostsOf(hub.env, hub.db, guest.user.id)
   const hostIds = hosts.map(({ id }) => id)
@@ -46,7 +54,7 @@ export async function readMachines({ hub, guest }: MemberVisit): Promise<Machine
     trafficOf(hub.db, { hostIds }, { from: now - HOUR_MS, to: now + 1, by: 'host' }),
     trafficOf(hub.db, 'everybody', { from: now - HOUR_MS, to: now + 1, by: 'variant' }),
   ])
-  return hosts.map((host) => {
+  const machines = hosts.map((host) => {
     const today = day.find(({ group }) => group === host.id)
     const busy = hour.some(({ group }) => group === host.id)
     return {
@@ -57,6 +65,7 @@ export async function readMachines({ hub, guest }: MemberVisit): Promise<Machine
       idle: busy && host.state === 'ready' ? null : whyIdle(host, demand, (variant) => hub.turns.count(variant)),
     }
   })
+  return { machines, lastHour: hour }
 }
 
 function answered(traffic: Traffic | undefined): number {

@@ -1,8 +1,8 @@
 // An owner's first page: what is being earned, by which machine, with which model.
-import { balanceRow } from '../../hub/ledger/balance.ts'
+import { balanceOfAll } from '../../hub/ledger/balance.ts'
 import { pendingAccount } from '../../hub/ledger/chart.ts'
-import { type Traffic, trafficOf } from '../../hub/ledger/traffic.ts'
-import { type Money, sum } from '../../sdk/money.ts'
+import { folded, type Sums, totalOf, trafficOf, variantIn } from '../../hub/ledger/traffic.ts'
+import type { Money } from '../../sdk/money.ts'
 import { Model } from '../client/requests.tsx'
 import { live, type LivePart } from '../live.tsx'
 import { roundUsd, short, Total } from '../parts/amount.tsx'
@@ -12,7 +12,7 @@ import { Section, Title } from '../parts/heading.tsx'
 import { dayName, daysOf, hourName, type Period, PeriodLinks, readPeriod } from '../parts/period.tsx'
 import { Table } from '../parts/table.tsx'
 import type { MemberVisit, Page } from '../route.ts'
-import { type Machine, Machines, readMachines } from './machines.tsx'
+import { lookAtMachines, type Machine, Machines } from './machines.tsx'
 
 const HOUR_MS = 60 * 60 * 1_000
 
@@ -20,11 +20,11 @@ export interface HostOverview {
   period: Period
   /** All that was ever earned and not yet paid out. */
   balance: Money
-  lastHour: Traffic | null
-  total: Traffic | null
+  lastHour: Sums | null
+  total: Sums | null
   steps: { at: number; earned: Money }[]
   machines: Machine[]
-  byModel: Traffic[]
+  byModel: Sums[]
   /** What everybody asked for, by variant, the most wanted first. */
   popular: { variant: string; requests: number; hosts: number }[]
 }
@@ -54,30 +54,27 @@ async function readHostOverview(visit: MemberVisit): Promise<HostOverview> {
   const { hub, url } = visit
   const now = hub.env.now()
   const period = readPeriod(url.searchParams, now)
-  const machines = await readMachines(visit)
+  const { machines, lastHour } = await lookAtMachines(visit)
   const hostIds = machines.map(({ host }) => host.id)
   const whose = { hostIds }
   const { from, to, days } = period
-  const [balances, lastHour, total, steps, byModel, popular] = await Promise.all([
-    Promise.all(hostIds.map((id) => balanceRow(hub.db, pendingAccount(id)))),
-    trafficOf(hub.db, whose, { from: now - HOUR_MS, to: now + 1, by: 'all' }),
-    trafficOf(hub.db, whose, { from, to, by: 'all' }),
-    trafficOf(hub.db, whose, { from, to, by: days === 1 ? 'hour' : 'day' }),
-    trafficOf(hub.db, whose, { from, to, by: 'variant' }),
+  const [balance, earned, popular] = await Promise.all([
+    balanceOfAll(hub.db, hostIds.map(pendingAccount)),
+    trafficOf(hub.db, whose, { from, to, by: days === 1 ? 'hour and variant' : 'day and variant' }),
     trafficOf(hub.db, 'everybody', { from, to, by: 'variant' }),
   ])
+  const steps = new Map(
+    folded(earned, (group) => group.split(' ')[0] ?? '').map(({ group, hostShare }) => [group, hostShare]),
+  )
   const moments = days === 1 ? Array.from({ length: 24 }, (_, i) => from + i * HOUR_MS) : daysOf(period)
   return {
     period,
-    balance: sum(balances.map(({ balance }) => balance)),
-    lastHour: lastHour[0] ?? null,
-    total: total[0] ?? null,
-    steps: moments.map((at) => ({
-      at,
-      earned: steps.find(({ group }) => group === String(at))?.hostShare ?? 0n,
-    })),
+    balance,
+    lastHour: totalOf(lastHour),
+    total: totalOf(earned),
+    steps: moments.map((at) => ({ at, earned: steps.get(String(at)) ?? 0n })),
     machines,
-    byModel,
+    byModel: folded(earned, variantIn),
     popular: popular
       .map(({ group, completed, cancelled }) => ({
         variant: group,

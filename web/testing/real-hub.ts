@@ -10,6 +10,8 @@ const READY_MS = 60_000
 
 export interface RealHub {
   url: string
+  /** Its SQLite file. */
+  database: string
   /** Printed at the first start: makes the first admin. */
   firstAdmin: string
   /** What a command of gpuhub prints as JSON. */
@@ -69,6 +71,7 @@ export async function startRealHub(): Promise<RealHub> {
     )
     return {
       url: new URL(firstAdmin).origin,
+      database: join(folder, 'data', 'hub.db'),
       firstAdmin,
       command,
       async person(email, roles, credit = '0') {

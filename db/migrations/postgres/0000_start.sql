@@ -42,6 +42,24 @@ CREATE TABLE "alarms" (
 	"tries" bigint DEFAULT 0 NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "all_traffic" (
+	"span" text NOT NULL,
+	"at" bigint NOT NULL,
+	"variant" text NOT NULL,
+	"completed" bigint NOT NULL,
+	"cancelled" bigint NOT NULL,
+	"failed" bigint NOT NULL,
+	"lost" bigint NOT NULL,
+	"moved" bigint NOT NULL,
+	"prompt_tokens" bigint NOT NULL,
+	"completion_tokens" bigint NOT NULL,
+	"cost" bigint NOT NULL,
+	"host_share" bigint NOT NULL,
+	"decode_ms" bigint NOT NULL,
+	"decoded_tokens" bigint NOT NULL,
+	CONSTRAINT "all_traffic_span_at_variant_pk" PRIMARY KEY("span","at","variant")
+);
+--> statement-breakpoint
 CREATE TABLE "checks" (
 	"host_id" text NOT NULL,
 	"variant" text NOT NULL,
@@ -340,6 +358,12 @@ CREATE TABLE "onces" (
 	"answer" text,
 	"at" bigint NOT NULL,
 	"expires_at" bigint NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "platform_sums" (
+	"account" text PRIMARY KEY NOT NULL,
+	"at" bigint NOT NULL,
+	"amount" bigint NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "postings" (

@@ -48,6 +48,24 @@ CREATE TABLE `alarms` (
 );
 --> statement-breakpoint
 CREATE INDEX `alarms_next` ON `alarms` (`next_at`);--> statement-breakpoint
+CREATE TABLE `all_traffic` (
+	`span` text NOT NULL,
+	`at` integer NOT NULL,
+	`variant` text NOT NULL,
+	`completed` integer NOT NULL,
+	`cancelled` integer NOT NULL,
+	`failed` integer NOT NULL,
+	`lost` integer NOT NULL,
+	`moved` integer NOT NULL,
+	`prompt_tokens` integer NOT NULL,
+	`completion_tokens` integer NOT NULL,
+	`cost` integer NOT NULL,
+	`host_share` integer NOT NULL,
+	`decode_ms` integer NOT NULL,
+	`decoded_tokens` integer NOT NULL,
+	PRIMARY KEY(`span`, `at`, `variant`)
+);
+--> statement-breakpoint
 CREATE TABLE `checks` (
 	`host_id` text NOT NULL,
 	`variant` text NOT NULL,
@@ -385,6 +403,12 @@ CREATE TABLE `onces` (
 CREATE INDEX `onces_request` ON `onces` (`request_id`);--> statement-breakpoint
 CREATE INDEX `onces_expires` ON `onces` (`expires_at`);--> statement-breakpoint
 CREATE INDEX `onces_running` ON `onces` (`hub_id`) WHERE "onces"."state" = 'running';--> statement-breakpoint
+CREATE TABLE `platform_sums` (
+	`account` text PRIMARY KEY NOT NULL,
+	`at` integer NOT NULL,
+	`amount` integer NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE `postings` (
 	`key` text PRIMARY KEY NOT NULL,
 	`kind` text NOT NULL,
