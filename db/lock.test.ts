@@ -7,7 +7,9 @@ import { lockFile } from './lock.ts'
 /** A program of its own that takes the lock, says whether it could, and does nothing more. */
 function another(path: string) {
   const source = `const { lockFile } = await import(${JSON.stringify(join(import.meta.dirname, 'lock.ts'))})
-    console.log(lockFile(${JSON.stringify(path)}) ? 'mine' : 'taken')
+    // Kept, or the collector would let it go.
+    globalThis.lock = lockFile(${JSON.stringify(path)})
+    console.log(globalThis.lock ? 'mine' : 'taken')
     setInterval(() => {}, 1_000)`
   return Bun.spawn(['bun', '-e', source], { stdout: 'pipe', stderr: 'inherit' })
 }

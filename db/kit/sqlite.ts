@@ -42,7 +42,6 @@ export const {
   clientTraffic,
   hostTraffic,
   allTraffic,
-  platformSums,
   trafficUntil,
   limits,
   onces,

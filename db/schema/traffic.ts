@@ -62,15 +62,8 @@ export function trafficTables({ table, index, primaryKey, text, integer, money, 
     (t) => [primaryKey({ columns: [t.span, t.at, t.variant] })],
   )
 
-  /** What the platform's own accounts held at `at`; later entries are added when one is read. */
-  const platformSums = table('platform_sums', {
-    account: text().primaryKey(),
-    at: time().notNull(),
-    amount: money().notNull(),
-  })
-
   /** Up to when each is summed; what ended later is read from the requests themselves. */
   const trafficUntil = table('traffic_until', { span: text().$type<Span>().primaryKey(), at: time().notNull() })
 
-  return { clientTraffic, hostTraffic, allTraffic, platformSums, trafficUntil }
+  return { clientTraffic, hostTraffic, allTraffic, trafficUntil }
 }

@@ -3,13 +3,13 @@ import { testDatabase, testDialects } from '../../db/testing.ts'
 import { balance } from './balance.ts'
 import { checkLedger } from './check.ts'
 import { FEES } from './chart.ts'
-import { HOUR_MS, rollUp } from './roll-up.ts'
+import { HOUR_MS } from './roll-up.ts'
 import { statement } from './statement.ts'
 
 const NOON = Date.UTC(2026, 10, 20, 12)
 
 describe.each(testDialects)('an account of the platform on %s', (dialect) => {
-  test('has what its entries sum to, before, while and after hours are summed', async () => {
+  test('has what its entries sum to, whenever they were made', async () => {
     const world = await testDatabase(dialect)
     const { db } = world
     const { postings, entries } = db.tables
@@ -29,21 +29,15 @@ describe.each(testDialects)('an account of the platform on %s', (dialect) => {
       expect((await checkLedger(db)).problems).toEqual([])
     }
     await holds()
-    // Long before the first hour that is summed, at the edge of one, and beyond what a double holds.
+    // In any order, as after a clock was set back, and beyond what a double holds.
     for (const [at, amount] of [
-      [NOON - 400 * HOUR_MS, 7n],
       [NOON, 1n],
+      [NOON - 400 * HOUR_MS, 7n],
       [NOON + HOUR_MS - 1, -3n],
       [NOON + HOUR_MS, 2n ** 60n + 1n],
     ] as const)
       await pay(at, amount)
     await holds()
-    for (const now of [NOON, NOON + 1.5 * HOUR_MS, NOON + 300 * HOUR_MS]) {
-      while ((await rollUp(db, now)) > 0);
-      await holds()
-      await pay(now, 11n)
-      await holds()
-    }
     await world.drop()
   })
 })

@@ -1,22 +1,16 @@
-import { and, eq, gte, inArray, sql } from 'drizzle-orm'
+import { eq, inArray } from 'drizzle-orm'
 import { type Db, sumOf } from '../../db/open.ts'
 import type { Money } from '../../sdk/money.ts'
 import { isMaterialised } from './chart.ts'
 
-/**
- * What an account has: a client's credit, a host's earnings; for the platform's accounts, the sum of their entries,
- * of which the hours that are over are summed already (roll-up.ts).
- */
+/** What an account has: a client's credit, a host's earnings; for the platform's accounts, the sum of their entries. */
 export async function balance(db: Db, account: string): Promise<Money> {
   if (isMaterialised(account)) return (await balanceRow(db, account)).balance
-  const { entries, platformSums } = db.tables
-  const summed = (column: typeof platformSums.at | typeof platformSums.amount) =>
-    sql`coalesce((select ${column} from ${platformSums} where ${platformSums.account} = ${account}), 0)`
-  // One statement: the sum must not move on between its two parts.
+  const { entries } = db.tables
   const [row] = await db.query
-    .select({ sum: sql`${summed(platformSums.amount)} + ${sumOf(entries.amount)}`.mapWith(BigInt) })
+    .select({ sum: sumOf(entries.amount) })
     .from(entries)
-    .where(and(eq(entries.account, account), gte(entries.at, summed(platformSums.at))))
+    .where(eq(entries.account, account))
   return row?.sum ?? 0n
 }
 

@@ -1,8 +1,7 @@
 // Sums hours and days that are over. Done again for an hour in which an answer turned out to be lost later on.
-import { and, eq, gte, lt, type SQL, sql } from 'drizzle-orm'
-import { type Db, type Queries, sumOf } from '../../db/open.ts'
+import { type SQL, sql } from 'drizzle-orm'
+import type { Db, Queries } from '../../db/open.ts'
 import { transaction } from '../../db/transaction.ts'
-import { PLATFORM } from './chart.ts'
 
 export const HOUR_MS = 60 * 60 * 1_000
 export const DAY_MS = 24 * HOUR_MS
@@ -21,7 +20,6 @@ export async function rollUp(db: Db, now: number): Promise<number> {
     const to = Math.min(last, until.hour + MOST_HOURS * HOUR_MS)
     if (to <= until.hour) return 0
     await sumHours(db, tx, until.hour, to)
-    for (const account of PLATFORM) await sumAccount(db, tx, account, to)
     const day = Math.floor(to / DAY_MS) * DAY_MS
     await sumDays(db, tx, until.day, day)
     const { trafficUntil } = db.tables
@@ -142,22 +140,6 @@ async function sumDays(db: Db, tx: Queries, from: number, to: number): Promise<v
     sql`${sql.raw(`insert into all_traffic (span, at, variant, ${names})
       select 'day', ${day}, variant, ${added} from all_traffic`)} ${hours} group by 2, 3`,
   )
-}
-
-/** Takes the entries before `to` into an account's sum. */
-async function sumAccount(db: Db, tx: Queries, account: string, to: number): Promise<void> {
-  const { entries, platformSums } = db.tables
-  const of = eq(platformSums.account, account)
-  const [before] = await tx.select().from(platformSums).where(of)
-  const [fresh] = await tx
-    .select({ amount: sumOf(entries.amount) })
-    .from(entries)
-    .where(and(eq(entries.account, account), gte(entries.at, before?.at ?? 0), lt(entries.at, to)))
-  const sum = { at: to, amount: (before?.amount ?? 0n) + (fresh?.amount ?? 0n) }
-  await tx
-    .insert(platformSums)
-    .values({ account, ...sum })
-    .onConflictDoUpdate({ target: platformSums.account, set: sum })
 }
 
 /** Sums hours again whose requests were found lost since: at most one an invocation. */

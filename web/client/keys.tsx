@@ -164,9 +164,10 @@ export function KeysPage({ keys, fresh, typed, faults }: KeysView) {
         <TextField
           name="expires"
           label="Last day, UTC (optional)"
-          type="date"
           value={typed?.expires}
           faults={faults}
+          maxLength={10}
+          placeholder="2027-12-31"
           autocomplete="off"
         />
         <button class="primary">Make a key</button>

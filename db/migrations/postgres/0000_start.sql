@@ -360,12 +360,6 @@ CREATE TABLE "onces" (
 	"expires_at" bigint NOT NULL
 );
 --> statement-breakpoint
-CREATE TABLE "platform_sums" (
-	"account" text PRIMARY KEY NOT NULL,
-	"at" bigint NOT NULL,
-	"amount" bigint NOT NULL
-);
---> statement-breakpoint
 CREATE TABLE "postings" (
 	"key" text PRIMARY KEY NOT NULL,
 	"kind" text NOT NULL,

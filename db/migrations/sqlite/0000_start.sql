@@ -403,12 +403,6 @@ CREATE TABLE `onces` (
 CREATE INDEX `onces_request` ON `onces` (`request_id`);--> statement-breakpoint
 CREATE INDEX `onces_expires` ON `onces` (`expires_at`);--> statement-breakpoint
 CREATE INDEX `onces_running` ON `onces` (`hub_id`) WHERE "onces"."state" = 'running';--> statement-breakpoint
-CREATE TABLE `platform_sums` (
-	`account` text PRIMARY KEY NOT NULL,
-	`at` integer NOT NULL,
-	`amount` integer NOT NULL
-);
---> statement-breakpoint
 CREATE TABLE `postings` (
 	`key` text PRIMARY KEY NOT NULL,
 	`kind` text NOT NULL,
