@@ -172,7 +172,7 @@ export class Ledger {
 
   /** The end of a settled answer was handed to the network; without this mark it is refunded when the hub dies. */
   delivered(requestId: string): void {
-    this.push({ kind: 'delivered', id: requestId }, requestId, { patient: true })
+    this.push({ kind: 'delivered', id: requestId }, requestId)
   }
 
   /** A settled answer could not be delivered: the client gets back what it paid, the host keeps its share. */
@@ -285,9 +285,9 @@ export class Ledger {
       this.options.log.error('ledger.not_taken_back', { request: id, why: outcome.detail })
   }
 
-  private push(item: Item, request: string, how: Pick<Task, 'patient'> = {}): void {
+  private push(item: Item, request: string): void {
     try {
-      this.writer.push({ item, ...how })
+      this.writer.push({ item })
     } catch {
       this.options.log.error('ledger.dropped', { item: item.kind, request })
     }
