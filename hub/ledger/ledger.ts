@@ -250,6 +250,11 @@ export class Ledger {
     await this.writer.stop()
   }
 
+  /** Settles when the batch that is at the database just now was answered; null: none is there. */
+  get underWay(): Promise<unknown> | null {
+    return this.writer.underWay
+  }
+
   /** For a client that waits. What it is told after ten seconds is that the books are away; then `instead` is done. */
   private async inTime(item: Item, instead: Item): Promise<Outcome> {
     const { promise, resolve, reject } = Promise.withResolvers<Outcome>()

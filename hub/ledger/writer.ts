@@ -34,6 +34,8 @@ export class Writer {
   private readonly first: Task[] = []
   private readonly queue: Task[] = []
   private sending: Task[] = []
+  /** The batch that is at the database just now. */
+  underWay: Promise<Applied> | null = null
   private running = false
   private stopped = false
   private sentAt = 0
@@ -139,9 +141,14 @@ export class Writer {
     }
   }
 
-  private send(items: Item[]): Promise<Applied> {
+  private async send(items: Item[]): Promise<Applied> {
     this.sentAt = this.env.mono()
-    return this.store.apply({ hubId: this.enrolment.id(), at: this.env.now(), items })
+    this.underWay = this.store.apply({ hubId: this.enrolment.id(), at: this.env.now(), items })
+    try {
+      return await this.underWay
+    } finally {
+      this.underWay = null
+    }
   }
 
   private finish(tasks: Task[], items: Item[], outcomes: Outcome[]): void {
