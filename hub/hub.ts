@@ -146,7 +146,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     mostFirstTokenMs: (config.firstTokenSeconds * 1_000) / Math.min(2, config.attempts),
     note: (failure) => failures.note(failure),
   })
-  const network = new NetworkBook(env, db, log, hubId)
+  const network = new NetworkBook(env, db, log, () => ledger.hubId)
   const links = new Links({
     env,
     network,
@@ -232,7 +232,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
     policy,
     told: (tx, told) => tellOfNetwork(identity.news, tx, told),
   })
-  const checks = new HostChecks({ env, db, log, hubId, ask: (seat) => checkHost(platform, seat) })
+  const checks = new HostChecks({ env, db, log, hubId: () => ledger.hubId, ask: (seat) => checkHost(platform, seat) })
   const jobs = new Jobs(env, log, [
     { name: 'sum up traffic', everyMs: 60_000, run: () => rollUp(db, env.now()) },
     { name: 'forget idempotency keys', everyMs: 60_000, run: () => onces.tidy() },

@@ -9,7 +9,7 @@ import type { Engine as HostEngine } from '../host/engine/engine.ts'
 import { Engine as Emulator, type Conduct, oracle, type OracleOptions, type Truth } from '../host/testing.ts'
 import { type Env, newId, systemEnv } from '../sdk/env.ts'
 import { formatUsd, type Money, parseUsd } from '../sdk/money.ts'
-import { socketPair, until, type VirtualEnv, virtualEnv } from '../sdk/testing.ts'
+import { socketPair, until, type VirtualEnv } from '../sdk/testing.ts'
 import type { Serving } from '../sdk/wire/frames.ts'
 import { type Config, readConfig } from './config.ts'
 import { addHostToken } from './fleet/token.ts'
@@ -18,6 +18,7 @@ import { addKey } from './identity/keys.ts'
 import { addUser } from './identity/users.ts'
 import { clientAccount, pendingAccount } from './ledger/chart.ts'
 import { checkLedger } from './ledger/check.ts'
+import { type StillEnv, stillEnv } from './ledger/testing.ts'
 import { type Log, silentLog } from './log.ts'
 
 export const MODEL = 'gpuhub/emulator'
@@ -106,16 +107,11 @@ export interface TestHub {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** Timers and clocks stand still until `env.advance`; everything else runs by itself. */
-export function stillEnv(): VirtualEnv & Pick<TestHub, 'stall'> {
-  const env = virtualEnv({ now: Date.UTC(2026, 10, 23) })
+/** The books' clock, and a process that can be stopped. */
+function stallingEnv(): StillEnv & Pick<TestHub, 'stall'> {
+  const env = stillEnv()
   let stalledMs = 0
-  return {
-    ...env,
-    soon: systemEnv.soon,
-    mono: () => env.mono() + stalledMs,
-    stall: (ms) => void (stalledMs += ms),
-  }
+  return { ...env, mono: () => env.mono() + stalledMs, stall: (ms) => void (stalledMs += ms) }
 }
 
 export async function startHub({
@@ -127,7 +123,7 @@ export async function startHub({
   releases,
   log = silentLog,
 }: World = {}): Promise<TestHub> {
-  const env = stillEnv()
+  const env = stallingEnv()
   const world = await testDatabase(database)
   const settings = { ...readConfig({ GPUHUB_ALLOW_SIMULATED: '1' }), ...config }
   // Here an echo waits for the next time the clock is moved, which says nothing about a line.
@@ -145,6 +141,7 @@ export async function startHub({
     releases,
     pages,
   })
+  env.waitFor(hub.platform.ledger)
   const clients = new Map<string, TestClient>()
   const machines = new Map<string, TestHost>()
   for (const [name, amount] of Object.entries(credit))
@@ -186,7 +183,12 @@ export async function startHub({
     },
     async [Symbol.asyncDispose]() {
       for (const { engine } of machines.values()) engine.release()
-      await hub.close()
+      let closed = false
+      const closing = hub.close().finally(() => (closed = true))
+      await Promise.race([closing, Bun.sleep(1_000)])
+      // What waits for a moment to try once more, or for a host that says nothing, must not wait for ever.
+      for (; !closed; await Bun.sleep(2)) await env.advance(20)
+      await closing
       const report = await checkLedger(world.db)
       await world.drop()
       if (!report.ok)

@@ -16,8 +16,16 @@ export interface VirtualEnv extends Env {
 
 const MOST_TURNS = 100_000
 
-/** Same seed, same history. The clock starts at `now` (milliseconds since 1970), the monotonic clock at 0. */
-export function virtualEnv(options: { seed?: number; now?: number } = {}): VirtualEnv {
+interface VirtualOptions {
+  seed?: number
+  /** Milliseconds since 1970 at which the clock starts; the monotonic one starts at 0. */
+  now?: number
+  /** What is asked of the real world and answered in its own time: no virtual time passes before it resolves. */
+  answered?: () => Promise<unknown>
+}
+
+/** Same seed, same history. */
+export function virtualEnv(options: VirtualOptions = {}): VirtualEnv {
   let wall = options.now ?? Date.UTC(2026, 0, 1)
   let mono = 0
   /** By time, and among equals by age. */
@@ -33,6 +41,7 @@ export function virtualEnv(options: { seed?: number; now?: number } = {}): Virtu
       soon = []
       for (const work of works) work()
       await promisesSettled()
+      await options.answered?.()
     } while (soon.length > 0)
   }
 

@@ -105,7 +105,9 @@ export class Story {
   private follows(what: string, truth: string, before: string, more: string): void {
     if (more === '' || truth.startsWith(more, before.length)) return
     if (this.unsure() && !more.includes(POISON)) return
-    if (more.startsWith(truth.slice(before.length)) && this.overrun() && !more.includes(POISON)) return
+    // The truth may end within a character, which whoever goes on completes.
+    const rest = truth.slice(before.length).replace(/\uFFFD+$/, '')
+    if (more.startsWith(rest) && this.overrun() && !more.includes(POISON)) return
     const why = more.includes(POISON) ? 'a superseded attempt was heard' : `${what} is not what the model said`
     this.wrong(`${why}: after ${JSON.stringify(before.slice(-30))} came ${JSON.stringify(more)}`)
   }

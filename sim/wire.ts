@@ -170,7 +170,12 @@ export class Wire {
     line.parts.delete(stream)
     attempt.body = utf8.decode(Buffer.concat(part.bytes))
     this.observer.asked(attempt)
-    for (const before of this.attemptsOf(attempt.tag)) before.superseded = true
+    const others = this.attemptsOf(attempt.tag)
+    // What was decided in one turn leaves in no order: the attempt that a hub has given up may come after the next one.
+    const comesAfter = ({ hub, at, number }: Attempt) =>
+      hub === attempt.hub && at === attempt.at && number > attempt.number
+    if (others.some(comesAfter)) attempt.superseded = true
+    else for (const before of others) before.superseded = true
     this.attempts.set(attempt.tag, [...this.attemptsOf(attempt.tag), attempt])
   }
 

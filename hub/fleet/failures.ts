@@ -4,8 +4,9 @@ import { and, desc, eq, getTableColumns, gte, inArray, lt, sql } from 'drizzle-o
 import type { Db, Queries } from '../../db/open.ts'
 import { type FailureClass, failureClasses } from '../../db/schema/fleet.ts'
 import { transaction } from '../../db/transaction.ts'
-import { type Cancel, type Env, newId } from '../../sdk/env.ts'
+import { type Env, newId } from '../../sdk/env.ts'
 import type { Log } from '../log.ts'
+import { WriteBehind } from './write-behind.ts'
 
 export interface HostFailure {
   hostId: string
@@ -39,65 +40,33 @@ interface Waiting {
 
 export class FailureBook {
   /** By host. However many failures come while the database is away, the size of this follows the number of hosts. */
-  private readonly waiting = new Map<string, Waiting>()
-  private stopTimer: Cancel | null = null
-  private writing: Promise<void> | null = null
-  private failing = false
+  private readonly waiting: WriteBehind<Waiting>
 
   constructor(
     private readonly env: Env,
     private readonly db: Db,
-    private readonly log: Log,
-  ) {}
+    log: Log,
+  ) {
+    this.waiting = new WriteBehind({
+      ...{ env, log, what: 'cannot write what failed on hosts' },
+      ...{ soonMs: SOON_MS, afterFailureMs: AFTER_FAILURE_MS, mostAtOnce: MOST_HOSTS_AT_ONCE },
+      write: (batch) => transaction(db, (tx) => this.keep(tx, batch)),
+      join,
+    })
+  }
 
   note(failure: HostFailure): void {
     const now = this.env.now()
     const waiting: Waiting = this.waiting.get(failure.hostId) ?? { failures: [], counts: new Map() }
-    this.waiting.set(failure.hostId, waiting)
     waiting.failures.push({ ...failure, id: newId(this.env, 'failure'), at: now })
     if (waiting.failures.length > KEPT_FAILURES) waiting.failures.shift()
     count(waiting, dayOf(now), failure.class, 1)
-    this.schedule(SOON_MS)
+    this.waiting.set(failure.hostId, waiting)
   }
 
   /** Writes what is not yet written; at the end of a hub's life. */
-  async flush(): Promise<void> {
-    this.stopTimer?.()
-    this.stopTimer = null
-    await this.writing
-    while (this.waiting.size > 0) await this.write()
-  }
-
-  private schedule(delayMs: number): void {
-    if (this.stopTimer || this.writing) return
-    this.stopTimer = this.env.timer(delayMs, () => {
-      this.stopTimer = null
-      this.writing = this.writeAll()
-    })
-  }
-
-  private async writeAll(): Promise<void> {
-    try {
-      while (this.waiting.size > 0) await this.write()
-      this.failing = false
-    } catch (error) {
-      if (!this.failing) this.log.error('cannot write what failed on hosts', { error: String(error) })
-      this.failing = true
-    }
-    this.writing = null
-    if (this.waiting.size > 0) this.schedule(this.failing ? AFTER_FAILURE_MS : SOON_MS)
-  }
-
-  private async write(): Promise<void> {
-    // Sorted: hubs that write of the same hosts lock their rows in the same order.
-    const batch = [...this.waiting].sort(([a], [b]) => (a < b ? -1 : 1)).slice(0, MOST_HOSTS_AT_ONCE)
-    for (const [hostId] of batch) this.waiting.delete(hostId)
-    try {
-      await transaction(this.db, (tx) => this.keep(tx, batch))
-    } catch (error) {
-      for (const [hostId, waiting] of batch) this.putBack(hostId, waiting)
-      throw error
-    }
+  flush(): Promise<void> {
+    return this.waiting.flush()
   }
 
   private async keep(tx: Queries, batch: [string, Waiting][]): Promise<void> {
@@ -142,14 +111,12 @@ export class FailureBook {
     const oldest = dayOf(this.env.now()) - KEPT_DAYS * DAY_MS
     await tx.delete(failureDays).where(and(inArray(failureDays.hostId, hostIds), lt(failureDays.day, oldest)))
   }
+}
 
-  /** What could not be written, ahead of what has come since. */
-  private putBack(hostId: string, older: Waiting): void {
-    const newer = this.waiting.get(hostId)
-    if (!newer) return void this.waiting.set(hostId, older)
-    newer.failures = [...older.failures, ...newer.failures].slice(-KEPT_FAILURES)
-    for (const each of older.counts.values()) count(newer, each.day, each.class, each.count)
-  }
+function join(older: Waiting, newer: Waiting): Waiting {
+  newer.failures = [...older.failures, ...newer.failures].slice(-KEPT_FAILURES)
+  for (const each of older.counts.values()) count(newer, each.day, each.class, each.count)
+  return newer
 }
 
 export interface ToldFailure extends HostFailure {

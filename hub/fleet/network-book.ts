@@ -7,6 +7,7 @@ import type { Cancel, Env } from '../../sdk/env.ts'
 import type { Log } from '../log.ts'
 import { LOSSES_WITHIN_MS } from './network.ts'
 import { RoundTrips } from './round-trips.ts'
+import { WriteBehind } from './write-behind.ts'
 
 const SOON_MS = 10_000
 const AFTER_FAILURE_MS = 30_000
@@ -25,18 +26,23 @@ export class NetworkBook {
   private readonly losses = new Map<string, number[]>()
   /** Losses that may yet turn out to be the hub's own. */
   private fresh: { hosts: string[]; of: number; settle: Cancel } | null = null
-  /** What the database does not know yet: the median, or null where only losses are news. */
-  private readonly changes = new Map<string, number | null>()
-  private stopTimer: Cancel | null = null
-  private writing: Promise<void> | null = null
-  private failing = false
+  /** The median, or null where only losses are news. */
+  private readonly changes: WriteBehind<number | null>
 
   constructor(
     private readonly env: Env,
     private readonly db: Db,
     private readonly log: Log,
-    private readonly hubId: string,
-  ) {}
+    /** Another one once this hub was thought dead. */
+    private readonly hubId: () => string,
+  ) {
+    this.changes = new WriteBehind({
+      ...{ env, log, what: 'cannot write how good hosts’ connections are' },
+      ...{ soonMs: SOON_MS, afterFailureMs: AFTER_FAILURE_MS, mostAtOnce: MOST_AT_ONCE },
+      write: (batch) => this.write(batch),
+      join: (older, newer) => newer ?? older,
+    })
+  }
 
   joined(): number {
     this.links++
@@ -49,7 +55,7 @@ export class NetworkBook {
 
   measured({ hostId, slot }: { hostId: string; slot: number }, ms: number): void {
     const news = this.trips.note(slot, ms)
-    if (news !== null) this.changed(hostId, news)
+    if (news !== null) this.changes.set(hostId, news)
   }
 
   left({ hostId, slot }: { hostId: string; slot: number }, lost: boolean): void {
@@ -59,12 +65,9 @@ export class NetworkBook {
   }
 
   /** Writes what is not yet written; at the end of a hub's life. */
-  async flush(): Promise<void> {
+  flush(): Promise<void> {
     this.settle()
-    this.stopTimer?.()
-    this.stopTimer = null
-    await this.writing
-    while (this.changes.size > 0) await this.write()
+    return this.changes.flush()
   }
 
   private lost(hostId: string): void {
@@ -86,7 +89,7 @@ export class NetworkBook {
       this.losses.delete(hostId)
       this.losses.set(hostId, [...before.filter((at) => at > now - LOSSES_WITHIN_MS), now].slice(-MOST_LOSSES))
       this.forgetOldest()
-      this.changed(hostId, this.changes.get(hostId) ?? null)
+      this.changes.set(hostId, this.changes.get(hostId) ?? null)
     }
   }
 
@@ -95,64 +98,31 @@ export class NetworkBook {
     for (const oldest of this.losses.keys()) return void this.losses.delete(oldest)
   }
 
-  private changed(hostId: string, median: number | null): void {
-    this.changes.set(hostId, median)
-    this.schedule(SOON_MS)
-  }
-
-  private schedule(delayMs: number): void {
-    if (this.stopTimer || this.writing) return
-    this.stopTimer = this.env.timer(delayMs, () => {
-      this.stopTimer = null
-      this.writing = this.writeAll()
+  private write(batch: [string, number | null][]): Promise<void> {
+    return transaction(this.db, async (tx) => {
+      const { hosts, networkSightings } = this.db.tables
+      const ids = batch.map(([hostId]) => hostId)
+      // A host may have been removed meanwhile.
+      const here = new Set((await tx.select({ id: hosts.id }).from(hosts).where(inArray(hosts.id, ids))).map(idOf))
+      const at = this.env.now()
+      const rows = batch.flatMap(([hostId, roundTripMs]) =>
+        here.has(hostId)
+          ? [{ hostId, hubId: this.hubId(), roundTripMs, losses: this.losses.get(hostId) ?? [], at }]
+          : [],
+      )
+      if (rows.length === 0) return
+      await tx
+        .insert(networkSightings)
+        .values(rows)
+        .onConflictDoUpdate({
+          target: [networkSightings.hostId, networkSightings.hubId],
+          set: {
+            roundTripMs: sql`coalesce(excluded.round_trip_ms, ${networkSightings.roundTripMs})`,
+            losses: sql`excluded.losses`,
+            at: sql`excluded.at`,
+          },
+        })
     })
-  }
-
-  private async writeAll(): Promise<void> {
-    try {
-      while (this.changes.size > 0) await this.write()
-      this.failing = false
-    } catch (error) {
-      if (!this.failing) this.log.error('cannot write how good hosts’ connections are', { error: String(error) })
-      this.failing = true
-    }
-    this.writing = null
-    if (this.changes.size > 0) this.schedule(this.failing ? AFTER_FAILURE_MS : SOON_MS)
-  }
-
-  private async write(): Promise<void> {
-    // Sorted: hubs that write of the same hosts lock their rows in the same order.
-    const batch = [...this.changes].sort(([a], [b]) => (a < b ? -1 : 1)).slice(0, MOST_AT_ONCE)
-    for (const [hostId] of batch) this.changes.delete(hostId)
-    try {
-      await transaction(this.db, async (tx) => {
-        const { hosts, networkSightings } = this.db.tables
-        const ids = batch.map(([hostId]) => hostId)
-        // A host may have been removed meanwhile.
-        const here = new Set((await tx.select({ id: hosts.id }).from(hosts).where(inArray(hosts.id, ids))).map(idOf))
-        const at = this.env.now()
-        const rows = batch.flatMap(([hostId, roundTripMs]) =>
-          here.has(hostId)
-            ? [{ hostId, hubId: this.hubId, roundTripMs, losses: this.losses.get(hostId) ?? [], at }]
-            : [],
-        )
-        if (rows.length === 0) return
-        await tx
-          .insert(networkSightings)
-          .values(rows)
-          .onConflictDoUpdate({
-            target: [networkSightings.hostId, networkSightings.hubId],
-            set: {
-              roundTripMs: sql`coalesce(excluded.round_trip_ms, ${networkSightings.roundTripMs})`,
-              losses: sql`excluded.losses`,
-              at: sql`excluded.at`,
-            },
-          })
-      })
-    } catch (error) {
-      for (const [hostId, median] of batch) if (!this.changes.has(hostId)) this.changes.set(hostId, median)
-      throw error
-    }
   }
 }
 

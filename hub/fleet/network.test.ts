@@ -229,7 +229,8 @@ async function world(dialect: (typeof testDialects)[number], hubIds = ['hub_a'])
   const { hubs, links } = db.tables
   const startedAt = env.now() - 2 * 60 * MINUTE_MS
   await db.query.insert(hubs).values(hubIds.map((id) => ({ id, startedAt, seenAt: env.now() })))
-  const books = hubIds.map((id) => new NetworkBook(env, db, silentLog, id))
+  const now = [...hubIds]
+  const books = hubIds.map((_, at) => new NetworkBook(env, db, silentLog, () => now[at]!))
   const told: NetworkNews[] = []
   let settings = defaults
   const round = () =>
@@ -240,6 +241,13 @@ async function world(dialect: (typeof testDialects)[number], hubIds = ['hub_a'])
   const rounds = hubIds.map(round)
   return {
     ...{ env, db, books, told, owner },
+    /** The first hub was thought dead, and is known under another id. */
+    async enrolAnew(id: string): Promise<void> {
+      const [before = ''] = now
+      now[0] = id
+      await db.query.update(hubs).set({ id }).where(eq(hubs.id, before))
+      await db.query.update(links).set({ hubId: id }).where(eq(links.hubId, before))
+    },
     demand: (more: Partial<typeof defaults>) => void (settings = { ...defaults, ...more }),
     async host(name: string): Promise<string> {
       const { hardware } = helloOf({})
@@ -285,6 +293,16 @@ describe.each(testDialects)('hubs on %s', (dialect) => {
     await it.minutes(12)
     expect(await judged()).toEqual([false])
     expect(it.told.map(({ state }) => state)).toEqual(['warned', 'below', 'ok'])
+  })
+
+  test('count what they see under the id they have now', async () => {
+    await using it = await world(dialect)
+    const berlin = await it.host('berlin')
+    const slot = it.books[0]!.joined()
+    await it.enrolAnew('hub_again')
+    for (let i = 0; i < 9; i++) it.books[0]!.measured({ hostId: berlin, slot }, 210)
+    await it.minutes(1)
+    expect((await findHost(it.env, it.db, berlin))?.network).toMatchObject({ state: 'warned', roundTripMs: 210 })
   })
 
   test('blame a host for links that were lost, and for none when half of all were lost at once', async () => {

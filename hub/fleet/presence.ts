@@ -4,8 +4,9 @@ import { and, eq, inArray, sql } from 'drizzle-orm'
 import type { Db } from '../../db/open.ts'
 import type { LinkState } from '../../db/schema/fleet.ts'
 import { transaction } from '../../db/transaction.ts'
-import type { Cancel, Env } from '../../sdk/env.ts'
+import type { Env } from '../../sdk/env.ts'
 import type { Log } from '../log.ts'
+import { WriteBehind } from './write-behind.ts'
 
 export interface Present {
   epoch: number
@@ -29,20 +30,23 @@ interface Change extends Present {
 }
 
 export class Presence {
-  /** What the database does not know yet. */
-  private readonly changes = new Map<string, Change | 'gone'>()
+  private readonly changes: WriteBehind<Change | 'gone'>
   private readonly here = new Map<string, { told: Present; change: Change }>()
   /** Variants that sit out, by host; also of hosts that are not here. */
   private readonly out = new Map<string, string[]>()
-  private stopTimer: Cancel | null = null
-  private writing: Promise<void> | null = null
 
   constructor(
     private readonly env: Env,
     private readonly db: Db,
-    private readonly log: Log,
+    log: Log,
     private hubId: string,
-  ) {}
+  ) {
+    this.changes = new WriteBehind({
+      ...{ env, log, what: 'cannot write which hosts are linked' },
+      ...{ soonMs: SOON_MS, afterFailureMs: AFTER_FAILURE_MS, mostAtOnce: MOST_AT_ONCE },
+      write: (batch) => this.write(batch),
+    })
+  }
 
   set(hostId: string, present: Present): void {
     this.change(hostId, present)
@@ -60,21 +64,16 @@ export class Presence {
   movesTo(hubId: string): void {
     this.hubId = hubId
     for (const [hostId, { change }] of this.here) this.changes.set(hostId, change)
-    if (this.here.size > 0) this.schedule(SOON_MS)
   }
 
   gone(hostId: string): void {
     this.here.delete(hostId)
     this.changes.set(hostId, 'gone')
-    this.schedule(SOON_MS)
   }
 
   /** Writes what is not yet written; at the end of a hub's life. */
-  async flush(): Promise<void> {
-    this.stopTimer?.()
-    this.stopTimer = null
-    await this.writing
-    while (this.changes.size > 0) await this.write()
+  flush(): Promise<void> {
+    return this.changes.flush()
   }
 
   private change(hostId: string, told: Present): void {
@@ -85,53 +84,24 @@ export class Presence {
     const change = { ...told, state, tripped, since }
     this.here.set(hostId, { told, change })
     this.changes.set(hostId, change)
-    this.schedule(SOON_MS)
   }
 
-  private schedule(delayMs: number): void {
-    if (this.stopTimer || this.writing) return
-    this.stopTimer = this.env.timer(delayMs, () => {
-      this.stopTimer = null
-      this.writing = this.writeAll()
+  private write(batch: [string, Change | 'gone'][]): Promise<void> {
+    return transaction(this.db, async (tx) => {
+      const { hosts, links } = this.db.tables
+      const rows = batch.flatMap(([hostId, change]) =>
+        change === 'gone' ? [] : [{ hostId, hubId: this.hubId, ...change }],
+      )
+      const gone = batch.flatMap(([hostId, change]) => (change === 'gone' ? [hostId] : []))
+      if (rows.length > 0)
+        await tx
+          .insert(links)
+          .values(rows)
+          .onConflictDoUpdate({ target: [links.hostId, links.hubId], set: fromInsert })
+      if (gone.length === 0) return
+      await tx.delete(links).where(and(eq(links.hubId, this.hubId), inArray(links.hostId, gone)))
+      await tx.update(hosts).set({ seenAt: this.env.now() }).where(inArray(hosts.id, gone))
     })
-  }
-
-  private async writeAll(): Promise<void> {
-    let failed = false
-    try {
-      while (this.changes.size > 0) await this.write()
-    } catch (error) {
-      failed = true
-      this.log.error('cannot write which hosts are linked', { error: String(error), waiting: this.changes.size })
-    }
-    this.writing = null
-    if (failed) this.schedule(AFTER_FAILURE_MS)
-  }
-
-  /** One batch. What fails is tried again, unless something newer has come meanwhile. */
-  private async write(): Promise<void> {
-    const batch = [...this.changes].slice(0, MOST_AT_ONCE)
-    for (const [hostId] of batch) this.changes.delete(hostId)
-    try {
-      await transaction(this.db, async (tx) => {
-        const { hosts, links } = this.db.tables
-        const rows = batch.flatMap(([hostId, change]) =>
-          change === 'gone' ? [] : [{ hostId, hubId: this.hubId, ...change }],
-        )
-        const gone = batch.flatMap(([hostId, change]) => (change === 'gone' ? [hostId] : []))
-        if (rows.length > 0)
-          await tx
-            .insert(links)
-            .values(rows)
-            .onConflictDoUpdate({ target: [links.hostId, links.hubId], set: fromInsert })
-        if (gone.length === 0) return
-        await tx.delete(links).where(and(eq(links.hubId, this.hubId), inArray(links.hostId, gone)))
-        await tx.update(hosts).set({ seenAt: this.env.now() }).where(inArray(hosts.id, gone))
-      })
-    } catch (error) {
-      for (const [hostId, change] of batch) if (!this.changes.has(hostId)) this.changes.set(hostId, change)
-      throw error
-    }
   }
 }
 

@@ -172,7 +172,7 @@ export class Ledger {
 
   /** The end of a settled answer was handed to the network; without this mark it is refunded when the hub dies. */
   delivered(requestId: string): void {
-    this.push({ kind: 'delivered', id: requestId }, requestId, { patient: true })
+    this.push({ kind: 'delivered', id: requestId }, requestId)
   }
 
   /** A settled answer could not be delivered: the client gets back what it paid, the host keeps its share. */
@@ -250,6 +250,11 @@ export class Ledger {
     await this.writer.stop()
   }
 
+  /** Settles when the batch that is at the database just now was answered; null: none is there. */
+  get underWay(): Promise<unknown> | null {
+    return this.writer.underWay
+  }
+
   /** For a client that waits. What it is told after ten seconds is that the books are away; then `instead` is done. */
   private async inTime(item: Item, instead: Item): Promise<Outcome> {
     const { promise, resolve, reject } = Promise.withResolvers<Outcome>()
@@ -285,9 +290,9 @@ export class Ledger {
       this.options.log.error('ledger.not_taken_back', { request: id, why: outcome.detail })
   }
 
-  private push(item: Item, request: string, how: Pick<Task, 'patient'> = {}): void {
+  private push(item: Item, request: string): void {
     try {
-      this.writer.push({ item, ...how })
+      this.writer.push({ item })
     } catch {
       this.options.log.error('ledger.dropped', { item: item.kind, request })
     }

@@ -11,7 +11,7 @@ import { type Ended, Ledger, type LedgerOptions } from './ledger.ts'
 export const ADA = clientAccount('ada')
 
 export interface TestBooks {
-  env: VirtualEnv
+  env: StillEnv
   world: TestDatabase
   /** A hub on these books; several may stand side by side. */
   hub(options?: Partial<LedgerOptions>): Promise<Ledger>
@@ -21,9 +21,20 @@ export interface TestBooks {
   [Symbol.asyncDispose](): Promise<void>
 }
 
+export interface StillEnv extends VirtualEnv {
+  /** No time passes while a batch of these books is at the database: else they take a busy one for one that hangs. */
+  waitFor(books: Pick<Ledger, 'underWay'>): void
+}
+
 /** Timers and clocks stand still until `advance`; input and output go on by themselves. */
-export function stillEnv(seed = 1): VirtualEnv {
-  return { ...virtualEnv({ seed, now: Date.UTC(2026, 10, 23) }), soon: (work) => systemEnv.soon(work) }
+export function stillEnv(seed = 1): StillEnv {
+  const known: Pick<Ledger, 'underWay'>[] = []
+  const answered = () => Promise.allSettled(known.map((books) => books.underWay))
+  return {
+    ...virtualEnv({ seed, now: Date.UTC(2026, 10, 23), answered }),
+    soon: (work) => systemEnv.soon(work),
+    waitFor: (books) => void known.push(books),
+  }
 }
 
 export async function testBooks(
@@ -60,9 +71,13 @@ export async function testBooks(
   return books
 }
 
-export function openTestLedger(env: Env, world: TestDatabase, options: Partial<LedgerOptions> = {}): Promise<Ledger> {
+export async function openTestLedger(
+  env: Env & Partial<Pick<StillEnv, 'waitFor'>>,
+  world: TestDatabase,
+  options: Partial<LedgerOptions> = {},
+): Promise<Ledger> {
   const hubId = newId(env, 'hub')
-  return Ledger.open(env, world.db, {
+  const ledger = await Ledger.open(env, world.db, {
     hubId,
     selfUrl: null,
     feePpm: 150_000,
@@ -70,6 +85,8 @@ export function openTestLedger(env: Env, world: TestDatabase, options: Partial<L
     log: silentLog,
     ...options,
   })
+  env.waitFor?.(ledger)
+  return ledger
 }
 
 /** A completed answer of host `berlin` to ada, or whatever else `more` says. */

@@ -64,21 +64,6 @@ describe('the writer', () => {
     expect(await ask(1, 10, 50)).toBeGreaterThan(45)
   })
 
-  test('lets what nobody waits for go with the next, or alone after a moment', async () => {
-    const { env, writer, sent } = world(allDone)
-    writer.push({ item: record('mark'), patient: true })
-    await env.advance(5)
-    expect(sent).toEqual([])
-    await writer.ask(record('charge'))
-    expect(sent).toEqual([['mark', 'charge']])
-    writer.push({ item: record('another mark'), patient: true })
-    await env.advance(10)
-    expect(sent[1]).toEqual(['another mark'])
-    writer.push({ item: record('last mark'), patient: true })
-    await writer.drained()
-    expect(sent[2]).toEqual(['last mark'])
-  })
-
   test('finds the item that the database refuses, and applies all the others', async () => {
     const refusing: Answer = (batch) => {
       if (batch.items.some((item) => idOf(item) === '13')) throw new StatementError('not this one')

@@ -9,8 +9,6 @@ export interface Task {
   item: Item
   /** Goes before everything else, in the next batch. */
   first?: boolean
-  /** Goes with whatever comes next, or alone after a moment: nobody waits for it. */
-  patient?: boolean
   /** Called just before the item is sent, and again before it is sent again. */
   prepare?: () => void
   done?: (outcome: Outcome) => void
@@ -31,12 +29,13 @@ const RETRY_MS = { first: 10, most: 1_000 }
 const GATHER_MS = 4
 const GATHER_ITEMS = 10
 const FULL_ENOUGH_ITEMS = 60
-const PATIENCE_MS = 10
 
 export class Writer {
   private readonly first: Task[] = []
   private readonly queue: Task[] = []
   private sending: Task[] = []
+  /** The batch that is at the database just now. */
+  underWay: Promise<Applied> | null = null
   private running = false
   private stopped = false
   private sentAt = 0
@@ -44,7 +43,6 @@ export class Writer {
   private lastBatch = { at: 0, pushed: 0 }
   private check: Cancel | null = null
   private idle: (() => void)[] = []
-  private stopWaiting: (() => void) | null = null
 
   constructor(
     private readonly env: Env,
@@ -69,7 +67,6 @@ export class Writer {
     if (task.giveUp) task.deadline = this.env.mono() + GIVE_UP_MS
     if (task.first) this.first.push(task)
     else this.queue.push(task)
-    if (!task.patient) this.stopWaiting?.()
     if (this.running) return
     this.running = true
     void this.run()
@@ -87,15 +84,12 @@ export class Writer {
 
   /** Resolves when everything pushed so far was applied. */
   async drained(): Promise<void> {
-    if (!this.running) return
-    this.stopWaiting?.()
-    await new Promise<void>((resolve) => this.idle.push(resolve))
+    if (this.running) await new Promise<void>((resolve) => this.idle.push(resolve))
   }
 
   /** Nothing more is applied; what was not yet is dropped, and its askers are not told. */
   async stop(): Promise<void> {
     this.stopped = true
-    this.stopWaiting?.()
     this.check?.()
     await this.store.close()
   }
@@ -105,7 +99,6 @@ export class Writer {
     await Promise.resolve()
     this.watch()
     while (this.length > 0 && !this.stopped) {
-      if (this.mayWait()) await this.company()
       await this.gather()
       const first = this.first.splice(0, BATCH_ITEMS / 2)
       this.sending = [...first, ...this.queue.splice(0, BATCH_ITEMS - first.length)]
@@ -115,22 +108,6 @@ export class Writer {
     this.check?.()
     this.running = false
     for (const resolve of this.idle.splice(0)) resolve()
-  }
-
-  private mayWait(): boolean {
-    return this.idle.length === 0 && this.first.length === 0 && this.queue.every((task) => task.patient)
-  }
-
-  /** Waits a moment for something that does not wait. */
-  private company(): Promise<void> {
-    return new Promise((resolve) => {
-      const cancel = this.env.timer(PATIENCE_MS, () => this.stopWaiting?.())
-      this.stopWaiting = () => {
-        cancel()
-        this.stopWaiting = null
-        resolve()
-      }
-    })
   }
 
   /** Under load, waits for more of what comes anyway. */
@@ -164,9 +141,14 @@ export class Writer {
     }
   }
 
-  private send(items: Item[]): Promise<Applied> {
+  private async send(items: Item[]): Promise<Applied> {
     this.sentAt = this.env.mono()
-    return this.store.apply({ hubId: this.enrolment.id(), at: this.env.now(), items })
+    this.underWay = this.store.apply({ hubId: this.enrolment.id(), at: this.env.now(), items })
+    try {
+      return await this.underWay
+    } finally {
+      this.underWay = null
+    }
   }
 
   private finish(tasks: Task[], items: Item[], outcomes: Outcome[]): void {

@@ -21,7 +21,8 @@ interface World {
   env: Env
   db: Db
   log: Log
-  hubId: string
+  /** Another one once this hub was thought dead. */
+  hubId: () => string
   /** Asks the host its question; null: it cannot be asked just now. */
   ask: (seat: { hostId: string; variant: string }) => Promise<Finding | null>
 }
@@ -55,7 +56,7 @@ export class HostChecks {
       .innerJoin(hosts, eq(hosts.id, links.hostId))
       .where(
         and(
-          ...[eq(links.hubId, hubId), eq(links.state, 'ready'), lte(links.since, now - SETTLED_MS)],
+          ...[eq(links.hubId, hubId()), eq(links.state, 'ready'), lte(links.since, now - SETTLED_MS)],
           // A simulated card proves nothing.
           ...[isNull(hosts.checkedAt), isNull(hosts.quarantinedAt), eq(hosts.simulated, false)],
         ),

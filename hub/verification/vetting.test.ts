@@ -44,10 +44,19 @@ async function world(dialect: (typeof testDialects)[number]) {
     asked.push(variant)
     return says[variant] ?? null
   }
-  const checks = ['hub_a', 'hub_b'].map((hubId) => new HostChecks({ env, db, log: silentLog, hubId, ask }))
+  const ids = ['hub_a', 'hub_b']
+  const checks = ids.map((_, at) => new HostChecks({ env, db, log: silentLog, hubId: () => ids[at]!, ask }))
   const news = { tell: async () => false }
   return {
     ...{ env, db, hostId, asked, says, news },
+    /** Both hubs were thought dead, and are known under other ids. */
+    async enrolAnew(): Promise<void> {
+      for (const [at, before] of ids.entries()) {
+        ids[at] = `${before}_again`
+        await db.query.update(hubs).set({ id: ids[at] }).where(eq(hubs.id, before))
+        await db.query.update(links).set({ hubId: ids[at] }).where(eq(links.hubId, before))
+      }
+    },
     /** Both hubs look, at the same moment. */
     look: () => Promise.all(checks.map((each) => each.run())),
     host: async () => (await findHost(env, db, hostId))!,
@@ -94,6 +103,14 @@ describe.each(testDialects)('a new host on %s', (dialect) => {
       ...{ by: 'hub', what: 'host.check', before: 'new' },
       after: ['a: It answered as it should.', 'b: It answered as it should.'],
     })
+  })
+
+  test('is asked by a hub that has another id since', async () => {
+    await using it = await world(dialect)
+    await it.enrolAnew()
+    await it.env.advance(MINUTE_MS)
+    await it.look()
+    expect((await it.host()).stage).toBe('checked')
   })
 
   test('is checked only when all its models are, and asked less and less often until then', async () => {
