@@ -41,6 +41,7 @@ export const {
   requests,
   clientTraffic,
   hostTraffic,
+  ownerTraffic,
   allTraffic,
   trafficUntil,
   limits,

@@ -52,13 +52,17 @@ export async function balanceRow(db: Db, account: string): Promise<{ balance: Mo
   return row ?? { balance: 0n, granted: 0n }
 }
 
-/** What some clients' or hosts' accounts have together. */
-export async function balanceOfAll(db: Db, ids: string[]): Promise<Money> {
-  const { accounts } = db.tables
-  if (ids.length === 0) return 0n
+/** What all hosts of one owner have earned together, and not been paid. */
+export async function earningsOf(db: Db, ownerId: string): Promise<Money> {
+  const { accounts, hosts } = db.tables
+  // As `pendingAccount` names them.
+  const pending = db.query
+    .select({ id: sql<string>`'host:' || ${hosts.id} || ':pending'` })
+    .from(hosts)
+    .where(eq(hosts.ownerId, ownerId))
   const [row] = await db.query
     .select({ sum: sumOf(accounts.balance) })
     .from(accounts)
-    .where(inArray(accounts.id, ids))
+    .where(inArray(accounts.id, pending))
   return row?.sum ?? 0n
 }

@@ -1,5 +1,5 @@
 // The team's first page: what runs, whether it is answered, what the fleet does, what needs a person.
-import { type FleetHost, listHosts } from '../../hub/fleet/list.ts'
+import { countHosts } from '../../hub/fleet/list-filter.ts'
 import { type Alarm, readAlarms } from '../../hub/jobs/alarms.ts'
 import { type Sums, totalOf, type Traffic, trafficOf } from '../../hub/ledger/traffic.ts'
 import { Model } from '../client/requests.tsx'
@@ -20,7 +20,7 @@ export interface AdminOverview {
   total: Sums | null
   steps: { at: number; traffic: Traffic | null }[]
   byModel: (Traffic & { hosts: number })[]
-  hosts: FleetHost[]
+  hosts: { all: number; ready: number }
   alarms: Alarm[]
 }
 
@@ -41,10 +41,11 @@ export function adminLive(visit: MemberVisit): Response {
 async function readAdminOverview({ hub, url }: MemberVisit): Promise<AdminOverview> {
   const period = readPeriod(url.searchParams, hub.env.now(), 'today')
   const { from, to, days } = period
-  const [steps, byModel, hosts, alarms] = await Promise.all([
+  const [steps, byModel, all, ready, alarms] = await Promise.all([
     trafficOf(hub.db, 'everybody', { from, to, by: days === 1 ? 'hour' : 'day' }),
     trafficOf(hub.db, 'everybody', { from, to, by: 'variant' }),
-    listHosts(hub.env, hub.db),
+    countHosts(hub.env, hub.db),
+    countHosts(hub.env, hub.db, { state: 'ready' }),
     readAlarms({ ...hub, offered: () => hub.offers.all().map(({ id }) => id) }),
   ])
   const moments = days === 1 ? Array.from({ length: 24 }, (_, i) => from + i * HOUR_MS) : daysOf(period)
@@ -54,7 +55,7 @@ async function readAdminOverview({ hub, url }: MemberVisit): Promise<AdminOvervi
     total: totalOf(byModel),
     steps: moments.map((at) => ({ at, traffic: steps.find(({ group }) => group === String(at)) ?? null })),
     byModel: byModel.map((row) => ({ ...row, hosts: hub.turns.count(row.group) })),
-    hosts,
+    hosts: { all, ready },
     alarms,
   }
 }
@@ -115,7 +116,6 @@ export function AdminOverviewPage(of: AdminOverview) {
 
 function AdminFigures({ running, total, hosts }: AdminOverview) {
   const asked = total ? total.completed + total.failed + total.lost : 0
-  const ready = hosts.filter(({ state }) => state === 'ready').length
   return (
     <div id="figures">
       <Figures
@@ -131,7 +131,7 @@ function AdminFigures({ running, total, hosts }: AdminOverview) {
             value: short((total?.promptTokens ?? 0) + (total?.completionTokens ?? 0)),
             note: `charged ${roundUsd(total?.cost ?? 0n)}, fees ${roundUsd((total?.cost ?? 0n) - (total?.hostShare ?? 0n))}`,
           },
-          { label: 'Hosts ready', value: ready, note: `of ${hosts.length} ever seen` },
+          { label: 'Hosts ready', value: hosts.ready, note: `of ${hosts.all} ever seen` },
         ]}
       />
     </div>

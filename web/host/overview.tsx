@@ -1,6 +1,5 @@
 // An owner's first page: what is being earned, by which machine, with which model.
-import { balanceOfAll } from '../../hub/ledger/balance.ts'
-import { pendingAccount } from '../../hub/ledger/chart.ts'
+import { earningsOf } from '../../hub/ledger/balance.ts'
 import { folded, type Sums, totalOf, trafficOf, variantIn } from '../../hub/ledger/traffic.ts'
 import type { Money } from '../../sdk/money.ts'
 import { Model } from '../client/requests.tsx'
@@ -12,18 +11,17 @@ import { Section, Title } from '../parts/heading.tsx'
 import { dayName, daysOf, hourName, type Period, PeriodLinks, readPeriod } from '../parts/period.tsx'
 import { Table } from '../parts/table.tsx'
 import type { MemberVisit, Page } from '../route.ts'
-import { lookAtMachines, type Machine, Machines } from './machines.tsx'
+import { type LatestMachines, latestMachines, Machines } from './machines.tsx'
 
 const HOUR_MS = 60 * 60 * 1_000
 
-export interface HostOverview {
+export interface HostOverview extends LatestMachines {
   period: Period
   /** All that was ever earned and not yet paid out. */
   balance: Money
   lastHour: Sums | null
   total: Sums | null
   steps: { at: number; earned: Money }[]
-  machines: Machine[]
   byModel: Sums[]
   /** What everybody asked for, by variant, the most wanted first. */
   popular: { variant: string; requests: number; hosts: number }[]
@@ -51,15 +49,15 @@ export function hostLive(visit: MemberVisit): Response {
 }
 
 async function readHostOverview(visit: MemberVisit): Promise<HostOverview> {
-  const { hub, url } = visit
+  const { hub, guest, url } = visit
   const now = hub.env.now()
   const period = readPeriod(url.searchParams, now)
-  const { machines, lastHour } = await lookAtMachines(visit)
-  const hostIds = machines.map(({ host }) => host.id)
-  const whose = { hostIds }
+  const whose = { ownerId: guest.user.id }
   const { from, to, days } = period
-  const [balance, earned, popular] = await Promise.all([
-    balanceOfAll(hub.db, hostIds.map(pendingAccount)),
+  const [latest, balance, [lastHour], earned, popular] = await Promise.all([
+    latestMachines(visit),
+    earningsOf(hub.db, guest.user.id),
+    trafficOf(hub.db, whose, { from: now - HOUR_MS, to: now + 1, by: 'all' }),
     trafficOf(hub.db, whose, { from, to, by: days === 1 ? 'hour and variant' : 'day and variant' }),
     trafficOf(hub.db, 'everybody', { from, to, by: 'variant' }),
   ])
@@ -70,10 +68,10 @@ async function readHostOverview(visit: MemberVisit): Promise<HostOverview> {
   return {
     period,
     balance,
-    lastHour: totalOf(lastHour),
+    lastHour: lastHour ?? null,
     total: totalOf(earned),
     steps: moments.map((at) => ({ at, earned: steps.get(String(at)) ?? 0n })),
-    machines,
+    ...latest,
     byModel: folded(earned, variantIn),
     popular: popular
       .map(({ group, completed, cancelled }) => ({
@@ -87,7 +85,7 @@ async function readHostOverview(visit: MemberVisit): Promise<HostOverview> {
 }
 
 export function HostOverviewPage(of: HostOverview) {
-  const { period, steps, machines, byModel, popular } = of
+  const { period, steps, machines, all, byModel, popular } = of
   return (
     <>
       <div class="heading">
@@ -110,10 +108,19 @@ export function HostOverviewPage(of: HostOverview) {
           />
         </div>
       </Section>
-      <Section title="Machines" note="live" side={<a href="/host/machines/new">Add a machine</a>}>
+      <Section
+        title="Machines"
+        note={machines.length < all ? `live; the ${machines.length} that came or went last` : 'live'}
+        side={<a href="/host/machines/new">Add a machine</a>}
+      >
         <div id="machines">
           <Machines machines={machines} />
         </div>
+        {machines.length < all && (
+          <p>
+            <a href="/host/machines">All {all} machines</a>
+          </p>
+        )}
       </Section>
       <div class="columns">
         <Section title="By model">
@@ -146,8 +153,7 @@ export function HostOverviewPage(of: HostOverview) {
   )
 }
 
-function Earned({ period, balance, lastHour, total, machines }: HostOverview) {
-  const ready = machines.filter(({ host }) => host.state === 'ready').length
+function Earned({ period, balance, lastHour, total, all, ready }: HostOverview) {
   return (
     <div id="figures">
       <Figures
@@ -163,7 +169,7 @@ function Earned({ period, balance, lastHour, total, machines }: HostOverview) {
             value: short((total?.promptTokens ?? 0) + (total?.completionTokens ?? 0)),
             note: `in ${short((total?.completed ?? 0) + (total?.cancelled ?? 0))} answers`,
           },
-          { label: 'Machines ready', value: ready, note: `of ${machines.length}` },
+          { label: 'Machines ready', value: ready, note: `of ${all}` },
         ]}
       />
     </div>
