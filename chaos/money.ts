@@ -55,7 +55,10 @@ export async function readBooks(databaseUrl: string, logbook: Logbook): Promise<
     const [balances, earnings] = [total('client:'), total('host:')]
     const credit = -(await balance(db, CREDITS))
     // From their own entries: how the hub reads its fees would make the difference below zero by itself.
-    const [fees] = await db.query.select({ sum: sumOf(entries.amount) }).from(entries).where(eq(entries.account, FEES))
+    const [fees] = await db.query
+      .select({ sum: sumOf(entries.amount) })
+      .from(entries)
+      .where(eq(entries.account, FEES))
     const refunds = -(await balance(db, RELIABILITY))
     const { sum, openHolds, problems } = await checkLedger(db)
     return {

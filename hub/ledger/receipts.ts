@@ -78,7 +78,9 @@ async function edgeOf(db: Db, userId: string, search: Search): Promise<{ id: str
     .where(
       and(
         within(requests, userId, { before: null, from, to }),
-        before === null ? undefined : sql`${requests.at} < (select last.at from requests as last where last.id = ${before})`,
+        before === null
+          ? undefined
+          : sql`${requests.at} < (select last.at from requests as last where last.id = ${before})`,
       ),
     )
     .orderBy(desc(requests.at))

@@ -26,7 +26,7 @@ import { type MemberVisit, type Page, seeOther } from '../route.ts'
 const HOUR_MS = 60 * 60 * 1_000
 const DAY_MS = 24 * HOUR_MS
 
-/** Machines of a page, and of an owner's first page. */
+/** Machines of a page; and of an owner’s first page, where no more than these need no filter. */
 const PAGE = 50
 const FIRST = 10
 
@@ -118,7 +118,7 @@ export function MachinesPage({ machines, all, query, next }: MachinesView) {
           </a>
         </span>
       </div>
-      {(all > 1 || filtered) && (
+      {(all > FIRST || filtered) && (
         <form method="get" action="/host/machines" class="filters">
           <SelectField
             name="state"
