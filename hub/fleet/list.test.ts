@@ -94,6 +94,7 @@ describe.each(testDialects)('a list of machines on %s', (dialect) => {
     await using it = await world(dialect)
     for (let i = 0; i < 6; i++) await it.machine('wim', `wim-${i}`, { seenAt: -1_000 * Math.floor(i / 3) })
     const [first = [], ...rest] = await it.pages({}, 2)
+    expect([...first, ...rest.flat()].sort()).toEqual(['wim-0', 'wim-1', 'wim-2', 'wim-3', 'wim-4', 'wim-5'])
     const back = async () => it.machine('wim', first.at(-1)!, { seenAt: 5_000 })
     expect(await it.pages({}, 2, back)).toEqual([first, ...rest])
   })
