@@ -78,7 +78,7 @@ async function agentOf({ env, hub, world }: TestHub, name: string) {
     await env.advance(10)
     const { hosts } = world.db.tables
     const [row] = await world.db.query.select().from(hosts).where(eq(hosts.name, name))
-    return life.status().state === 'serving' && row
+    return life.status().state === 'serving' ? row : undefined
   })
   return {
     ...{ id: host.id, engines, sees, life, stopping, living },
