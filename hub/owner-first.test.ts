@@ -66,7 +66,12 @@ async function agentOf({ env, hub, world }: TestHub, name: string) {
   const life = new Life({
     ...{ env, log, stopping, hub: `${HUB_URL}/hosts/link`, token, graceMs: GRACE_MS, outdated: () => false },
     identity: { agent: 'test', machine: newId(env, 'machine'), name, run: newId(env, 'run'), hardware: simulatedCard },
-    owner: new Owner(env, log, () => idle, async () => sees.use),
+    owner: new Owner(
+      env,
+      log,
+      () => idle,
+      async () => sees.use,
+    ),
     engine: renewedEngine(make(), async () => make()),
     dial: dialTo(env, hub, (pair) => {
       pairs.push(pair)

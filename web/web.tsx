@@ -139,8 +139,8 @@ export const routes: readonly Route[] = [
   act('host', '/host/machines/:id/resumption', resume),
   act('host', '/host/machines/:id/rent', rent),
   page('host', '/machines', () => seeOther('/host/machines')),
-  page('host', '/device', devicePage),
-  act('host', '/device', deviceAct),
+  page('signed in', '/device', devicePage),
+  act('signed in', '/device', deviceAct),
   act('host', '/device/:id/approval', decide('approved')),
   act('host', '/device/:id/refusal', decide('refused')),
 
