@@ -27,7 +27,7 @@ import { modelsCommand } from './gpuhost/models.ts'
 import { idleCommand, limitsCommand, powerCommand, scheduleCommand } from './gpuhost/owner.ts'
 import { accessTo, probeCommand, surveyed } from './gpuhost/probe.ts'
 import { progressOn } from './gpuhost/progress.ts'
-import { launching, serviceCommands, uninstallEverything } from './gpuhost/service.ts'
+import { launching, leaveCommand, serviceCommands, uninstallEverything } from './gpuhost/service.ts'
 import { asking, invitationOption, setupCommand } from './gpuhost/setup.ts'
 import { stopping } from './gpuhost/stopping.ts'
 import { selfTestCommand, updateCommand, updatesOf } from './gpuhost/update.ts'
@@ -60,6 +60,7 @@ export function hostProgram(self: readonly string[], program: Program | null = n
       probeCommand(self),
       updateCommand(program),
       serviceCommands(program, kill, startCommand(self, program).options),
+      leaveCommand,
       uninstallEverything(kill),
       selfTestCommand,
       versionCommand,
