@@ -18,6 +18,7 @@ import { columns, table } from '../lines.ts'
 import type { Options } from '../options.ts'
 import { measured, soakOption } from './bench.ts'
 import { hubOf, hubOption } from './hub.ts'
+import { metered } from './metered.ts'
 import { nightOptions, supposedOf } from './models.ts'
 import { surveyed } from './probe.ts'
 import { progressOn } from './progress.ts'
@@ -86,7 +87,7 @@ export const setupCommand = (self: readonly string[]) =>
             await login({ hub, name: options.name, invitation: options.invitation }, ways)
             return { env: systemEnv, hub, token: savedLogin(home)!.token, prove: linkProver(home, systemEnv) }
           },
-          measure: (member) => measureLine({ ...member, progress }),
+          measure: (member) => metered(world, (count) => measureLine({ ...member, progress, count })),
           async benchmark(choice) {
             if (options['no-benchmark']) return null
             if (runningPid(home) === undefined)
