@@ -1,7 +1,7 @@
 // What accounts have. A client's or host's is in its row. The platform's accounts have no row, and are read without one:
 // every posting sums to zero, so the fees are what all other accounts lack. Nobody's request writes anything for that,
 // nobody's clock matters, and a year of fees costs no more to read than a day of them.
-import { eq, inArray, type SQL, sql } from 'drizzle-orm'
+import { and, eq, inArray, notInArray, type SQL, sql } from 'drizzle-orm'
 import type { PgColumn } from 'drizzle-orm/pg-core'
 import { type Db, sumOf } from '../../db/open.ts'
 import type { Money } from '../../sdk/money.ts'
@@ -52,14 +52,14 @@ export async function balanceRow(db: Db, account: string): Promise<{ balance: Mo
   return row ?? { balance: 0n, granted: 0n }
 }
 
-/** What all hosts of one owner have earned together, and not been paid. */
-export async function earningsOf(db: Db, ownerId: string): Promise<Money> {
+/** What all hosts of one owner but `without` have earned together, and not been paid. */
+export async function earningsOf(db: Db, ownerId: string, without: string[] = []): Promise<Money> {
   const { accounts, hosts } = db.tables
   // As `pendingAccount` names them.
   const pending = db.query
     .select({ id: sql<string>`'host:' || ${hosts.id} || ':pending'` })
     .from(hosts)
-    .where(eq(hosts.ownerId, ownerId))
+    .where(and(eq(hosts.ownerId, ownerId), notInArray(hosts.id, without)))
   const [row] = await db.query
     .select({ sum: sumOf(accounts.balance) })
     .from(accounts)

@@ -1,5 +1,7 @@
 // The team's first page: what runs, whether it is answered, what the fleet does, what needs a person.
 import { countHosts } from '../../hub/fleet/list-filter.ts'
+import { teamHosts } from '../../hub/fleet/tenure.ts'
+import { type HostWorth, worthOfThose } from '../../hub/fleet/worth.ts'
 import { type Alarm, readAlarms } from '../../hub/jobs/alarms.ts'
 import { type Sums, totalOf, type Traffic, trafficOf } from '../../hub/ledger/traffic.ts'
 import { Model } from '../client/requests.tsx'
@@ -9,6 +11,7 @@ import { Bars } from '../parts/chart.tsx'
 import { Figures } from '../parts/figures.tsx'
 import { Section, Title } from '../parts/heading.tsx'
 import { dayName, daysOf, hourName, type Period, PeriodLinks, readPeriod } from '../parts/period.tsx'
+import { Rents, RentTotal } from '../parts/rent.tsx'
 import { Table } from '../parts/table.tsx'
 import type { MemberVisit, Page } from '../route.ts'
 
@@ -21,6 +24,8 @@ export interface AdminOverview {
   steps: { at: number; traffic: Traffic | null }[]
   byModel: (Traffic & { hosts: number })[]
   hosts: { all: number; ready: number }
+  /** The team's own machines. */
+  worths: HostWorth[]
   alarms: Alarm[]
 }
 
@@ -56,12 +61,13 @@ async function readAdminOverview({ hub, url }: MemberVisit): Promise<AdminOvervi
     steps: moments.map((at) => ({ at, traffic: steps.find(({ group }) => group === String(at)) ?? null })),
     byModel: byModel.map((row) => ({ ...row, hosts: hub.turns.count(row.group) })),
     hosts: { all, ready },
+    worths: await worthOfThose(hub.env, hub.db, { ids: await teamHosts(hub.db) }),
     alarms,
   }
 }
 
 export function AdminOverviewPage(of: AdminOverview) {
-  const { period, steps, byModel } = of
+  const { period, steps, byModel, worths } = of
   return (
     <>
       <div class="heading">
@@ -109,6 +115,12 @@ export function AdminOverviewPage(of: AdminOverview) {
           ]}
         />
       </Section>
+      {worths.length > 0 && (
+        <Section title="The team’s own machines" note="what they earned beside their rent; UTC days, today included">
+          <Rents of={worths} path="/admin/fleet" />
+          <RentTotal of={worths} />
+        </Section>
+      )}
       <div hx-sse:connect={`/admin/live?period=${period.name}`} hx-swap="none" />
     </>
   )

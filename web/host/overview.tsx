@@ -1,4 +1,5 @@
 // An owner's first page: what is being earned, by which machine, with which model.
+import { type HostWorth, worthOfThose } from '../../hub/fleet/worth.ts'
 import { earningsOf } from '../../hub/ledger/balance.ts'
 import { folded, type Sums, totalOf, trafficOf, variantIn } from '../../hub/ledger/traffic.ts'
 import type { Money } from '../../sdk/money.ts'
@@ -9,6 +10,7 @@ import { Bars } from '../parts/chart.tsx'
 import { Figures } from '../parts/figures.tsx'
 import { Section, Title } from '../parts/heading.tsx'
 import { dayName, daysOf, hourName, type Period, PeriodLinks, readPeriod } from '../parts/period.tsx'
+import { Rents, RentTotal } from '../parts/rent.tsx'
 import { Table } from '../parts/table.tsx'
 import type { MemberVisit, Page } from '../route.ts'
 import { type LatestMachines, latestMachines, Machines } from './machines.tsx'
@@ -17,8 +19,10 @@ const HOUR_MS = 60 * 60 * 1_000
 
 export interface HostOverview extends LatestMachines {
   period: Period
-  /** All that was ever earned and not yet paid out. */
+  /** All that was ever earned and not yet paid out, but for the team's own machines: theirs is not. */
   balance: Money
+  /** Machines that cost rent, or are the team's own. */
+  worths: HostWorth[]
   lastHour: Sums | null
   total: Sums | null
   steps: { at: number; earned: Money }[]
@@ -54,9 +58,11 @@ async function readHostOverview(visit: MemberVisit): Promise<HostOverview> {
   const period = readPeriod(url.searchParams, now)
   const whose = { ownerId: guest.user.id }
   const { from, to, days } = period
+  const worths = await worthOfThose(hub.env, hub.db, whose)
+  const teams = worths.flatMap(({ id, team }) => (team ? [id] : []))
   const [latest, balance, [lastHour], earned, popular] = await Promise.all([
     latestMachines(visit),
-    earningsOf(hub.db, guest.user.id),
+    earningsOf(hub.db, guest.user.id, teams),
     trafficOf(hub.db, whose, { from: now - HOUR_MS, to: now + 1, by: 'all' }),
     trafficOf(hub.db, whose, { from, to, by: days === 1 ? 'hour and variant' : 'day and variant' }),
     trafficOf(hub.db, 'everybody', { from, to, by: 'variant' }),
@@ -68,6 +74,7 @@ async function readHostOverview(visit: MemberVisit): Promise<HostOverview> {
   return {
     period,
     balance,
+    worths,
     lastHour: lastHour ?? null,
     total: totalOf(earned),
     steps: moments.map((at) => ({ at, earned: steps.get(String(at)) ?? 0n })),
@@ -85,7 +92,7 @@ async function readHostOverview(visit: MemberVisit): Promise<HostOverview> {
 }
 
 export function HostOverviewPage(of: HostOverview) {
-  const { period, steps, machines, all, byModel, popular } = of
+  const { period, steps, machines, all, worths, byModel, popular } = of
   return (
     <>
       <div class="heading">
@@ -122,6 +129,12 @@ export function HostOverviewPage(of: HostOverview) {
           </p>
         )}
       </Section>
+      {worths.length > 0 && (
+        <Section title="Earned beside rent" note="UTC days, today included">
+          <Rents of={worths} path="/host/machines" />
+          <RentTotal of={worths} />
+        </Section>
+      )}
       <div class="columns">
         <Section title="By model">
           <Table
@@ -153,7 +166,8 @@ export function HostOverviewPage(of: HostOverview) {
   )
 }
 
-function Earned({ period, balance, lastHour, total, all, ready }: HostOverview) {
+function Earned({ period, balance, worths, lastHour, total, all, ready }: HostOverview) {
+  const besides = worths.some(({ team }) => team) ? ' to be paid out; the team’s own machines’ is not' : ' in all'
   return (
     <div id="figures">
       <Figures
@@ -161,7 +175,7 @@ function Earned({ period, balance, lastHour, total, all, ready }: HostOverview) 
           {
             label: 'Earned',
             value: <Total of={total?.hostShare ?? 0n} />,
-            note: `${period.words.toLowerCase()}; ${roundUsd(balance)} in all`,
+            note: `${period.words.toLowerCase()}; ${roundUsd(balance)}${besides}`,
           },
           { label: 'In the last hour', value: <Total of={lastHour?.hostShare ?? 0n} />, note: 'earning now' },
           {

@@ -18,6 +18,15 @@ CREATE TABLE `owner_traffic` (
 );
 --> statement-breakpoint
 CREATE INDEX `owner_traffic_at` ON `owner_traffic` (`span`,`at`);--> statement-breakpoint
+CREATE TABLE `tenures` (
+	`host_id` text NOT NULL,
+	`at` integer NOT NULL,
+	`team` integer NOT NULL,
+	`rent` integer NOT NULL,
+	PRIMARY KEY(`host_id`, `at`),
+	FOREIGN KEY (`host_id`) REFERENCES `hosts`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
 ALTER TABLE `hosts` ADD `cards` text DEFAULT '' NOT NULL;--> statement-breakpoint
 INSERT INTO owner_traffic (owner_id, span, at, variant, completed, cancelled, failed, lost, moved, prompt_tokens, completion_tokens, cost, host_share, decode_ms, decoded_tokens)
 SELECT hosts.owner_id, span, at, variant, sum(completed), sum(cancelled), sum(failed), sum(lost), sum(moved), sum(prompt_tokens), sum(completion_tokens), sum(cost), sum(host_share), sum(decode_ms), sum(decoded_tokens)
