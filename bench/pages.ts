@@ -118,7 +118,7 @@ interface Address {
 
 /** Every page of the route table, the ones that name something with something, and their filters and later pages. */
 function addresses({ things }: Year): Address[] {
-  const { client, key, idleKey, variant, rareVariant, request, olderRequest, host, report, entry } = things
+  const { client, key, idleKey, variant, rareVariant, request, olderRequest, host, olderHost, report, entry } = things
   const model = variant.split(':')[0] ?? ''
   const named: Record<string, string> = {
     '/models/': model,
@@ -161,8 +161,13 @@ function addresses({ things }: Year): Address[] {
     ]),
     ...ask('client', '/client/usage.csv', [`key=${idleKey}`]),
     ...ask('host', '/host', ['period=today', 'period=30d']),
+    ...ask('host', '/host/machines', ['state=gone', 'search=4090', `seen=${olderHost.seenAt}&after=${olderHost.id}`]),
     ...ask('admin', '/admin', ['period=7d', 'period=30d']),
-    ...ask('admin', '/admin/fleet', ['from=400', 'search=4090&vetting=vetted', 'state=ready']),
+    ...ask('admin', '/admin/fleet', [
+      `seen=${olderHost.seenAt}&after=${olderHost.id}`,
+      'search=4090&vetting=vetted',
+      'state=ready',
+    ]),
     ...ask('admin', '/admin/users', [`after=${client}`, 'search=client39', 'role=host&state=active']),
     ...ask('admin', '/admin/ledger', [
       `account=client:${client}`,

@@ -6,6 +6,7 @@ import { migrate } from '../db/migrate.ts'
 import { type Db, openDb } from '../db/open.ts'
 import { everyOffer, whyNot } from '../hub/catalog/find.ts'
 import { decide } from '../hub/catalog/offers.ts'
+import { cardsOf } from '../hub/fleet/cards.ts'
 import { addKey } from '../hub/identity/keys.ts'
 import { openSession } from '../hub/identity/sessions.ts'
 import { addUser, type Role } from '../hub/identity/users.ts'
@@ -34,6 +35,8 @@ export interface Year {
     /** In the middle of the heavy client's year. */
     olderRequest: string
     host: string
+    /** In the middle of the first owner's machines. */
+    olderHost: { seenAt: number; id: string }
     report: string
     entry: { at: number; posting: string }
   }
@@ -110,8 +113,8 @@ function bulk(client: Database, now: number, { clients, owners, variants, idleKe
     from keys k join seed_clients c on c.id = k.user_id where k.id <> '${idleKey}'`)
   client.run('create unique index temp.seed_keys_n on seed_keys (client, n)')
   client.run(`${counted(YEAR.hosts)} insert into hosts
-    (id, owner_id, token_id, machine, name, agent, hardware, simulated, vetted_at, note, created_at, seen_at)
-    select ${id('host')}, o.id, 'htk_' || i, 'm' || i, 'machine-' || i, '0.1.0', '${HARDWARE}', 0,
+    (id, owner_id, token_id, machine, name, agent, hardware, cards, simulated, vetted_at, note, created_at, seen_at)
+    select ${id('host')}, o.id, 'htk_' || i, 'm' || i, 'machine-' || i, '0.1.0', '${JSON.stringify(HARDWARE)}', '${cardsOf(HARDWARE)}', 0,
       case when i % 3 = 0 then ${now - YEAR_MS} end, '', ${now - YEAR_MS}, ${now} - i * 1000
     from counted join seed_owners o on o.n = case when i % 5 = 0 then 0 else 1 + i % ${YEAR.owners - 1} end`)
   client.run(`create temp table seed_hosts as select row_number() over (order by id) - 1 as n, id from hosts`)
@@ -125,12 +128,13 @@ function bulk(client: Database, now: number, { clients, owners, variants, idleKe
   client.run('PRAGMA wal_checkpoint(TRUNCATE)')
 }
 
-const HARDWARE = JSON.stringify({
+const HARDWARE = {
   cpu: 'AMD Ryzen 7 7700X',
   cores: 16,
   memoryBytes: 64 * 2 ** 30,
-  gpus: [{ name: 'NVIDIA GeForce RTX 4090', memoryBytes: 24 * 2 ** 30, driver: '560.35' }],
-})
+  driver: '560.35',
+  gpus: [{ name: 'NVIDIA GeForce RTX 4090', memoryBytes: 24 * 2 ** 30, computeCapability: '8.9', uuid: null }],
+}
 
 function list(client: Database, name: string, ids: string[]): void {
   client.run(`create temp table ${name} (n integer primary key, id text)`)
@@ -229,13 +233,17 @@ async function openSessions(db: Db, { clients, owners, admin }: People): Promise
   return { client: await open(clients[0]!), host: await open(owners[0]!), admin: await open(admin) }
 }
 
-async function pickThings(db: Db, { clients, variants, idleKey }: People): Promise<Year['things']> {
+async function pickThings(db: Db, { clients, owners, variants, idleKey }: People): Promise<Year['things']> {
   if (db.dialect !== 'sqlite') throw new Error('a year is written to SQLite')
   const one = <T>(statement: string, ...values: string[]) => db.client.query(statement).get(...values) as T
   const of = `from requests where user_id = ? and state = 'completed' order by at desc limit 1`
   const request = one<{ id: string; key_id: string; host_id: string }>(`select id, key_id, host_id ${of}`, clients[0]!)
   const older = one<{ id: string }>(`select id ${of} offset 100000`, clients[0]!)
   const host = one<{ id: string }>('select id from hosts order by id limit 1')
+  const olderHost = one<{ id: string; seen_at: bigint }>(
+    'select id, seen_at from hosts where owner_id = ? order by seen_at desc limit 1 offset 49',
+    owners[0]!,
+  )
   const entry = one<{ at: bigint; posting: string }>(
     `select at, posting from entries where account = 'platform:fees' order by at limit 1 offset 300000`,
   )
@@ -248,6 +256,7 @@ async function pickThings(db: Db, { clients, variants, idleKey }: People): Promi
     request: request.id,
     olderRequest: older.id,
     host: host.id,
+    olderHost: { seenAt: Number(olderHost.seen_at), id: olderHost.id },
     report: one<{ id: string }>('select id from reports limit 1').id,
     entry: { at: Number(entry.at), posting: entry.posting },
   }

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { HostView } from '../sdk/host-view.ts'
 import { until } from '../sdk/testing.ts'
-import { hostsOf } from './fleet/list.ts'
+import { findHost } from './fleet/list.ts'
 import { listMails } from './mail/outbox.ts'
 import { changeSettings } from './policy/change.ts'
 import { startHub, type TestHub } from './testing.ts'
@@ -69,7 +69,7 @@ describe('a host that loses its links', () => {
     expect(mails.map(({ kind, subject }) => `${kind}: ${subject}`)).toEqual([
       'network-below: The network of berlin is below the minimum',
     ])
-    const [oslo] = await hostsOf(it.env, it.world.db, it.host('oslo').ownerId)
+    const oslo = await findHost(it.env, it.world.db, it.host('oslo').id)
     expect(oslo?.network).toMatchObject({ state: 'ok', linkLosses: 0 })
   })
 })

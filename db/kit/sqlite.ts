@@ -42,6 +42,7 @@ export const {
   requests,
   clientTraffic,
   hostTraffic,
+  ownerTraffic,
   allTraffic,
   trafficUntil,
   limits,

@@ -51,6 +51,8 @@ export function fleetTables({
       name: text().notNull(),
       agent: text().notNull(),
       hardware: json<Hardware>().notNull(),
+      /** Of its hardware what people look for, in one line: `2 × NVIDIA GeForce RTX 4090, 24 GiB`. */
+      cards: text().notNull().default(''),
       simulated: flag().notNull(),
       /** Since when the hub's own checks have been passed; null: not yet. */
       checkedAt: time(),

@@ -50,6 +50,19 @@ export function trafficTables({ table, index, primaryKey, text, integer, money, 
     (t) => [primaryKey({ columns: [t.hostId, t.span, t.at, t.variant] }), index('host_traffic_at').on(t.span, t.at)],
   )
 
+  /** Of all hosts of an owner together, whose first page would else read a row a day for each of them. */
+  const ownerTraffic = table(
+    'owner_traffic',
+    {
+      ownerId: text().notNull(),
+      span: text().$type<Span>().notNull(),
+      at: time().notNull(),
+      variant: text().notNull(),
+      ...sums(),
+    },
+    (t) => [primaryKey({ columns: [t.ownerId, t.span, t.at, t.variant] }), index('owner_traffic_at').on(t.span, t.at)],
+  )
+
   /** Of the whole hub, so that what everybody did is not added up from what each did. */
   const allTraffic = table(
     'all_traffic',
@@ -65,5 +78,5 @@ export function trafficTables({ table, index, primaryKey, text, integer, money, 
   /** Up to when each is summed; what ended later is read from the requests themselves. */
   const trafficUntil = table('traffic_until', { span: text().$type<Span>().primaryKey(), at: time().notNull() })
 
-  return { clientTraffic, hostTraffic, allTraffic, trafficUntil }
+  return { clientTraffic, hostTraffic, ownerTraffic, allTraffic, trafficUntil }
 }

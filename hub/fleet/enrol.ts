@@ -11,6 +11,7 @@ import { requireTerms } from '../identity/terms.ts'
 import { updateFailed } from '../mail/letters.ts'
 import type { News, Newsroom } from '../mail/news.ts'
 import type { Policy } from '../policy/policy.ts'
+import { cardsOf } from './cards.ts'
 import { Gather } from './gather.ts'
 import { type Judgement, judgementOf } from './judge.ts'
 import { clearNotices, lockedAmong } from './locks.ts'
@@ -163,7 +164,8 @@ function withinLimit(machines: Machine[], known: Set<string>, counts: Map<string
 
 function rowOf({ ownerId, tokenId, machine, name, agent, hardware }: Machine, id: string, now: number) {
   const { simulated } = hardware
-  return { id, ownerId, tokenId, machine, name, agent, hardware, simulated, createdAt: now, seenAt: now }
+  const cards = cardsOf(hardware)
+  return { id, ownerId, tokenId, machine, name, agent, hardware, cards, simulated, createdAt: now, seenAt: now }
 }
 
 /** What may have changed since the machine was last here. */
@@ -172,6 +174,7 @@ const fromInsert = {
   name: sql`excluded.name`,
   agent: sql`excluded.agent`,
   hardware: sql`excluded.hardware`,
+  cards: sql`excluded.cards`,
   simulated: sql`excluded.simulated`,
   seenAt: sql`excluded.seen_at`,
   // It was installed again.

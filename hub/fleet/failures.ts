@@ -141,13 +141,18 @@ export async function failureCounts(db: Db, since: number, hostIds: string[]): P
   const counts = new Map<string, FailureCounts>()
   for (const ids of pages(hostIds)) {
     const rows = await db.query
-      .select()
+      .select({
+        hostId: failureDays.hostId,
+        class: failureDays.class,
+        count: sql`sum(${failureDays.count})`.mapWith(Number),
+      })
       .from(failureDays)
       .where(and(inArray(failureDays.hostId, ids), gte(failureDays.day, dayOf(since))))
+      .groupBy(failureDays.hostId, failureDays.class)
     for (const row of rows) {
       const ofHost = counts.get(row.hostId) ?? noFailures()
       counts.set(row.hostId, ofHost)
-      ofHost[row.class] += row.count
+      ofHost[row.class] = row.count
     }
   }
   return counts

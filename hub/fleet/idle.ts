@@ -1,8 +1,8 @@
 import type { Traffic } from '../ledger/traffic.ts'
-import type { ListedHost } from './list.ts'
+import type { FleetHost } from './list.ts'
 
 /** Why a machine earns nothing just now, and what to do about it. */
-export function whyIdle(host: ListedHost, demand: Traffic[], hostsFor: (variant: string) => number): string {
+export function whyIdle(host: FleetHost, demand: Traffic[], hostsFor: (variant: string) => number): string {
   switch (host.state) {
     case 'gone':
       if (host.left) return 'It has left: gpuhost was removed from it. What it earned stays.'

@@ -1,11 +1,11 @@
 // The fleet as a person sees it, from any process that has the database.
-import { and, desc, eq, gt, isNull, type SQL } from 'drizzle-orm'
+import { and, type AnyColumn, desc, eq, inArray, isNull, type SQL } from 'drizzle-orm'
 import type { Db } from '../../db/open.ts'
 import type { LinkState } from '../../db/schema/fleet.ts'
 import type { Env } from '../../sdk/env.ts'
-import type { Hardware } from '../../sdk/wire/frames.ts'
 import { type FailureCounts, failureCounts, noFailures } from './failures.ts'
-import { HUB_GONE_MS } from './hubs.ts'
+import { cardsOf } from './cards.ts'
+import { fits, type HostFilter, type HostPlace, LINK_STATES, linkCounts, seenAfter, type Stage } from './list-filter.ts'
 import { type NetworkFault, type NetworkState, networkWords } from './network.ts'
 import { mbits } from './network-round.ts'
 
@@ -22,7 +22,7 @@ export interface ListedHost {
   /** Attempts that failed here in the last week, by whose trouble it was. */
   failures: FailureCounts
   /** How far it has come: nothing known, the hub's own questions answered well, trusted by the team. */
-  stage: 'new' | 'checked' | 'vetted'
+  stage: Stage
   /** Since when the hub's own questions are answered well; null: not yet. */
   checkedAt: number | null
   /** The team trusts it with any share of the traffic. */
@@ -73,9 +73,16 @@ export interface Notice {
 /** One of a long list: its failures are counted when it is shown. */
 export type FleetHost = Omit<ListedHost, 'failures'>
 
-/** One host; null when there is none with this id. */
-export async function findHost(env: Pick<Env, 'now'>, db: Db, id: string): Promise<ListedHost | null> {
-  const [host] = await withFailures(env, db, await list(env, db, eq(db.tables.hosts.id, id)))
+/** One host, of one owner if named; null when there is none with this id. */
+export async function findHost(
+  env: Pick<Env, 'now'>,
+  db: Db,
+  id: string,
+  ownerId?: string,
+): Promise<ListedHost | null> {
+  const { hosts } = db.tables
+  const only = and(eq(hosts.id, id), ownerId === undefined ? undefined : eq(hosts.ownerId, ownerId))
+  const [host] = await withFailures(env, db, await list(env, db, { only, limit: 1 }))
   return host ?? null
 }
 
@@ -83,16 +90,28 @@ export async function findHost(env: Pick<Env, 'now'>, db: Db, id: string): Promi
 export const FAILURE_DAYS = 7
 const DAY_MS = 24 * 60 * 60_000
 const MOST = 10_000
-const GIB = 2 ** 30
 
 /** Every host, the most recently seen first. One that links to several hubs is listed once, by its best link. */
 export function listHosts(env: Pick<Env, 'now'>, db: Db): Promise<FleetHost[]> {
-  return list(env, db)
+  return list(env, db, { limit: MOST })
 }
 
-/** As `listHosts`, of one owner. */
-export async function hostsOf(env: Pick<Env, 'now'>, db: Db, ownerId: string): Promise<ListedHost[]> {
-  return withFailures(env, db, await list(env, db, eq(db.tables.hosts.ownerId, ownerId)))
+export interface HostPage {
+  hosts: FleetHost[]
+  /** Where the next page begins; null on the last. */
+  next: HostPlace | null
+}
+
+/** As `listHosts`, some at a time. `after`: the `next` of the page before. */
+export async function pageOfHosts(
+  env: Pick<Env, 'now'>,
+  db: Db,
+  { limit, after, ...filter }: HostFilter & { limit: number; after: HostPlace | null },
+): Promise<HostPage> {
+  const found = await list(env, db, { only: and(fits(env, db, filter), seenAfter(db, after)), limit: limit + 1 })
+  const hosts = found.slice(0, limit)
+  const last = hosts.at(-1)
+  return { hosts, next: found.length > limit && last ? { seenAt: last.seenAt, id: last.id } : null }
 }
 
 /** The same hosts, with what failed on them. */
@@ -102,8 +121,12 @@ export async function withFailures(env: Pick<Env, 'now'>, db: Db, hosts: FleetHo
   return hosts.map((host) => ({ ...host, failures: failures.get(host.id) ?? noFailures() }))
 }
 
-async function list(env: Pick<Env, 'now'>, db: Db, only?: SQL): Promise<FleetHost[]> {
-  const { hosts, hubs, links, networks, notices, users } = db.tables
+async function list(
+  env: Pick<Env, 'now'>,
+  db: Db,
+  { only, limit }: { only?: SQL; limit: number },
+): Promise<FleetHost[]> {
+  const { hosts, networks, users } = db.tables
   const rows = await db.query
     .select({ host: hosts, owner: users.email, network: networks })
     .from(hosts)
@@ -111,18 +134,9 @@ async function list(env: Pick<Env, 'now'>, db: Db, only?: SQL): Promise<FleetHos
     .innerJoin(users, eq(users.id, hosts.ownerId))
     .where(only)
     .orderBy(desc(hosts.seenAt), hosts.id)
-    .limit(MOST)
-  // A link counts while the hub that wrote it lives.
-  const present = await db.query
-    .select({ link: links })
-    .from(links)
-    .innerJoin(hubs, and(eq(hubs.id, links.hubId), gt(hubs.seenAt, env.now() - HUB_GONE_MS)))
-  const best = new Map<string, (typeof present)[number]['link']>()
-  for (const { link } of present) {
-    const other = best.get(link.hostId)
-    if (!other || RANK.indexOf(link.state) < RANK.indexOf(other.state)) best.set(link.hostId, link)
-  }
-  const open = await db.query.select().from(notices).where(isNull(notices.clearedAt)).orderBy(notices.at).limit(MOST)
+    .limit(limit)
+  const ids = rows.map(({ host }) => host.id)
+  const [best, notices] = await Promise.all([bestLinks(env, db, ids), openNotices(db, ids)])
   return rows.map(({ host, owner, network }) => {
     const link = best.get(host.id)
     return {
@@ -137,16 +151,49 @@ async function list(env: Pick<Env, 'now'>, db: Db, only?: SQL): Promise<FleetHos
       vetted: host.vettedAt !== null,
       quarantine: host.quarantinedAt === null ? null : (host.quarantineReason ?? ''),
       network: network && shownNetwork(network),
-      notices: open.flatMap(({ hostId, kind, message, at }) => (hostId === host.id ? [{ kind, message, at }] : [])),
+      notices: (notices.get(host.id) ?? []).map(({ kind, message, at }) => ({ kind, message, at })),
       rests: link?.state === 'draining' ? link.rests : null,
       hub: link?.hubId ?? null,
       since: link?.since ?? host.seenAt,
       seenAt: host.seenAt,
       left: host.leftAt !== null,
-      hardware: summary(host.hardware),
+      // Empty for a machine that was not here since this line is kept.
+      hardware: host.cards || cardsOf(host.hardware),
       simulated: host.simulated,
     }
   })
+}
+
+/** Of each of these hosts the link by which it serves best. */
+async function bestLinks(env: Pick<Env, 'now'>, db: Db, ids: string[]) {
+  const { hubs, links } = db.tables
+  const present = await db.query
+    .select({ link: links })
+    .from(links)
+    .innerJoin(hubs, linkCounts(env, db))
+    .where(amongAll(links.hostId, ids))
+  const best = new Map<string, (typeof present)[number]['link']>()
+  for (const { link } of present) {
+    const other = best.get(link.hostId)
+    if (!other || LINK_STATES.indexOf(link.state) < LINK_STATES.indexOf(other.state)) best.set(link.hostId, link)
+  }
+  return best
+}
+
+async function openNotices(db: Db, ids: string[]) {
+  const { notices } = db.tables
+  const open = await db.query
+    .select()
+    .from(notices)
+    .where(and(isNull(notices.clearedAt), amongAll(notices.hostId, ids)))
+    .orderBy(notices.at)
+    .limit(MOST)
+  return Map.groupBy(open, ({ hostId }) => hostId)
+}
+
+/** More than a page are nearly all there are: their ids would only make the question long. */
+function amongAll(column: AnyColumn, ids: string[]): SQL | undefined {
+  return ids.length > 500 ? undefined : inArray(column, ids)
 }
 
 function shownNetwork(row: Db['tables']['networks']['$inferSelect']): ListedNetwork {
@@ -155,18 +202,4 @@ function shownNetwork(row: Db['tables']['networks']['$inferSelect']): ListedNetw
     ...{ state, since, roundTripMs, linkLosses, downMbits: mbits(downKbits), upMbits: mbits(upKbits), faults },
     words: networkWords(state, faults),
   }
-}
-
-/** From the most able to serve to the least. */
-const RANK: LinkState[] = ['ready', 'draining', 'tripped', 'quarantined', 'connecting', 'gone']
-
-/** Equal cards are counted: `2 × RTX 4090, 24 GiB`; a machine without one is its processor. */
-export function summary({ gpus, cpu }: Pick<Hardware, 'gpus' | 'cpu'>): string {
-  const cards = new Map<string, number>()
-  for (const { name, memoryBytes } of gpus) {
-    const card = `${name}, ${Math.round(memoryBytes / GIB)} GiB`
-    cards.set(card, (cards.get(card) ?? 0) + 1)
-  }
-  if (cards.size === 0) return cpu
-  return [...cards].map(([card, times]) => (times > 1 ? `${times} × ${card}` : card)).join(' + ')
 }

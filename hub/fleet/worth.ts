@@ -1,4 +1,5 @@
 // What machines that cost rent, or are the team's own, earned beside what they cost: today, in 7 and in 30 days.
+import { and, desc, eq, inArray } from 'drizzle-orm'
 import type { Db } from '../../db/open.ts'
 import type { Env } from '../../sdk/env.ts'
 import type { Money } from '../../sdk/money.ts'
@@ -22,6 +23,28 @@ export interface HostWorth extends Omit<Tenure, 'at'> {
 }
 
 type Asked = Pick<ListedHost, 'id' | 'name' | 'left' | 'seenAt'>
+
+/** As `worthOf`, of those hosts of an owner of whom something was ever said, or of these. */
+export async function worthOfThose(
+  env: Pick<Env, 'now'>,
+  db: Db,
+  those: { ownerId: string } | { ids: string[] },
+): Promise<HostWorth[]> {
+  const { hosts, tenures } = db.tables
+  const told = db.query.select({ id: tenures.hostId }).from(tenures)
+  const only =
+    'ids' in those ? inArray(hosts.id, those.ids) : and(eq(hosts.ownerId, those.ownerId), inArray(hosts.id, told))
+  const rows = await db.query
+    .select({ id: hosts.id, name: hosts.name, leftAt: hosts.leftAt, seenAt: hosts.seenAt })
+    .from(hosts)
+    .where(only)
+    .orderBy(desc(hosts.seenAt), hosts.id)
+  return worthOf(
+    env,
+    db,
+    rows.map(({ leftAt, ...host }) => ({ ...host, left: leftAt !== null })),
+  )
+}
 
 /** Of these hosts those that cost something, or are the team's; in their order. */
 export async function worthOf(env: Pick<Env, 'now'>, db: Db, hosts: readonly Asked[]): Promise<HostWorth[]> {

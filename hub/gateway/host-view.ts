@@ -2,7 +2,7 @@ import type { HostView } from '../../sdk/host-view.ts'
 import { usdDecimal } from '../../sdk/money.ts'
 import { HubError } from '../errors.ts'
 import { whyIdle } from '../fleet/idle.ts'
-import { hostsOf, type ListedHost } from '../fleet/list.ts'
+import { findHost, type ListedHost } from '../fleet/list.ts'
 import { leastOf } from '../fleet/network-round.ts'
 import { trafficOf } from '../ledger/traffic.ts'
 import type { Platform } from './platform.ts'
@@ -12,7 +12,7 @@ const HOUR_MS = 60 * 60_000
 /** One of an owner's hosts as this hub sees it. @throws HubError for any other */
 export async function viewHost(hub: Platform, ownerId: string, id: string): Promise<HostView> {
   const { env, db, turns } = hub
-  const host = (await hostsOf(env, db, ownerId)).find((each) => each.id === id)
+  const host = await findHost(env, db, id, ownerId)
   if (!host) throw new HubError('not_found', 'There is no such host of yours.')
   const to = env.now() + 1
   const own = { hostIds: [id] }

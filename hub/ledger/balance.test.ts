@@ -1,44 +1,53 @@
 import { describe, expect, test } from 'bun:test'
 import { testDatabase, testDialects } from '../../db/testing.ts'
-import { balance } from './balance.ts'
+import { MAX_MONEY } from '../../sdk/money.ts'
+import { balance, platformBalances } from './balance.ts'
 import { checkLedger } from './check.ts'
-import { FEES } from './chart.ts'
+import { CREDITS, FEES, PLATFORM, RELIABILITY, VALIDATION } from './chart.ts'
 import { HOUR_MS } from './roll-up.ts'
 import { statement } from './statement.ts'
+import { pay, testBooks } from './testing.ts'
 
 const NOON = Date.UTC(2026, 10, 20, 12)
 
-describe.each(testDialects)('an account of the platform on %s', (dialect) => {
-  test('has what its entries sum to, whenever they were made', async () => {
-    const world = await testDatabase(dialect)
-    const { db } = world
-    const { postings, entries } = db.tables
-    let sum = 0n
-    const pay = async (at: number, amount: bigint) => {
-      const key = `paid:${at}:${amount}`
-      await db.query.insert(postings).values({ key, kind: 'credit', note: '', at })
-      await db.query.insert(entries).values([
-        { posting: key, line: 0, account: FEES, amount, at },
-        { posting: key, line: 1, account: 'platform:credits', amount: -amount, at },
-      ])
-      sum += amount
-    }
+describe.each(testDialects)('the platform’s accounts on %s', (dialect) => {
+  test('have what their entries sum to: clocks set back, several hubs, refunds, checks, credit beyond int64', async () => {
+    await using books = await testBooks(dialect, { ada: 1_000n })
+    const { db } = books.world
     const holds = async () => {
-      expect(await balance(db, FEES)).toBe(sum)
-      expect(await balance(db, 'platform:credits')).toBe(-sum)
+      const { entries } = db.tables
+      const rows = await db.query.select({ account: entries.account, amount: entries.amount }).from(entries)
+      const sums = PLATFORM.map((account): [string, bigint] => [
+        account,
+        rows.reduce((sum, row) => (row.account === account ? sum + row.amount : sum), 0n),
+      ])
+      expect(await platformBalances(db)).toEqual(new Map(sums))
+      for (const [account, sum] of sums) expect(await balance(db, account)).toBe(sum)
       expect((await checkLedger(db)).problems).toEqual([])
     }
     await holds()
-    // In any order, as after a clock was set back, and beyond what a double holds.
-    for (const [at, amount] of [
-      [NOON, 1n],
-      [NOON - 400 * HOUR_MS, 7n],
-      [NOON + HOUR_MS - 1, -3n],
-      [NOON + HOUR_MS, 2n ** 60n + 1n],
-    ] as const)
-      await pay(at, amount)
+    const [one, other] = [await books.hub({ alone: false }), await books.hub({ alone: false })]
+    await Promise.all([pay(one, 'req_1', 100n), pay(other, 'req_2', 50n)])
     await holds()
-    await world.drop()
+    books.env.jump(-400 * HOUR_MS)
+    await Promise.all([pay(one, 'req_3', 20n), pay(other, 'req_4', 10n)])
+    await holds()
+    other.refund('req_2')
+    await one.payForCheck({ hostId: 'berlin', amount: 7n, key: 'check', note: '' })
+    for (const name of ['bob', 'eva'])
+      await other.credit({ account: `client:${name}`, amount: MAX_MONEY, key: name, note: '' })
+    for (const id of ['req_1', 'req_3', 'req_4']) one.delivered(id)
+    await one.close()
+    await other.close()
+    await holds()
+    expect(await platformBalances(db)).toEqual(
+      new Map([
+        [FEES, 15n + 7n + 3n + 1n],
+        [CREDITS, -1_000n - 2n * MAX_MONEY],
+        [RELIABILITY, -50n],
+        [VALIDATION, -7n],
+      ]),
+    )
   })
 })
 

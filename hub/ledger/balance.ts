@@ -1,17 +1,45 @@
-import { eq, inArray } from 'drizzle-orm'
+// What accounts have. A client's or host's is in its row. The platform's accounts have no row, and are read without one:
+// every posting sums to zero, so the fees are what all other accounts lack. Nobody's request writes anything for that,
+// nobody's clock matters, and a year of fees costs no more to read than a day of them.
+import { and, eq, inArray, notInArray, type SQL, sql } from 'drizzle-orm'
+import type { PgColumn } from 'drizzle-orm/pg-core'
 import { type Db, sumOf } from '../../db/open.ts'
 import type { Money } from '../../sdk/money.ts'
-import { isMaterialised } from './chart.ts'
+import { FEES, isMaterialised, PLATFORM } from './chart.ts'
 
-/** What an account has: a client's credit, a host's earnings; for the platform's accounts, the sum of their entries. */
+/** What an account has: a client's credit, a host's earnings, what went to or came from the platform. */
 export async function balance(db: Db, account: string): Promise<Money> {
   if (isMaterialised(account)) return (await balanceRow(db, account)).balance
-  const { entries } = db.tables
-  const [row] = await db.query
-    .select({ sum: sumOf(entries.amount) })
-    .from(entries)
-    .where(eq(entries.account, account))
-  return row?.sum ?? 0n
+  return (await platformBalances(db)).get(account) ?? 0n
+}
+
+/** Of each of the platform's accounts the sum of its entries, all as of one instant. */
+export async function platformBalances(db: Db): Promise<Map<string, Money>> {
+  const { accounts, entries } = db.tables
+  const written = PLATFORM.filter((account) => account !== FEES)
+  // One statement, so that both parts see the same postings.
+  const rows = await db.rows<{ account: string } & Parts>(
+    db.query,
+    sql`select ${entries.account} as account, ${parts(entries.amount)} from ${entries}
+        where ${inArray(entries.account, written)} group by ${entries.account}
+        union all select '', ${parts(accounts.balance)} from ${accounts}`,
+  )
+  const sums = new Map(rows.map(({ account, whole, rest }) => [account, BigInt(whole) * NANOS + BigInt(rest)]))
+  const all = [...sums.values()].reduce((sum, each) => sum + each, 0n)
+  return new Map(PLATFORM.map((account) => [account, account === FEES ? -all : (sums.get(account) ?? 0n)]))
+}
+
+/** A sum in two parts, whole dollars and the nano-dollars beyond: SQLite's sum of int64 stops at 2⁶³. */
+interface Parts {
+  whole: string | number | bigint
+  rest: string | number | bigint
+}
+
+const NANOS = 1_000_000_000n
+
+function parts(column: PgColumn): SQL {
+  const nanos = sql.raw(String(NANOS))
+  return sql`coalesce(sum(${column} / ${nanos}), 0) as whole, coalesce(sum(${column} % ${nanos}), 0) as rest`
 }
 
 /** A client's or host's row: its balance, and the part of it that hubs have set aside. */
@@ -24,13 +52,17 @@ export async function balanceRow(db: Db, account: string): Promise<{ balance: Mo
   return row ?? { balance: 0n, granted: 0n }
 }
 
-/** What some clients' or hosts' accounts have together. */
-export async function balanceOfAll(db: Db, ids: string[]): Promise<Money> {
-  const { accounts } = db.tables
-  if (ids.length === 0) return 0n
+/** What all hosts of one owner but `without` have earned together, and not been paid. */
+export async function earningsOf(db: Db, ownerId: string, without: string[] = []): Promise<Money> {
+  const { accounts, hosts } = db.tables
+  // As `pendingAccount` names them.
+  const pending = db.query
+    .select({ id: sql<string>`'host:' || ${hosts.id} || ':pending'` })
+    .from(hosts)
+    .where(and(eq(hosts.ownerId, ownerId), notInArray(hosts.id, without)))
   const [row] = await db.query
     .select({ sum: sumOf(accounts.balance) })
     .from(accounts)
-    .where(inArray(accounts.id, ids))
+    .where(inArray(accounts.id, pending))
   return row?.sum ?? 0n
 }

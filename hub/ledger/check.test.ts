@@ -11,17 +11,30 @@ const TAMPERING: [string, string[], string[]][] = [
   [
     'an entry raised',
     [`update entries set amount = amount + 1 where account = 'platform:fees'`],
-    ['a posting does not sum to zero', 'a charge does not match its request'],
+    [
+      'a posting does not sum to zero',
+      'a charge does not match its request',
+      'the fees are not what all other accounts lack',
+    ],
   ],
   [
     'a balance raised',
     [`update accounts set balance = balance + 1 where id = 'client:ada'`],
-    ['a balance is not the sum of its entries'],
+    ['a balance is not the sum of its entries', 'the fees are not what all other accounts lack'],
   ],
   [
     'an account deleted',
     [`delete from accounts where id = 'host:berlin:pending'`],
-    ['an account has entries and no balance'],
+    ['an account has entries and no balance', 'the fees are not what all other accounts lack'],
+  ],
+  [
+    'an account invented',
+    [
+      `insert into postings (key, kind, note, at) values ('x', 'credit', '', 1)`,
+      `insert into entries (posting, line, account, amount, at)
+       values ('x', 0, 'platform:feast', 5, 1), ('x', 1, 'platform:credits', -5, 1)`,
+    ],
+    ['an entry is of an account that is not in the chart', 'the fees are not what all other accounts lack'],
   ],
   ['a grant forgotten', [`delete from grants`], ['what is set aside is not the sum of its grants']],
   [

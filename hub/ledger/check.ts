@@ -4,7 +4,7 @@
 import type { Db } from '../../db/open.ts'
 import { type Read, snapshot } from '../../db/snapshot.ts'
 import type { Money } from '../../sdk/money.ts'
-import { FEES, RELIABILITY } from './chart.ts'
+import { FEES, PLATFORM, RELIABILITY } from './chart.ts'
 
 export interface LedgerReport {
   ok: boolean
@@ -59,6 +59,7 @@ const sums = (column: string) =>
 /** Whether an amount is not the sum whose parts are `whole` and `rest`. */
 const differs = (amount: string) =>
   `((rest - ${amount} % ${NANOS}) % ${NANOS} <> 0 or whole - ${amount} / ${NANOS} <> -((rest - ${amount} % ${NANOS}) / ${NANOS}))`
+const named = (accounts: readonly string[]) => accounts.map((account) => `'${account}'`).join(', ')
 const entry = (posting: string, account: string) =>
   `coalesce((select amount from entries where posting = ${posting} and account = ${account}), 0)`
 
@@ -83,6 +84,18 @@ const RULES: Rule[] = [
     what: 'an account has entries and no balance',
     broken: `select distinct account as id from entries
       where (account like 'client:%' or account like 'host:%') and not exists (select 1 from accounts where id = account)`,
+  },
+  {
+    what: 'an entry is of an account that is not in the chart',
+    broken: `select distinct account as id from entries
+      where account not like 'client:%' and account not like 'host:%' and account not in (${named(PLATFORM)})`,
+  },
+  {
+    // Pages show these instead of a sum of all fees (balance.ts).
+    what: 'the fees are not what all other accounts lack',
+    broken: `select '${FEES}' as id from (select ${sums('amount')} from (
+        select amount from entries where account in (${named(PLATFORM)}) union all select balance from accounts
+      ) a) s where ${differs('0')}`,
   },
   {
     what: 'what is set aside is not the sum of its grants',

@@ -40,6 +40,11 @@ describe('a posting', () => {
     expect(() => post(books(), twice)).toThrow('twice')
   })
 
+  test('is of accounts that the chart knows', () => {
+    const stray = posting('a', { 'client:ada': 4n, 'platform:feast': -4n })
+    expect(() => post(books(), stray)).toThrow('not in the chart')
+  })
+
   test('cannot overdraw a client, nor touch what is set aside, and then moves nothing', () => {
     const world = books([{ id: 'client:ada', balance: 10n, granted: 8n }])
     expect(post(world, posting('a', { 'host:berlin:pending': 3n, 'client:ada': -3n }))).toMatchObject({

@@ -2,7 +2,7 @@
 import { type Money, MAX_MONEY, sum } from '../../sdk/money.ts'
 import { assert } from '../errors.ts'
 import type { Books } from './books.ts'
-import { isMaterialised } from './chart.ts'
+import { isKnown, isMaterialised } from './chart.ts'
 import type { Outcome, Posting } from './items.ts'
 
 /**
@@ -13,6 +13,10 @@ export function post(books: Books, posting: Posting): Outcome {
   const lines = posting.lines.filter((line) => line.amount !== 0n)
   assert(sum(lines.map((line) => line.amount)) === 0n, `the lines of ${posting.key} must sum to zero`)
   assert(new Set(lines.map((line) => line.account)).size === lines.length, `${posting.key} names an account twice`)
+  assert(
+    lines.every((line) => isKnown(line.account)),
+    `${posting.key} names an account that is not in the chart`,
+  )
   if (books.posted.has(posting.key)) return { kind: 'posted', first: false }
 
   const kept = lines.filter((line) => isMaterialised(line.account))

@@ -39,7 +39,8 @@ describe.each(testDialects)('a search among requests on %s', (dialect) => {
   test('finds what is rare, looking a bounded stretch back at a time and saying how far', async () => {
     const first = await searchRequests(world.db, 'ada', { state: 'failed', limit: 50, before: null })
     expect(first.rows.map(({ id }) => id)).toEqual([idOf(FAILED[0]!)])
-    expect(first.next).toBe(idOf(COUNT - LOOKED_AT))
+    // All that was asked in the last millisecond is looked at.
+    expect(first.next).toBe(idOf(COUNT - LOOKED_AT - 1))
     expect(first.lookedBackTo).toBe(NOON + Math.floor((COUNT - LOOKED_AT) / 3))
     expect(await all({ state: 'failed', limit: 50 })).toEqual([[idOf(FAILED[0]!)], [], [idOf(FAILED[1]!)]])
   })
@@ -50,6 +51,12 @@ describe.each(testDialects)('a search among requests on %s', (dialect) => {
     const even = newest.filter((id) => Number(id.slice(4)) % 2 === 0)
     expect((await all({ variant: 'a:bf16', limit: 700 })).flat()).toEqual(even)
     expect(await all({ keyId: 'of nobody', limit: 700 })).toEqual([[], [], []])
+    expect((await all({ keyId: 'of nobody', limit: 700, lookAt: 600 })).length).toBe(Math.ceil(COUNT / 600))
+    expect((await all({ variant: 'a:bf16', limit: 200, lookAt: 600 })).flat()).toEqual(even)
+    // Less than was asked within one millisecond.
+    expect((await all({ from: NOON, to: NOON + 5, variant: 'a:bf16', limit: 50, lookAt: 1 })).flat()).toEqual(
+      even.filter((id) => id < idOf(15)),
+    )
   })
 
   test('keeps to a time, and ends where there is nothing older', async () => {

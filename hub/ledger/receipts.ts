@@ -1,5 +1,5 @@
 // What ended requests cost, read for the people they concern. Every query is scoped by the user who asks.
-import { and, desc, eq, gte, inArray, lt, type SQL, sql } from 'drizzle-orm'
+import { and, desc, eq, gte, inArray, lt, min, type SQL, sql } from 'drizzle-orm'
 import { type Db, sumOf } from '../../db/open.ts'
 import type { Tables } from '../../db/schema.ts'
 import type { Money } from '../../sdk/money.ts'
@@ -26,12 +26,14 @@ export async function requestsOf(
   return db.query.select().from(requests).where(mine).orderBy(desc(requests.at), desc(requests.id)).limit(limit)
 }
 
-/** Rows that one search reads at most: a filter that fits nothing must not read a year. */
+/** Rows that one search reads, or a few more: a filter that fits nothing must not read a year. */
 export const LOOKED_AT = 3_000
 
 export interface Search extends RequestFilter {
   limit: number
   before: string | null
+  /** Instead of `LOOKED_AT`. */
+  lookAt?: number
 }
 
 export interface Found {
@@ -44,52 +46,59 @@ export interface Found {
 
 /** As `requestsOf`, in bounded time: it may stop before `limit` is reached, and says where to go on. */
 export async function searchRequests(db: Db, userId: string, search: Search): Promise<Found> {
-  const { state, variant, keyId, limit } = search
-  if (state === undefined && variant === undefined && keyId === undefined) {
-    const rows = await requestsOf(db, userId, { ...search, limit: limit + 1 })
-    const shown = rows.slice(0, limit)
-    return { rows: shown, next: rows.length > limit ? (shown.at(-1)?.id ?? null) : null, lookedBackTo: null }
-  }
   const { requests } = db.tables
-  const read = db.query
-    .select()
-    .from(requests)
-    .where(within(requests, userId, search))
-    .orderBy(desc(requests.at), desc(requests.id))
-    .limit(LOOKED_AT)
-    .as('read')
+  const { state, variant, keyId, limit } = search
+  const filter = and(
+    state === undefined ? undefined : eq(requests.state, state),
+    variant === undefined ? undefined : eq(requests.variant, variant),
+    keyId === undefined ? undefined : eq(requests.keyId, keyId),
+  )
+  const edge = filter === undefined ? null : await edgeOf(db, userId, search)
   const rows = await db.query
     .select()
-    .from(read)
-    .where(
-      and(
-        state === undefined ? undefined : eq(read.state, state),
-        variant === undefined ? undefined : eq(read.variant, variant),
-        keyId === undefined ? undefined : eq(read.keyId, keyId),
-      ),
-    )
-    .orderBy(desc(read.at), desc(read.id))
+    .from(requests)
+    .where(and(within(requests, userId, search), filter, edge === null ? undefined : gte(requests.at, edge.at)))
+    .orderBy(desc(requests.at), desc(requests.id))
     .limit(limit + 1)
   const shown = rows.slice(0, limit)
   if (rows.length > limit) return { rows: shown, next: shown.at(-1)?.id ?? null, lookedBackTo: null }
-  const last = await lastRead(db, userId, search)
-  return { rows: shown, next: last?.id ?? null, lookedBackTo: last?.at ?? null }
+  return { rows: shown, next: edge?.id ?? null, lookedBackTo: edge?.at ?? null }
 }
 
-/** The oldest row a search read, if there are more. */
-async function lastRead(db: Db, userId: string, search: Search): Promise<{ id: string; at: number } | null> {
+/**
+ * The oldest row a search reads; null when it reads to the end. Counted in the index by user and time alone, so the rows
+ * of its last millisecond all belong to it.
+ */
+async function edgeOf(db: Db, userId: string, search: Search): Promise<{ id: string; at: number } | null> {
   const { requests } = db.tables
+  const { before, from, to, lookAt = LOOKED_AT } = search
   const [last, older] = await db.query
-    .select({ id: requests.id, at: requests.at })
+    .select({ at: requests.at })
     .from(requests)
-    .where(within(requests, userId, search))
-    .orderBy(desc(requests.at), desc(requests.id))
-    .offset(LOOKED_AT - 1)
+    .where(
+      and(
+        within(requests, userId, { before: null, from, to }),
+        before === null
+          ? undefined
+          : sql`${requests.at} < (select last.at from requests as last where last.id = ${before})`,
+      ),
+    )
+    .orderBy(desc(requests.at))
+    .offset(lookAt - 1)
     .limit(2)
-  return last && older ? last : null
+  if (!last || !older) return null
+  const [first] = await db.query
+    .select({ id: min(requests.id) })
+    .from(requests)
+    .where(and(eq(requests.userId, userId), eq(requests.at, last.at)))
+  return first?.id ? { id: first.id, at: last.at } : null
 }
 
-function within(requests: Tables['requests'], userId: string, { before, from, to }: Omit<Search, 'limit'>) {
+function within(
+  requests: Tables['requests'],
+  userId: string,
+  { before, from, to }: Pick<Search, 'before' | 'from' | 'to'>,
+) {
   return and(
     eq(requests.userId, userId),
     before === null ? undefined : olderThan(requests, before),

@@ -114,6 +114,13 @@ async function sumHours(db: Db, tx: Queries, from: number, to: number): Promise<
   )
   await db.rows(
     tx,
+    sql`insert into owner_traffic (owner_id, span, at, variant, ${names})
+      select hosts.owner_id, 'hour', at, variant, ${sql.raw(added)}
+      from host_traffic join hosts on hosts.id = host_traffic.host_id
+      where span = 'hour' and at >= ${from} and at < ${to} group by hosts.owner_id, at, variant`,
+  )
+  await db.rows(
+    tx,
     sql`insert into all_traffic (span, at, variant, ${names})
       select 'hour', at, variant, ${sql.raw(added)} from client_traffic
       where span = 'hour' and at >= ${from} and at < ${to} group by at, variant`,
@@ -134,6 +141,11 @@ async function sumDays(db: Db, tx: Queries, from: number, to: number): Promise<v
     tx,
     sql`${sql.raw(`insert into host_traffic (host_id, span, at, variant, ${names})
       select host_id, 'day', ${day}, variant, ${added} from host_traffic`)} ${hours} group by 1, 3, 4`,
+  )
+  await db.rows(
+    tx,
+    sql`${sql.raw(`insert into owner_traffic (owner_id, span, at, variant, ${names})
+      select owner_id, 'day', ${day}, variant, ${added} from owner_traffic`)} ${hours} group by 1, 3, 4`,
   )
   await db.rows(
     tx,
@@ -170,7 +182,7 @@ async function resumLost(db: Db): Promise<number> {
 }
 
 async function clear(db: Db, tx: Queries, span: 'hour' | 'day', at: number): Promise<void> {
-  const { clientTraffic, hostTraffic, allTraffic } = db.tables
-  for (const table of [clientTraffic, hostTraffic, allTraffic])
+  const { clientTraffic, hostTraffic, ownerTraffic, allTraffic } = db.tables
+  for (const table of [clientTraffic, hostTraffic, ownerTraffic, allTraffic])
     await db.rows(tx, sql`delete from ${table} where span = ${span} and at = ${at}`)
 }

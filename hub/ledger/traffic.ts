@@ -35,8 +35,8 @@ export interface Question {
   by: 'all' | 'hour' | 'day' | 'variant' | 'key' | 'host' | 'hour and variant' | 'day and variant'
 }
 
-/** Whose traffic: one client's, that of some hosts, or all of it. */
-export type Whose = { userId: string } | { hostIds: readonly string[] } | 'everybody'
+/** Whose traffic: one client's, that of some hosts, of all hosts of one owner, or all of it. */
+export type Whose = { userId: string } | { hostIds: readonly string[] } | { ownerId: string } | 'everybody'
 
 /** The sums, by group in ascending order; groups without traffic are left out. */
 export async function trafficOf(db: Db, whose: Whose, { from, to, by }: Question): Promise<Traffic[]> {
@@ -88,9 +88,8 @@ interface Part {
 }
 
 function summed(db: Db, whose: Whose, by: Question['by'], { span, from, to }: Part & { span: 'hour' | 'day' }): SQL {
-  const byHost = by === 'host' || (typeof whose === 'object' && 'hostIds' in whose)
-  const { clientTraffic, hostTraffic, allTraffic } = db.tables
-  const table = byHost ? hostTraffic : whose === 'everybody' && by !== 'key' ? allTraffic : clientTraffic
+  const { table, mine } = sumsOf(db, whose, by)
+  const { clientTraffic, hostTraffic } = db.tables
   const group = groupOf(by, {
     at: table.at,
     variant: table.variant,
@@ -102,15 +101,25 @@ function summed(db: Db, whose: Whose, by: Question['by'], { span, from, to }: Pa
     sql`, `,
   )
   return sql`select ${group} as grp, ${columns} from ${table}
-    where ${whoseRows(db, whose, table === hostTraffic ? 'host' : 'client')} and ${table.span} = ${span}
-    and ${table.at} >= ${from} and ${table.at} < ${to}`
+    where ${mine} and ${table.span} = ${span} and ${table.at} >= ${from} and ${table.at} < ${to}`
 }
 
-function whoseRows(db: Db, whose: Whose, table: 'client' | 'host'): SQL {
-  if (whose === 'everybody') return sql`1 = 1`
-  if ('userId' in whose) return sql`${db.tables.clientTraffic.userId} = ${whose.userId}`
-  if (table !== 'host') throw new Error('what hosts did is summed by host')
-  return sql`${db.tables.hostTraffic.hostId} in ${whose.hostIds}`
+/** The smallest table of sums that can answer, and which of its rows do. */
+function sumsOf({ tables }: Db, whose: Whose, by: Question['by']) {
+  const { clientTraffic, hostTraffic, ownerTraffic, allTraffic, hosts } = tables
+  if (whose === 'everybody') {
+    const table = by === 'host' ? hostTraffic : by === 'key' ? clientTraffic : allTraffic
+    return { table, mine: sql`1 = 1` }
+  }
+  if ('userId' in whose) {
+    if (by === 'host') throw new Error('what hosts did is summed by host')
+    return { table: clientTraffic, mine: sql`${clientTraffic.userId} = ${whose.userId}` }
+  }
+  if (by === 'key') throw new Error('what clients asked is summed by key')
+  if ('hostIds' in whose) return { table: hostTraffic, mine: sql`${hostTraffic.hostId} in ${whose.hostIds}` }
+  if (by !== 'host') return { table: ownerTraffic, mine: sql`${ownerTraffic.ownerId} = ${whose.ownerId}` }
+  const owned = sql`select ${hosts.id} from ${hosts} where ${hosts.ownerId} = ${whose.ownerId}`
+  return { table: hostTraffic, mine: sql`${hostTraffic.hostId} in (${owned})` }
 }
 
 function recent(db: Db, whose: Whose, by: Question['by'], { from, to }: Part): SQL {
@@ -124,11 +133,11 @@ function recent(db: Db, whose: Whose, by: Question['by'], { from, to }: Part): S
     and ${requests.endedAt} >= ${from} and ${requests.endedAt} < ${to} group by 1`
 }
 
-function ownRequests(db: Db, whose: Whose): SQL {
-  const { requests } = db.tables
+function ownRequests({ tables: { hosts, requests } }: Db, whose: Whose): SQL {
   if (whose === 'everybody') return sql`1 = 1`
+  if ('userId' in whose) return sql`${requests.userId} = ${whose.userId}`
   if ('hostIds' in whose) return sql`${requests.hostId} in ${whose.hostIds}`
-  return sql`${requests.userId} = ${whose.userId}`
+  return sql`${requests.hostId} in (select ${hosts.id} from ${hosts} where ${hosts.ownerId} = ${whose.ownerId})`
 }
 
 function groupOf(

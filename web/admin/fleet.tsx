@@ -1,7 +1,8 @@
 import { HubError } from '../../hub/errors.ts'
 import { failuresOf, type ToldFailure } from '../../hub/fleet/failures.ts'
 import { judgeHost, noteHost, noteOf, type Verdict } from '../../hub/fleet/judge.ts'
-import { findHost, type ListedHost, listHosts, withFailures } from '../../hub/fleet/list.ts'
+import { findHost, type ListedHost, pageOfHosts, withFailures } from '../../hub/fleet/list.ts'
+import { countHosts, type HostPlace, LINK_STATES, type Stage } from '../../hub/fleet/list-filter.ts'
 import { setTenure } from '../../hub/fleet/tenure.ts'
 import { type HostWorth, worthOf } from '../../hub/fleet/worth.ts'
 import type { Least } from '../../hub/fleet/network.ts'
@@ -17,6 +18,7 @@ import { type Faults, faultOf } from '../form.ts'
 import { AreaField, CheckField, FormFault, SelectField, TextField } from '../parts/field.tsx'
 import { Figures } from '../parts/figures.tsx'
 import { Section, Title } from '../parts/heading.tsx'
+import { hostFilter, More, readPlace } from '../parts/host-list.tsx'
 import { Network, NetworkTag } from '../parts/network.tsx'
 import { RentField, Rents } from '../parts/rent.tsx'
 import { Stages } from '../parts/stages.tsx'
@@ -24,37 +26,30 @@ import { Table } from '../parts/table.tsx'
 import { When } from '../parts/when.tsx'
 import { type MemberVisit, type Page, seeOther } from '../route.ts'
 
-const PAGE = 100
+const PAGE = 50
 
 export interface FleetView {
   hosts: ListedHost[]
   all: number
   query: { state: string; vetting: string; search: string }
   /** Where the next page begins; null on the last. */
-  next: number | null
+  next: HostPlace | null
 }
 
 export async function fleet({ hub, url }: MemberVisit): Promise<Page> {
-  const given = (name: string) => (url.searchParams.get(name) ?? '').trim()
+  const given = (name: string) => (url.searchParams.get(name) ?? '').trim().slice(0, 100)
   const query = { state: given('state'), vetting: given('vetting'), search: given('search') }
-  const start = Math.max(0, Number(url.searchParams.get('from') ?? 0) || 0)
-  const everyone = await listHosts(hub.env, hub.db)
-  const words = query.search.toLowerCase()
-  const found = everyone.filter(
-    (host) =>
-      (query.state === '' || host.state === query.state) &&
-      (query.vetting === '' || query.vetting === (host.vetted ? 'vetted' : host.stage)) &&
-      [host.id, host.name, host.owner, host.hardware, ...host.models].some((text) =>
-        text.toLowerCase().includes(words),
-      ),
-  )
-  const next = start + PAGE < found.length ? start + PAGE : null
-  const hosts = await withFailures(hub.env, hub.db, found.slice(start, start + PAGE))
-  const view = { hosts, all: everyone.length, query, next }
+  const filter = { ...hostFilter(query), stage: STAGES.find((stage) => stage === query.vetting) }
+  const [found, all] = await Promise.all([
+    pageOfHosts(hub.env, hub.db, { ...filter, limit: PAGE, after: readPlace(url.searchParams) }),
+    countHosts(hub.env, hub.db),
+  ])
+  const hosts = await withFailures(hub.env, hub.db, found.hosts)
+  const view = { hosts, all, query, next: found.next }
   return { title: 'Fleet', body: <FleetPage {...view} /> }
 }
 
-const STATES = ['ready', 'draining', 'tripped', 'quarantined', 'connecting', 'gone']
+const STAGES: readonly Stage[] = ['new', 'checked', 'vetted']
 
 export function FleetPage({ hosts, all, query, next }: FleetView) {
   const search = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== ''))
@@ -66,18 +61,13 @@ export function FleetPage({ hosts, all, query, next }: FleetView) {
           name="state"
           label="State"
           value={query.state}
-          options={[['', 'all'], ...STATES.map((state): [string, string] => [state, state])]}
+          options={[['', 'all'], ...LINK_STATES.map((state): [string, string] => [state, state])]}
         />
         <SelectField
           name="vetting"
           label="Vetting"
           value={query.vetting}
-          options={[
-            ['', 'all'],
-            ['new', 'new'],
-            ['checked', 'checked'],
-            ['vetted', 'vetted'],
-          ]}
+          options={[['', 'all'], ...STAGES.map((stage): [string, string] => [stage, stage])]}
         />
         <TextField
           name="search"
@@ -122,11 +112,7 @@ export function FleetPage({ hosts, all, query, next }: FleetView) {
           { name: 'Seen', cell: ({ seenAt }) => <When at={seenAt} /> },
         ]}
       />
-      {next !== null && (
-        <p>
-          <a href={`/admin/fleet?${search}${search.size > 0 ? '&' : ''}from=${next}`}>More</a>
-        </p>
-      )}
+      <More path="/admin/fleet" search={search} next={next} />
     </>
   )
 }

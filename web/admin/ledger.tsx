@@ -1,6 +1,6 @@
 // The books: whether they are right, and any account line by line.
-import { balance } from '../../hub/ledger/balance.ts'
-import { FEES, PLATFORM } from '../../hub/ledger/chart.ts'
+import { platformBalances } from '../../hub/ledger/balance.ts'
+import { FEES } from '../../hub/ledger/chart.ts'
 import { type LedgerReport, checkLedger } from '../../hub/ledger/check.ts'
 import { statement, type StatementLine } from '../../hub/ledger/statement.ts'
 import { formatUsd, type Money } from '../../sdk/money.ts'
@@ -38,12 +38,13 @@ async function readLedger({ hub, url }: MemberVisit): Promise<Omit<LedgerView, '
   const at = Number(url.searchParams.get('at'))
   const posting = url.searchParams.get('posting')
   const before = Number.isFinite(at) && posting !== null ? { at, posting } : null
-  const found = await statement(hub.db, account, { limit: PAGE + 1, before })
+  const [found, platform] = await Promise.all([
+    statement(hub.db, account, { limit: PAGE + 1, before }),
+    platformBalances(hub.db),
+  ])
   const lines = found.slice(0, PAGE)
   return {
-    platform: await Promise.all(
-      PLATFORM.map(async (each) => ({ account: each, balance: await balance(hub.db, each) })),
-    ),
+    platform: [...platform].map(([each, amount]) => ({ account: each, balance: amount })),
     account,
     lines,
     next: found.length > PAGE ? (lines.at(-1) ?? null) : null,

@@ -1,7 +1,7 @@
 // The team's first page: what runs, whether it is answered, what the fleet does, what needs a person.
-import { type FleetHost, listHosts } from '../../hub/fleet/list.ts'
+import { countHosts } from '../../hub/fleet/list-filter.ts'
 import { teamHosts } from '../../hub/fleet/tenure.ts'
-import { type HostWorth, worthOf } from '../../hub/fleet/worth.ts'
+import { type HostWorth, worthOfThose } from '../../hub/fleet/worth.ts'
 import { type Alarm, readAlarms } from '../../hub/jobs/alarms.ts'
 import { type Sums, totalOf, type Traffic, trafficOf } from '../../hub/ledger/traffic.ts'
 import { Model } from '../client/requests.tsx'
@@ -23,7 +23,7 @@ export interface AdminOverview {
   total: Sums | null
   steps: { at: number; traffic: Traffic | null }[]
   byModel: (Traffic & { hosts: number })[]
-  hosts: FleetHost[]
+  hosts: { all: number; ready: number }
   /** The team's own machines. */
   worths: HostWorth[]
   alarms: Alarm[]
@@ -46,14 +46,13 @@ export function adminLive(visit: MemberVisit): Response {
 async function readAdminOverview({ hub, url }: MemberVisit): Promise<AdminOverview> {
   const period = readPeriod(url.searchParams, hub.env.now(), 'today')
   const { from, to, days } = period
-  const [steps, byModel, hosts, alarms] = await Promise.all([
+  const [steps, byModel, all, ready, alarms] = await Promise.all([
     trafficOf(hub.db, 'everybody', { from, to, by: days === 1 ? 'hour' : 'day' }),
     trafficOf(hub.db, 'everybody', { from, to, by: 'variant' }),
-    listHosts(hub.env, hub.db),
+    countHosts(hub.env, hub.db),
+    countHosts(hub.env, hub.db, { state: 'ready' }),
     readAlarms({ ...hub, offered: () => hub.offers.all().map(({ id }) => id) }),
   ])
-  const teams = new Set(await teamHosts(hub.db))
-  const own = hosts.filter(({ id }) => teams.has(id))
   const moments = days === 1 ? Array.from({ length: 24 }, (_, i) => from + i * HOUR_MS) : daysOf(period)
   return {
     period,
@@ -61,8 +60,8 @@ async function readAdminOverview({ hub, url }: MemberVisit): Promise<AdminOvervi
     total: totalOf(byModel),
     steps: moments.map((at) => ({ at, traffic: steps.find(({ group }) => group === String(at)) ?? null })),
     byModel: byModel.map((row) => ({ ...row, hosts: hub.turns.count(row.group) })),
-    hosts,
-    worths: await worthOf(hub.env, hub.db, own),
+    hosts: { all, ready },
+    worths: await worthOfThose(hub.env, hub.db, { ids: await teamHosts(hub.db) }),
     alarms,
   }
 }
@@ -129,7 +128,6 @@ export function AdminOverviewPage(of: AdminOverview) {
 
 function AdminFigures({ running, total, hosts }: AdminOverview) {
   const asked = total ? total.completed + total.failed + total.lost : 0
-  const ready = hosts.filter(({ state }) => state === 'ready').length
   return (
     <div id="figures">
       <Figures
@@ -145,7 +143,7 @@ function AdminFigures({ running, total, hosts }: AdminOverview) {
             value: short((total?.promptTokens ?? 0) + (total?.completionTokens ?? 0)),
             note: `charged ${roundUsd(total?.cost ?? 0n)}, fees ${roundUsd((total?.cost ?? 0n) - (total?.hostShare ?? 0n))}`,
           },
-          { label: 'Hosts ready', value: ready, note: `of ${hosts.length} ever seen` },
+          { label: 'Hosts ready', value: hosts.ready, note: `of ${hosts.all} ever seen` },
         ]}
       />
     </div>

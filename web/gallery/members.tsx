@@ -15,6 +15,8 @@ import {
   DAY_MS,
   failures,
   HOSTILE,
+  host,
+  hosts,
   LONG,
   machines,
   MODEL,
@@ -54,11 +56,31 @@ const fullOverview: Overview = {
 }
 
 const hostOverview: HostOverview = {
-  ...{ period, balance: 0n, worths: [], lastHour: null, total: null, machines: [], byModel: [], popular: [] },
+  ...{
+    period,
+    balance: 0n,
+    worths: [],
+    lastHour: null,
+    total: null,
+    machines: [],
+    all: 0,
+    ready: 0,
+    byModel: [],
+    popular: [],
+  },
   steps: days.map((at) => ({ at, earned: 0n })),
 }
 const fullHostOverview: HostOverview = {
-  ...{ period, balance: 31_415_926_535n, worths, lastHour: traffic(''), total: traffic('', 7), machines },
+  ...{
+    period,
+    balance: 31_415_926_535n,
+    worths,
+    lastHour: traffic(''),
+    total: traffic('', 7),
+    machines,
+    all: 120,
+    ready: 98,
+  },
   ...{ byModel: [traffic(VARIANT, 3)], popular: [{ variant: VARIANT, requests: 98_123, hosts: 12 }] },
   steps: days.map((at, i) => ({ at, earned: 1_100_000_000n * BigInt(7 - i) })),
 }
@@ -160,13 +182,31 @@ export const memberExhibits: Exhibit[] = [
   },
   { name: 'host-overview-empty', body: <HostOverviewPage {...hostOverview} /> },
   { name: 'host-overview', body: <HostOverviewPage {...fullHostOverview} /> },
-  { name: 'machines-empty', body: <MachinesPage machines={[]} /> },
-  { name: 'machines', body: <MachinesPage machines={machines} /> },
+  {
+    name: 'machines-empty',
+    body: <MachinesPage machines={[]} all={0} query={{ state: '', search: '' }} next={null} />,
+  },
+  {
+    name: 'machines',
+    body: (
+      <MachinesPage
+        machines={machines}
+        all={120}
+        query={{ state: '', search: HOSTILE }}
+        next={{ seenAt: NOW, id: HOSTILE }}
+      />
+    ),
+  },
+  {
+    name: 'machines-none-like-that',
+    body: <MachinesPage machines={[]} all={120} query={{ state: 'ready', search: HOSTILE }} next={null} />,
+  },
   ...machines.map((machine, i) => ({
     name: `machine-${machine.host.network?.state === 'below' ? 'below-network' : machine.host.state}`,
     body: (
       <MachinePage
         {...machine}
+        host={hosts[i] ?? host()}
         failures={i === 0 ? [] : failures}
         least={LEAST}
         checks={i === 1 ? [] : checks}

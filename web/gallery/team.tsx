@@ -35,11 +35,13 @@ import {
 
 const days = daysOf(period)
 const overview: AdminOverview = {
-  ...{ period, running: 0, total: null, byModel: [], hosts: [], worths: [], alarms: [] },
+  ...{ period, running: 0, total: null, byModel: [], hosts: { all: 0, ready: 0 }, worths: [], alarms: [] },
   steps: days.map((at) => ({ at, traffic: null })),
 }
 const fullOverview: AdminOverview = {
-  ...{ period, running: 312, total: traffic('', 70), byModel: [{ ...traffic(VARIANT, 3), hosts: 12 }], hosts, worths },
+  ...{ period, running: 312, total: traffic('', 70), byModel: [{ ...traffic(VARIANT, 3), hosts: 12 }] },
+  hosts: { all: 1_204, ready: 831 },
+  worths,
   steps: days.map((at, i) => ({ at, traffic: traffic(String(at), i + 1) })),
   alarms: [
     { id: 'notice-1', text: `${HOSTILE}: cloned`, href: '/admin/fleet' },
@@ -101,7 +103,12 @@ export const teamExhibits: Exhibit[] = [
   { name: 'admin-overview-empty', body: <AdminOverviewPage {...overview} /> },
   { name: 'admin-overview', body: <AdminOverviewPage {...fullOverview} /> },
   { name: 'fleet-empty', body: <FleetPage hosts={[]} all={0} query={query} next={null} /> },
-  { name: 'fleet', body: <FleetPage hosts={hosts} all={1_204} query={{ ...query, search: HOSTILE }} next={100} /> },
+  {
+    name: 'fleet',
+    body: (
+      <FleetPage hosts={hosts} all={1_204} query={{ ...query, search: HOSTILE }} next={{ seenAt: NOW, id: 'host_1' }} />
+    ),
+  },
   { name: 'fleet-host', body: <FleetHostPage host={host()} {...hostView} /> },
   {
     name: 'fleet-host-quarantined',

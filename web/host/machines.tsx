@@ -2,7 +2,8 @@
 import { HubError } from '../../hub/errors.ts'
 import { failuresOf, type ToldFailure } from '../../hub/fleet/failures.ts'
 import { whyIdle } from '../../hub/fleet/idle.ts'
-import { hostsOf, type ListedHost } from '../../hub/fleet/list.ts'
+import { type FleetHost, findHost, type ListedHost, pageOfHosts } from '../../hub/fleet/list.ts'
+import { countHosts, type HostPlace, LINK_STATES } from '../../hub/fleet/list-filter.ts'
 import type { Least } from '../../hub/fleet/network.ts'
 import { leastOf } from '../../hub/fleet/network-round.ts'
 import { setTenure } from '../../hub/fleet/tenure.ts'
@@ -14,8 +15,10 @@ import { type Money, usdDecimal } from '../../sdk/money.ts'
 import { type Faults, faultOf } from '../form.ts'
 import { Model } from '../client/requests.tsx'
 import { short, Total } from '../parts/amount.tsx'
+import { SelectField, TextField } from '../parts/field.tsx'
 import { Figures } from '../parts/figures.tsx'
 import { Section, Title } from '../parts/heading.tsx'
+import { hostFilter, More, readPlace } from '../parts/host-list.tsx'
 import { Network, NetworkTag } from '../parts/network.tsx'
 import { RentField, Rents } from '../parts/rent.tsx'
 import { Command } from '../parts/sample.tsx'
@@ -27,8 +30,12 @@ import { type MemberVisit, type Page, seeOther } from '../route.ts'
 const HOUR_MS = 60 * 60 * 1_000
 const DAY_MS = 24 * HOUR_MS
 
+/** Machines of a page; and of an owner’s first page, where no more than these need no filter. */
+const PAGE = 50
+const FIRST = 10
+
 export interface Machine {
-  host: ListedHost
+  host: FleetHost
   /** In 24 hours. */
   earned: Money
   requests: number
@@ -37,28 +44,55 @@ export interface Machine {
   idle: string | null
 }
 
+export interface MachinesView {
+  machines: Machine[]
+  /** However the list is filtered. */
+  all: number
+  query: { state: string; search: string }
+  next: HostPlace | null
+}
+
 export async function machines(visit: MemberVisit): Promise<Page> {
-  return { title: 'Machines', body: <MachinesPage machines={await readMachines(visit)} /> }
+  const { hub, guest, url } = visit
+  const given = (name: string) => (url.searchParams.get(name) ?? '').trim().slice(0, 100)
+  const query = { state: given('state'), search: given('search') }
+  const mine = { ownerId: guest.user.id }
+  const [{ hosts, next }, all] = await Promise.all([
+    pageOfHosts(hub.env, hub.db, { ...mine, ...hostFilter(query), limit: PAGE, after: readPlace(url.searchParams) }),
+    countHosts(hub.env, hub.db, mine),
+  ])
+  const view = { machines: await lookAt(visit, hosts), all, query, next }
+  return { title: 'Machines', body: <MachinesPage {...view} /> }
 }
 
-export async function readMachines(visit: MemberVisit): Promise<Machine[]> {
-  return (await lookAtMachines(visit)).machines
+export interface LatestMachines {
+  machines: Machine[]
+  all: number
+  ready: number
 }
 
-/** An owner's machines, and what each did in the last hour. */
-export async function lookAtMachines({
-  hub,
-  guest,
-}: MemberVisit): Promise<{ machines: Machine[]; lastHour: Traffic[] }> {
+/** An owner's machines that came or went last, and how many there are. */
+export async function latestMachines(visit: MemberVisit): Promise<LatestMachines> {
+  const { hub, guest } = visit
+  const mine = { ownerId: guest.user.id }
+  const [{ hosts }, all, ready] = await Promise.all([
+    pageOfHosts(hub.env, hub.db, { ...mine, limit: FIRST, after: null }),
+    countHosts(hub.env, hub.db, mine),
+    countHosts(hub.env, hub.db, { ...mine, state: 'ready' }),
+  ])
+  return { machines: await lookAt(visit, hosts), all, ready }
+}
+
+/** Machines, and what each did. */
+async function lookAt({ hub }: MemberVisit, hosts: FleetHost[]): Promise<Machine[]> {
   const now = hub.env.now()
-  const hosts = await hostsOf(hub.env, hub.db, guest.user.id)
   const hostIds = hosts.map(({ id }) => id)
   const [day, hour, demand] = await Promise.all([
     trafficOf(hub.db, { hostIds }, { from: now - DAY_MS, to: now + 1, by: 'host' }),
     trafficOf(hub.db, { hostIds }, { from: now - HOUR_MS, to: now + 1, by: 'host' }),
     trafficOf(hub.db, 'everybody', { from: now - HOUR_MS, to: now + 1, by: 'variant' }),
   ])
-  const machines = hosts.map((host) => {
+  return hosts.map((host) => {
     const today = day.find(({ group }) => group === host.id)
     const busy = hour.some(({ group }) => group === host.id)
     return {
@@ -69,14 +103,15 @@ export async function lookAtMachines({
       idle: busy && host.state === 'ready' ? null : whyIdle(host, demand, (variant) => hub.turns.count(variant)),
     }
   })
-  return { machines, lastHour: hour }
 }
 
 function answered(traffic: Traffic | undefined): number {
   return traffic ? traffic.completed + traffic.cancelled : 0
 }
 
-export function MachinesPage({ machines }: { machines: Machine[] }) {
+export function MachinesPage({ machines, all, query, next }: MachinesView) {
+  const search = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== ''))
+  const filtered = search.size > 0
   return (
     <>
       <div class="heading">
@@ -87,9 +122,29 @@ export function MachinesPage({ machines }: { machines: Machine[] }) {
           </a>
         </span>
       </div>
+      {(all > FIRST || filtered) && (
+        <form method="get" action="/host/machines" class="filters">
+          <SelectField
+            name="state"
+            label="State"
+            value={query.state}
+            options={[['', 'all'], ...LINK_STATES.map((state): [string, string] => [state, state])]}
+          />
+          <TextField name="search" label="Name, card or model" value={query.search} type="search" maxLength={100} />
+          <button>Show</button>
+        </form>
+      )}
       <div id="machines" class="stack">
-        <Machines machines={machines} />
+        {filtered && machines.length === 0 ? (
+          <div class="card empty">
+            <p>None of your {all} machines is like that.</p>
+            <a href="/host/machines">Show all</a>
+          </div>
+        ) : (
+          <Machines machines={machines} />
+        )}
       </div>
+      <More path="/host/machines" search={search} next={next} />
     </>
   )
 }
@@ -153,6 +208,7 @@ export function State({ of: { state, since } }: { of: Pick<ListedHost, 'state' |
 }
 
 export interface MachineView extends Machine {
+  host: ListedHost
   failures: ToldFailure[]
   /** What is asked of its connection. */
   least: Least
@@ -171,15 +227,15 @@ export async function machine(visit: MemberVisit): Promise<Page> {
 }
 
 async function readMachine(visit: MemberVisit): Promise<MachineView> {
-  const found = await ownMachine(visit)
+  const host = await ownMachine(visit)
   const { env, db, policy } = visit.hub
-  const { id } = found.host
-  const [failures, checks, [worth = null]] = await Promise.all([
-    failuresOf(db, id),
-    checksOf(db, id),
-    worthOf(env, db, [found.host]),
+  const [[seen], failures, checks, [worth = null]] = await Promise.all([
+    lookAt(visit, [host]),
+    failuresOf(db, host.id),
+    checksOf(db, host.id),
+    worthOf(env, db, [host]),
   ])
-  return { ...found, failures, checks, worth, least: leastOf(policy.current()) }
+  return { ...seen!, host, failures, checks, worth, least: leastOf(policy.current()) }
 }
 
 /** Its owner says what it costs. What is refused is said beside the field. */
@@ -197,8 +253,8 @@ export async function rent(visit: MemberVisit): Promise<Page | Response> {
   }
 }
 
-async function ownMachine(visit: MemberVisit): Promise<Machine> {
-  const mine = (await readMachines(visit)).find(({ host }) => host.id === visit.params.id)
+async function ownMachine({ hub, guest, params }: MemberVisit): Promise<ListedHost> {
+  const mine = await findHost(hub.env, hub.db, params.id ?? '', guest.user.id)
   if (!mine) throw new HubError('not_found', 'You have no such machine.')
   return mine
 }
@@ -285,7 +341,7 @@ export async function resume(visit: MemberVisit): Promise<Response> {
 }
 
 async function wish(visit: MemberVisit, asked: 'drain' | 'resume'): Promise<Response> {
-  const { host } = await ownMachine(visit)
+  const host = await ownMachine(visit)
   if (!visit.hub.wish(host.id, asked, 'asked for on its owner’s page'))
     throw new HubError('invalid_request', `${host.name} is not connected, so nothing was asked of it.`)
   return seeOther(`/host/machines/${host.id}`)

@@ -1,7 +1,6 @@
 // An owner's first page: what is being earned, by which machine, with which model.
-import { type HostWorth, worthOf } from '../../hub/fleet/worth.ts'
-import { balanceOfAll } from '../../hub/ledger/balance.ts'
-import { pendingAccount } from '../../hub/ledger/chart.ts'
+import { type HostWorth, worthOfThose } from '../../hub/fleet/worth.ts'
+import { earningsOf } from '../../hub/ledger/balance.ts'
 import { folded, type Sums, totalOf, trafficOf, variantIn } from '../../hub/ledger/traffic.ts'
 import type { Money } from '../../sdk/money.ts'
 import { Model } from '../client/requests.tsx'
@@ -14,11 +13,11 @@ import { dayName, daysOf, hourName, type Period, PeriodLinks, readPeriod } from 
 import { Rents, RentTotal } from '../parts/rent.tsx'
 import { Table } from '../parts/table.tsx'
 import type { MemberVisit, Page } from '../route.ts'
-import { lookAtMachines, type Machine, Machines } from './machines.tsx'
+import { type LatestMachines, latestMachines, Machines } from './machines.tsx'
 
 const HOUR_MS = 60 * 60 * 1_000
 
-export interface HostOverview {
+export interface HostOverview extends LatestMachines {
   period: Period
   /** All that was ever earned and not yet paid out, but for the team's own machines: theirs is not. */
   balance: Money
@@ -27,7 +26,6 @@ export interface HostOverview {
   lastHour: Sums | null
   total: Sums | null
   steps: { at: number; earned: Money }[]
-  machines: Machine[]
   byModel: Sums[]
   /** What everybody asked for, by variant, the most wanted first. */
   popular: { variant: string; requests: number; hosts: number }[]
@@ -55,21 +53,17 @@ export function hostLive(visit: MemberVisit): Response {
 }
 
 async function readHostOverview(visit: MemberVisit): Promise<HostOverview> {
-  const { hub, url } = visit
+  const { hub, guest, url } = visit
   const now = hub.env.now()
   const period = readPeriod(url.searchParams, now)
-  const { machines, lastHour } = await lookAtMachines(visit)
-  const hostIds = machines.map(({ host }) => host.id)
-  const whose = { hostIds }
+  const whose = { ownerId: guest.user.id }
   const { from, to, days } = period
-  const worths = await worthOf(
-    hub.env,
-    hub.db,
-    machines.map(({ host }) => host),
-  )
-  const teams = new Set(worths.flatMap(({ id, team }) => (team ? [id] : [])))
-  const [balance, earned, popular] = await Promise.all([
-    balanceOfAll(hub.db, hostIds.filter((id) => !teams.has(id)).map(pendingAccount)),
+  const worths = await worthOfThose(hub.env, hub.db, whose)
+  const teams = worths.flatMap(({ id, team }) => (team ? [id] : []))
+  const [latest, balance, [lastHour], earned, popular] = await Promise.all([
+    latestMachines(visit),
+    earningsOf(hub.db, guest.user.id, teams),
+    trafficOf(hub.db, whose, { from: now - HOUR_MS, to: now + 1, by: 'all' }),
     trafficOf(hub.db, whose, { from, to, by: days === 1 ? 'hour and variant' : 'day and variant' }),
     trafficOf(hub.db, 'everybody', { from, to, by: 'variant' }),
   ])
@@ -81,10 +75,10 @@ async function readHostOverview(visit: MemberVisit): Promise<HostOverview> {
     period,
     balance,
     worths,
-    lastHour: totalOf(lastHour),
+    lastHour: lastHour ?? null,
     total: totalOf(earned),
     steps: moments.map((at) => ({ at, earned: steps.get(String(at)) ?? 0n })),
-    machines,
+    ...latest,
     byModel: folded(earned, variantIn),
     popular: popular
       .map(({ group, completed, cancelled }) => ({
@@ -98,7 +92,7 @@ async function readHostOverview(visit: MemberVisit): Promise<HostOverview> {
 }
 
 export function HostOverviewPage(of: HostOverview) {
-  const { period, steps, machines, worths, byModel, popular } = of
+  const { period, steps, machines, all, worths, byModel, popular } = of
   return (
     <>
       <div class="heading">
@@ -121,10 +115,19 @@ export function HostOverviewPage(of: HostOverview) {
           />
         </div>
       </Section>
-      <Section title="Machines" note="live" side={<a href="/host/machines/new">Add a machine</a>}>
+      <Section
+        title="Machines"
+        note={machines.length < all ? `live; the ${machines.length} that came or went last` : 'live'}
+        side={<a href="/host/machines/new">Add a machine</a>}
+      >
         <div id="machines">
           <Machines machines={machines} />
         </div>
+        {machines.length < all && (
+          <p>
+            <a href="/host/machines">All {all} machines</a>
+          </p>
+        )}
       </Section>
       {worths.length > 0 && (
         <Section title="Earned beside rent" note="UTC days, today included">
@@ -163,9 +166,8 @@ export function HostOverviewPage(of: HostOverview) {
   )
 }
 
-function Earned({ period, balance, worths, lastHour, total, machines }: HostOverview) {
+function Earned({ period, balance, worths, lastHour, total, all, ready }: HostOverview) {
   const besides = worths.some(({ team }) => team) ? ' to be paid out; the team’s own machines’ is not' : ' in all'
-  const ready = machines.filter(({ host }) => host.state === 'ready').length
   return (
     <div id="figures">
       <Figures
@@ -181,7 +183,7 @@ function Earned({ period, balance, worths, lastHour, total, machines }: HostOver
             value: short((total?.promptTokens ?? 0) + (total?.completionTokens ?? 0)),
             note: `in ${short((total?.completed ?? 0) + (total?.cancelled ?? 0))} answers`,
           },
-          { label: 'Machines ready', value: ready, note: `of ${machines.length}` },
+          { label: 'Machines ready', value: ready, note: `of ${all}` },
         ]}
       />
     </div>

@@ -30,7 +30,7 @@ export function addWeek(file: string, { userId, keyIds, hostIds, now }: Week): v
       )
       db.run(`insert into accounts (id, balance) select account, amount from (${sums})
         where account like 'host:%' and account not in (select id from accounts)`)
-      for (const table of ['client_traffic', 'host_traffic', 'all_traffic', 'traffic_until'])
+      for (const table of ['client_traffic', 'host_traffic', 'owner_traffic', 'all_traffic', 'traffic_until'])
         db.run(`delete from ${table}`)
     })()
   } finally {
