@@ -206,6 +206,7 @@ CREATE TABLE "hosts" (
 	"name" text NOT NULL,
 	"agent" text NOT NULL,
 	"hardware" text NOT NULL,
+	"cards" text DEFAULT '' NOT NULL,
 	"simulated" boolean NOT NULL,
 	"checked_at" bigint,
 	"vetted_at" bigint,
@@ -360,6 +361,25 @@ CREATE TABLE "onces" (
 	"expires_at" bigint NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "owner_traffic" (
+	"owner_id" text NOT NULL,
+	"span" text NOT NULL,
+	"at" bigint NOT NULL,
+	"variant" text NOT NULL,
+	"completed" bigint NOT NULL,
+	"cancelled" bigint NOT NULL,
+	"failed" bigint NOT NULL,
+	"lost" bigint NOT NULL,
+	"moved" bigint NOT NULL,
+	"prompt_tokens" bigint NOT NULL,
+	"completion_tokens" bigint NOT NULL,
+	"cost" bigint NOT NULL,
+	"host_share" bigint NOT NULL,
+	"decode_ms" bigint NOT NULL,
+	"decoded_tokens" bigint NOT NULL,
+	CONSTRAINT "owner_traffic_owner_id_span_at_variant_pk" PRIMARY KEY("owner_id","span","at","variant")
+);
+--> statement-breakpoint
 CREATE TABLE "postings" (
 	"key" text PRIMARY KEY NOT NULL,
 	"kind" text NOT NULL,
@@ -450,6 +470,14 @@ CREATE TABLE "tellings" (
 	CONSTRAINT "tellings_user_id_kind_about_day_pk" PRIMARY KEY("user_id","kind","about","day")
 );
 --> statement-breakpoint
+CREATE TABLE "tenures" (
+	"host_id" text NOT NULL,
+	"at" bigint NOT NULL,
+	"team" boolean NOT NULL,
+	"rent" bigint NOT NULL,
+	CONSTRAINT "tenures_host_id_at_pk" PRIMARY KEY("host_id","at")
+);
+--> statement-breakpoint
 CREATE TABLE "tickets" (
 	"id" text PRIMARY KEY NOT NULL,
 	"purpose" text NOT NULL,
@@ -505,6 +533,7 @@ ALTER TABLE "notices" ADD CONSTRAINT "notices_host_id_hosts_id_fk" FOREIGN KEY (
 ALTER TABLE "recovery_codes" ADD CONSTRAINT "recovery_codes_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "second_factors" ADD CONSTRAINT "second_factors_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "sessions" ADD CONSTRAINT "sessions_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "tenures" ADD CONSTRAINT "tenures_host_id_hosts_id_fk" FOREIGN KEY ("host_id") REFERENCES "public"."hosts"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "tickets" ADD CONSTRAINT "tickets_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE restrict ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "acceptances_user" ON "acceptances" USING btree ("user_id");--> statement-breakpoint
 CREATE INDEX "acknowledgements_user" ON "acknowledgements" USING btree ("user_id","model");--> statement-breakpoint
@@ -534,6 +563,7 @@ CREATE INDEX "notices_owner" ON "notices" USING btree ("owner_id","at");--> stat
 CREATE INDEX "onces_request" ON "onces" USING btree ("request_id");--> statement-breakpoint
 CREATE INDEX "onces_expires" ON "onces" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "onces_running" ON "onces" USING btree ("hub_id") WHERE "onces"."state" = 'running';--> statement-breakpoint
+CREATE INDEX "owner_traffic_at" ON "owner_traffic" USING btree ("span","at");--> statement-breakpoint
 CREATE INDEX "recovery_codes_user" ON "recovery_codes" USING btree ("user_id");--> statement-breakpoint
 CREATE INDEX "reports_state" ON "reports" USING btree ("state","id");--> statement-breakpoint
 CREATE INDEX "requests_user" ON "requests" USING btree ("user_id","at");--> statement-breakpoint

@@ -227,6 +227,7 @@ CREATE TABLE `hosts` (
 	`name` text NOT NULL,
 	`agent` text NOT NULL,
 	`hardware` text NOT NULL,
+	`cards` text DEFAULT '' NOT NULL,
 	`simulated` integer NOT NULL,
 	`checked_at` integer,
 	`vetted_at` integer,
@@ -403,6 +404,26 @@ CREATE TABLE `onces` (
 CREATE INDEX `onces_request` ON `onces` (`request_id`);--> statement-breakpoint
 CREATE INDEX `onces_expires` ON `onces` (`expires_at`);--> statement-breakpoint
 CREATE INDEX `onces_running` ON `onces` (`hub_id`) WHERE "onces"."state" = 'running';--> statement-breakpoint
+CREATE TABLE `owner_traffic` (
+	`owner_id` text NOT NULL,
+	`span` text NOT NULL,
+	`at` integer NOT NULL,
+	`variant` text NOT NULL,
+	`completed` integer NOT NULL,
+	`cancelled` integer NOT NULL,
+	`failed` integer NOT NULL,
+	`lost` integer NOT NULL,
+	`moved` integer NOT NULL,
+	`prompt_tokens` integer NOT NULL,
+	`completion_tokens` integer NOT NULL,
+	`cost` integer NOT NULL,
+	`host_share` integer NOT NULL,
+	`decode_ms` integer NOT NULL,
+	`decoded_tokens` integer NOT NULL,
+	PRIMARY KEY(`owner_id`, `span`, `at`, `variant`)
+);
+--> statement-breakpoint
+CREATE INDEX `owner_traffic_at` ON `owner_traffic` (`span`,`at`);--> statement-breakpoint
 CREATE TABLE `postings` (
 	`key` text PRIMARY KEY NOT NULL,
 	`kind` text NOT NULL,
@@ -506,6 +527,15 @@ CREATE TABLE `tellings` (
 );
 --> statement-breakpoint
 CREATE INDEX `tellings_day` ON `tellings` (`day`);--> statement-breakpoint
+CREATE TABLE `tenures` (
+	`host_id` text NOT NULL,
+	`at` integer NOT NULL,
+	`team` integer NOT NULL,
+	`rent` integer NOT NULL,
+	PRIMARY KEY(`host_id`, `at`),
+	FOREIGN KEY (`host_id`) REFERENCES `hosts`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
 CREATE TABLE `tickets` (
 	`id` text PRIMARY KEY NOT NULL,
 	`purpose` text NOT NULL,
