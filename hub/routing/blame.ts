@@ -30,7 +30,11 @@ export function blameFor(failure: Failure, host: { draining: boolean }): Blame {
   return SLOW.has(code) ? 'slow' : 'seat'
 }
 
-/** Its owner wants the card back, and said so first: nothing has failed there. */
-export function tookItsLeave({ class: whose, code }: Failure, { draining }: { draining: boolean }): boolean {
+/** Nothing failed there: it is busy, or its owner wants the card back and said so first. */
+export function isNoFailure(failure: Failure, host: { draining: boolean }): boolean {
+  return failure.code === 'refused:full' || tookItsLeave(failure, host)
+}
+
+function tookItsLeave({ class: whose, code }: Failure, { draining }: { draining: boolean }): boolean {
   return whose === 'host' && draining && GOODBYES.has(code)
 }
