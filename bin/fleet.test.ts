@@ -1,11 +1,10 @@
 // A hub and its hosts as their owners run them: stopped, killed, started again, copied. Real programs, real sockets.
 import { afterEach, expect, setDefaultTimeout, test } from 'bun:test'
 import { copyFileSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type EmulatorOptions, startEmulator } from '../host/testing.ts'
-import { until } from '../sdk/testing.ts'
+import { freePort, until } from '../sdk/testing.ts'
 
 // Each test starts several processes, which takes its time on a busy machine.
 setDefaultTimeout(120_000)
@@ -247,16 +246,3 @@ test('a machine and its copy are both refused at the third takeover; a new token
   expect((await it.hosts())[0]?.notices).toEqual([])
   expect(await it.startAgent('copy', token).exited).toBe(1)
 })
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.on('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() =>
-        address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port')),
-      )
-    })
-  })
-}

@@ -1,10 +1,9 @@
 // A machine joins its owner's account with real programs: the hub's first start, its admin, `gpuhost login`, `gpuhost start`.
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { until } from '../sdk/testing.ts'
+import { freePort, until } from '../sdk/testing.ts'
 
 // Several processes, which take their time on a busy machine.
 setDefaultTimeout(120_000)
@@ -103,11 +102,3 @@ test('what the hub logged holds no secret of the people who came', () => {
   const log = said('hub.log')
   expect(log).not.toMatch(/four words|gph_|ghs_|ghd_/)
 })
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}

@@ -3,10 +3,9 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { chmodSync, copyFileSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createPrivateKey } from 'node:crypto'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { releaseTargets } from '../../sdk/release.ts'
-import { until } from '../../sdk/testing.ts'
+import { freePort, until } from '../../sdk/testing.ts'
 import { signRelease } from '../release.ts'
 
 const folder = process.env.GPUHUB_INSTALL_TEST ?? ''
@@ -290,11 +289,3 @@ test('as a service of the machine it has a user of its own, and removal leaves n
   expect((await inside('getent passwd gpuhost; getent group gpuhost')).out).toBe('')
   rmSync(systemctl)
 })
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
