@@ -96,7 +96,7 @@ async function world(engineOptions: EmulatorOptions, graceSeconds: number) {
   const allReady = () =>
     until('all hosts are ready', async () => (await hosts()).every(({ state }) => state === 'ready'), 60_000)
   const log = (name: string) => readFileSync(join(folder, `${name}.log`), 'utf8')
-  return { folder, url, command, startHub, startHost, startAgent, tokenOf, hosts, allReady, log }
+  return { folder, url, command, engine, startHub, startHost, startAgent, tokenOf, hosts, allReady, log }
 }
 
 async function clientOf({ url, command }: Awaited<ReturnType<typeof world>>) {
@@ -123,12 +123,15 @@ test('a hub that is asked to stop finishes what runs, refuses the rest, and gets
   const answer = await chat()
   const reader = answer.body!.getReader()
   let text = new TextDecoder().decode((await reader.read()).value)
+  // What runs goes on for as long as the rest is looked at.
+  it.engine.block()
   hub.kill('SIGTERM')
   await until('the hub says that it is not ready', async () => (await fetch(`${it.url}/readyz`)).status === 503)
   const refused = await chat()
   expect(refused.status).toBe(503)
   expect(Number(refused.headers.get('retry-after'))).toBeGreaterThanOrEqual(1)
   expect(await refused.json()).toMatchObject({ error: { code: 'hub_unavailable' } })
+  it.engine.release()
   for (let read = await reader.read(); !read.done; read = await reader.read())
     text += new TextDecoder().decode(read.value)
   expect(text).toEndWith('data: [DONE]\n\n')
