@@ -5,7 +5,15 @@ import { join } from 'node:path'
 import { systemEnv } from '../../sdk/env.ts'
 import { until, virtualEnv } from '../../sdk/testing.ts'
 import { askDriver, DriverWatch } from './driver.ts'
-import { compiler, fakeMachine, type MachineName, machines, removeMachines, replay, uuidOf } from './testing/machines.ts'
+import {
+  compiler,
+  fakeMachine,
+  type MachineName,
+  machines,
+  removeMachines,
+  replay,
+  uuidOf,
+} from './testing/machines.ts'
 
 // Each question starts a process, on a machine that may be busy.
 setDefaultTimeout(60_000)

@@ -4,7 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemEnv } from '../../sdk/env.ts'
 import { askDriver } from '../hardware/driver.ts'
-import { type FakeGpu, fakeMachine, type FakeMachine, machines, removeMachines, uuidOf } from '../hardware/testing/machines.ts'
+import {
+  type FakeGpu,
+  fakeMachine,
+  type FakeMachine,
+  machines,
+  removeMachines,
+  uuidOf,
+} from '../hardware/testing/machines.ts'
 import { lookFor } from './use.ts'
 
 afterAll(removeMachines)

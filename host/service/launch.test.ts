@@ -23,7 +23,10 @@ function world(scripts: Record<string, string>, trialSeconds = 60) {
   cleanups.push(() => rmSync(home, { recursive: true, force: true }))
   const program = { folder: join(home, 'program') }
   const write = (path: string, version: string) => {
-    writeFileSync(path, `#!/bin/sh\ntrap "exit 0" TERM\necho "${version} $*" >>"$GPUHOST_HOME/starts"\n${scripts[version]}\n`)
+    writeFileSync(
+      path,
+      `#!/bin/sh\ntrap "exit 0" TERM\necho "${version} $*" >>"$GPUHOST_HOME/starts"\n${scripts[version]}\n`,
+    )
     chmodSync(path, 0o755)
   }
   installedAt(program, '0.2.0')
