@@ -197,9 +197,6 @@ test('one that works, and never reaches its hub, is left again by itself', async
     '#!/bin/sh\ncase $1 in self-test) echo \'{"version":"0.4.0"}\' ;; start) exec sleep 1000 ;; *) exit 1 ;; esac\n',
   )
   expect((await gpuhost(`update --json --hub ${url}`)).out).toContain('"state": "installed"')
-  await until('the newer one is tried', async () =>
-    (await inside('cat /root/.gpuhost/program/trial')).out.startsWith('0.4.0'),
-  )
   // The one before serves until it has left, and again once the newer one was given up.
   await until(
     'the newer one was given up',
