@@ -4,7 +4,8 @@ import { copyFileSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type EmulatorOptions, startEmulator } from '../host/testing.ts'
-import { freePort, until } from '../sdk/testing.ts'
+import { until } from '../sdk/testing.ts'
+import { freePort } from './free-port.ts'
 
 // Each test starts several processes, which takes its time on a busy machine.
 setDefaultTimeout(120_000)

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { freePort, until } from '../sdk/testing.ts'
+import { until } from '../sdk/testing.ts'
+import { freePort } from './free-port.ts'
 
 // Several processes, which take their time on a busy machine.
 setDefaultTimeout(120_000)

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { testDatabase } from '../db/testing.ts'
 import { type Emulator, type EmulatorOptions, startEmulator } from '../host/testing.ts'
-import { freePort } from '../sdk/testing.ts'
+import { freePort } from '../bin/free-port.ts'
 import { Machine, type MachineOptions, type Spawn } from './machine.ts'
 
 const dist = process.env.GPUHUB_DIST ?? join(import.meta.dirname, '..', 'dist')

@@ -1,6 +1,5 @@
 // A world a test controls: time that moves by hand, timers in order, seeded randomness, and a pair of sockets in
 // memory that can lag, freeze and break.
-import { createServer } from 'node:net'
 import type { Cancel, Env } from './env.ts'
 import type { Socket, SocketEvents } from './wire/socket.ts'
 
@@ -114,26 +113,6 @@ export async function until<T>(
     if (performance.now() > deadline) throw new Error(`waited ${withinMs} ms in vain until ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
-}
-
-/**
- * A port of 127.0.0.1 that nobody has, for a program that is to come back at the same address. It is below those that the
- * system gives to connections and to whoever asks for any, so it stays free until then.
- */
-export async function freePort(): Promise<number> {
-  for (let tries = 0; tries < 100; tries++) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000)
-    if (await isFree(port)) return port
-  }
-  throw new Error('no port is free')
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer()
-    server.on('error', () => resolve(false))
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
-  })
 }
 
 /** One end of a pair: `socket` for its owner, who calls `open` with what to do on events. */

@@ -5,7 +5,8 @@ import { chmodSync, copyFileSync, mkdirSync, openSync, readFileSync, rmSync, wri
 import { createPrivateKey } from 'node:crypto'
 import { join } from 'node:path'
 import { releaseTargets } from '../../sdk/release.ts'
-import { freePort, until } from '../../sdk/testing.ts'
+import { until } from '../../sdk/testing.ts'
+import { freePort } from '../free-port.ts'
 import { signRelease } from '../release.ts'
 
 const folder = process.env.GPUHUB_INSTALL_TEST ?? ''

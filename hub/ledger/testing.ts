@@ -31,7 +31,7 @@ export interface StillEnv extends VirtualEnv {
 /** Timers and clocks stand still until `advance`; input and output go on by themselves. */
 export function stillEnv(seed = 1): StillEnv {
   const known: Pick<Ledger, 'underWay'>[] = []
-  const answered = () => Promise.allSettled(known.map(({ underWay }) => underWay))
+  const answered = () => Promise.allSettled(known.map(async ({ underWay }) => await underWay))
   return {
     ...virtualEnv({ seed, now: Date.UTC(2026, 10, 23), answered }),
     soon: (work) => systemEnv.soon(work),
