@@ -20,11 +20,12 @@ import { release } from '../host/engine/vllm/release.ts'
 import { membersOf } from '../host/engine/vllm/session.ts'
 import { socketFolder } from '../host/engine/vllm/sockets.ts'
 import { buildVllm, makeWeights } from '../host/engine/vllm/testing/program.ts'
-import { compiler, fakeMachine, machines, uuidOf } from '../host/hardware/testing/machines.ts'
+import { compiler, fakeMachine, machines, removeMachines, uuidOf } from '../host/hardware/testing/machines.ts'
 import { startHub } from '../host/tunnel/testing.ts'
 import { until } from '../sdk/testing.ts'
 
 setDefaultTimeout(60_000)
+afterAll(removeMachines)
 
 const program = [process.execPath, join(import.meta.dirname, 'gpuhost.ts')]
 const requirements = readFileSync(join(import.meta.dirname, '../host/engine/vllm/requirements.txt'))

@@ -1,16 +1,17 @@
 // The real program, as its owner runs it, against a hub and an engine on real ports.
-import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { afterAll, afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { startServer } from '../host/engine/testing.ts'
-import { fakeMachine, machines } from '../host/hardware/testing/machines.ts'
+import { fakeMachine, machines, removeMachines } from '../host/hardware/testing/machines.ts'
 import { startHub } from '../host/tunnel/testing.ts'
 import { until } from '../sdk/testing.ts'
 import { closeCode, kind } from '../sdk/wire/frames.ts'
 
 // Each test starts several processes, which takes its time on a busy machine.
 setDefaultTimeout(60_000)
+afterAll(removeMachines)
 
 const program = [process.execPath, join(import.meta.dir, 'gpuhost.ts')]
 const TOKEN = 'gpuhost-secret-token'

@@ -71,6 +71,8 @@ function release({ version = '0.2.0', key = current, now = Date.now(), sent }: O
 
 interface Run {
   home?: string
+  /** Its TMPDIR. */
+  temporary?: string
   words?: string[]
   variables?: Record<string, string>
   stdin?: string
@@ -81,6 +83,7 @@ interface Run {
 /** Without a terminal, and with nothing but a PATH. */
 async function install({
   home = folder('home'),
+  temporary = folder('temporary'),
   words = ['--user'],
   variables = {},
   path = process.env.PATH ?? '',
@@ -94,7 +97,7 @@ async function install({
     stdin: Buffer.from(stdin ?? script),
     stdout: 'pipe',
     stderr: 'pipe',
-    env: { PATH: path, HOME: home, NOTES: notes, ...variables },
+    env: { PATH: path, HOME: home, TMPDIR: temporary, NOTES: notes, ...variables },
   })
   const [out, said] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()])
   const calls = existsSync(notes) ? readFileSync(notes, 'utf8').trim().split('\n') : []
@@ -104,12 +107,13 @@ async function install({
 const versionIn = (home: string) => readlinkSync(join(home, '.gpuhost', 'program', 'current'))
 
 test('an empty home gets the program and its command, and nothing is left elsewhere', async () => {
-  const { home, code, said } = await install()
+  const temporary = folder('temporary')
+  const { home, code, said } = await install({ temporary })
   expect([code, said]).toEqual([0, expect.stringContaining(`Next: ${home}/.local/bin/gpuhost setup --hub ${hub.url}`)])
   expect(versionIn(home)).toBe('versions/0.2.0')
   expect(readFileSync(join(home, '.local', 'bin', 'gpuhost'), 'utf8')).toBe(programText('0.2.0'))
   expect(readdirSync(home).sort()).toEqual(['.gpuhost', '.local'])
-  expect(readdirSync(tmpdir()).filter((name) => name.startsWith('gpuhost-install.'))).toEqual([])
+  expect(readdirSync(temporary)).toEqual([])
 })
 
 test('run again it changes nothing, brings what is older up to date, and takes nothing back', async () => {

@@ -1,11 +1,11 @@
 // Real programs for tests, chaos and measurements: the compiled binaries, started, watched, killed by id, with the same
 // settings everywhere.
 import { closeSync, copyFileSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { testDatabase } from '../db/testing.ts'
 import { type Emulator, type EmulatorOptions, startEmulator } from '../host/testing.ts'
+import { freePort } from '../bin/free-port.ts'
 import { Machine, type MachineOptions, type Spawn } from './machine.ts'
 
 const dist = process.env.GPUHUB_DIST ?? join(import.meta.dirname, '..', 'dist')
@@ -201,21 +201,4 @@ function logs(folder: string): string {
 
 function logNames(folder: string): string[] {
   return [...new Bun.Glob('*.log').scanSync({ cwd: folder })].sort()
-}
-
-/** None that a connection takes by itself: a program that comes back finds its port free. */
-export async function freePort(): Promise<number> {
-  for (let tries = 0; tries < 100; tries++) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000)
-    if (await isFree(port)) return port
-  }
-  throw new Error('no port is free')
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer()
-    server.on('error', () => resolve(false))
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
-  })
 }

@@ -1,7 +1,7 @@
 // A real engine, not written by us, as tests hold it: started on a port of this machine, watched, killed by its group.
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { freePort } from '../chaos/processes.ts'
+import { freePort } from '../bin/free-port.ts'
 import { install } from './install.ts'
 import { startLlama } from './llama.ts'
 import { startVllm } from './vllm.ts'

@@ -1,11 +1,20 @@
-import { expect, test } from 'bun:test'
-import { mkdtempSync, statSync, writeFileSync } from 'node:fs'
+import { afterEach, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { virtualEnv } from '../sdk/testing.ts'
 import { homeAt, machineId, makeHome } from './config.ts'
 
-const fresh = () => homeAt({ GPUHOST_HOME: join(mkdtempSync(join(tmpdir(), 'home-')), 'gpuhost') })
+const folders: string[] = []
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
+})
+
+function fresh() {
+  const folder = mkdtempSync(join(tmpdir(), 'home-'))
+  folders.push(folder)
+  return homeAt({ GPUHOST_HOME: join(folder, 'gpuhost') })
+}
 
 test('a home is where GPUHOST_HOME says, else in the user’s own folder', () => {
   expect(homeAt({ GPUHOST_HOME: '/srv/gpu' }).controlPath).toBe('/srv/gpu/control.sock')

@@ -1,5 +1,5 @@
 // Every variant of the catalog on every machine the kit knows, against a table that was written by hand.
-import { beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { join } from 'node:path'
 import { everyOffer } from '../hub/catalog/find.ts'
 import { catalogRow } from '../hub/gateway/catalog.ts'
@@ -12,9 +12,10 @@ import type { Card } from './hardware/card.ts'
 import { plainCard } from './hardware/card.ts'
 import { askDriver } from './hardware/driver.ts'
 import type { Survey } from './hardware/survey.ts'
-import { fakeMachine, type MachineName, machines } from './hardware/testing/machines.ts'
+import { fakeMachine, type MachineName, machines, removeMachines } from './hardware/testing/machines.ts'
 
 setDefaultTimeout(60_000)
+afterAll(removeMachines)
 
 const columns: MachineName[] = [
   'one 4090',

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { existsSync, mkdtempSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { virtualEnv } from '../sdk/testing.ts'
@@ -21,7 +21,8 @@ test('a log is JSON lines for a file, and plain lines for a person', () => {
 })
 
 test('a log file is its owner’s, and never grows beyond twice its limit', () => {
-  const path = join(mkdtempSync(join(tmpdir(), 'log-')), 'gpuhost.log')
+  const folder = mkdtempSync(join(tmpdir(), 'log-'))
+  const path = join(folder, 'gpuhost.log')
   const write = fileWriter(path, 100)
   for (let at = 0; at < 50; at++) write(`line ${at}\n`)
   expect(statSync(path).mode & 0o777).toBe(0o600)
@@ -30,6 +31,7 @@ test('a log file is its owner’s, and never grows beyond twice its limit', () =
   fileWriter(path, 100)('after a restart\n')
   const kept = readFileSync(`${path}.1`, 'utf8') + readFileSync(path, 'utf8')
   expect(kept).toEndWith('line 49\nafter a restart\n')
+  rmSync(folder, { recursive: true })
 })
 
 test('a line of the file is shown as a person reads it, and cannot repaint the terminal', () => {

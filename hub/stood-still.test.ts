@@ -11,6 +11,7 @@ test('a hub that stood still does not give up on its books', async () => {
   const asking = ada.chat('Why is the sky blue?')
   await hub.host('berlin').engine.tally.until(({ running }) => running === 1)
 
+  hub.env.holdUp()
   const free = Promise.withResolvers<void>()
   const holding = transaction(hub.world.db, () => free.promise)
   hub.host('berlin').engine.release()

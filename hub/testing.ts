@@ -9,7 +9,7 @@ import type { Engine as HostEngine } from '../host/engine/engine.ts'
 import { Engine as Emulator, type Conduct, oracle, type OracleOptions, type Truth } from '../host/testing.ts'
 import { type Env, newId, systemEnv } from '../sdk/env.ts'
 import { formatUsd, type Money, parseUsd } from '../sdk/money.ts'
-import { type SocketPair, socketPair, until, type VirtualEnv } from '../sdk/testing.ts'
+import { type SocketPair, socketPair, until } from '../sdk/testing.ts'
 import type { Serving } from '../sdk/wire/frames.ts'
 import { type Config, readConfig } from './config.ts'
 import { addHostToken } from './fleet/token.ts'
@@ -92,7 +92,7 @@ export interface TestClient {
 }
 
 export interface TestHub {
-  env: VirtualEnv
+  env: StillEnv
   hub: Hub
   world: TestDatabase
   as(name: string): TestClient

@@ -97,11 +97,14 @@ function seededBytes(seed: number): () => number {
   }
 }
 
-/** For real processes and sockets: waits until `condition` gives something true, and returns it. */
+/**
+ * For real processes and sockets: waits until `condition` gives something true, and returns it. The usual limit is just
+ * below that of a whole test: a machine with other work takes its time.
+ */
 export async function until<T>(
   what: string,
   condition: () => T | Promise<T>,
-  withinMs = 15_000,
+  withinMs = 50_000,
 ): Promise<NonNullable<T>> {
   const deadline = performance.now() + withinMs
   for (;;) {

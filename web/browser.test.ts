@@ -39,7 +39,7 @@ afterAll(async () => {
 /** Somebody's browser: nothing of anybody else's is in it. */
 async function visitor(): Promise<Page> {
   const context = await browser.newContext({ viewport: SIZES.desktop, baseURL: hub.url })
-  context.setDefaultTimeout(30_000)
+  context.setDefaultTimeout(100_000)
   const one = await watchedPage(context, hub.url)
   watched.push(one)
   return one.page

@@ -3,10 +3,10 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { chmodSync, copyFileSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createPrivateKey } from 'node:crypto'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { releaseTargets } from '../../sdk/release.ts'
 import { until } from '../../sdk/testing.ts'
+import { freePort } from '../free-port.ts'
 import { signRelease } from '../release.ts'
 
 const folder = process.env.GPUHUB_INSTALL_TEST ?? ''
@@ -198,9 +198,6 @@ test('one that works, and never reaches its hub, is left again by itself', async
     '#!/bin/sh\ncase $1 in self-test) echo \'{"version":"0.4.0"}\' ;; start) exec sleep 1000 ;; *) exit 1 ;; esac\n',
   )
   expect((await gpuhost(`update --json --hub ${url}`)).out).toContain('"state": "installed"')
-  await until('the newer one is tried', async () =>
-    (await inside('cat /root/.gpuhost/program/trial')).out.startsWith('0.4.0'),
-  )
   // The one before serves until it has left, and again once the newer one was given up.
   await until(
     'the newer one was given up',
@@ -290,11 +287,3 @@ test('as a service of the machine it has a user of its own, and removal leaves n
   expect((await inside('getent passwd gpuhost; getent group gpuhost')).out).toBe('')
   rmSync(systemctl)
 })
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}

@@ -1,5 +1,5 @@
-import { describe, expect, setDefaultTimeout, test } from 'bun:test'
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { afterAll, afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir, hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemEnv } from '../../sdk/env.ts'
@@ -9,12 +9,23 @@ import { plainCard } from '../hardware/card.ts'
 import { checklist } from '../hardware/checklist.ts'
 import { gpuContainers } from '../hardware/containers.ts'
 import type { Survey } from '../hardware/survey.ts'
-import { compiler, fakeMachine, machines, uuidOf } from '../hardware/testing/machines.ts'
+import { compiler, fakeMachine, machines, removeMachines, uuidOf } from '../hardware/testing/machines.ts'
 import type { Catalog } from '../hub/catalog.ts'
 import { endOf, withoutSecrets } from './bundle.ts'
 import { diagnose, type Examined } from './doctor.ts'
 
 setDefaultTimeout(60_000)
+afterAll(removeMachines)
+const folders: string[] = []
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
+})
+
+function newFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'doctor-'))
+  folders.push(folder)
+  return folder
+}
 
 const card: Card = {
   ...plainCard('NVIDIA GeForce RTX 4090', 24_564 * 2 ** 20),
@@ -47,9 +58,8 @@ const catalog: Catalog = {
 }
 
 function world(more: Partial<Examined> = {}): Examined {
-  const folder = mkdtempSync(join(tmpdir(), 'doctor-'))
   return {
-    home: homeAt({ GPUHOST_HOME: folder }),
+    home: homeAt({ GPUHOST_HOME: newFolder() }),
     survey,
     status: { state: 'stopped' },
     hub: { address: 'https://hub.example', owner: 'berlin@example.com' },
@@ -157,7 +167,7 @@ test('a bundle has no token, no address and no name in it', () => {
 })
 
 test('only the end of a long log is read', () => {
-  const path = join(mkdtempSync(join(tmpdir(), 'log-')), 'gpuhost.log')
+  const path = join(newFolder(), 'gpuhost.log')
   writeFileSync(path, `${'x'.repeat(400_000)}\nthe end\n`)
   const end = endOf(path)
   expect(end).toEndWith('the end\n')
@@ -167,7 +177,7 @@ test('only the end of a long log is read', () => {
 
 /** Answers as `docker ps` and `docker inspect` do. */
 function fakeDocker(containers: object[]): string {
-  const path = join(mkdtempSync(join(tmpdir(), 'docker-')), 'docker')
+  const path = join(newFolder(), 'docker')
   const ids = containers.map((_, at) => `${at}`.repeat(64)).join('\\n')
   writeFileSync(`${path}.json`, JSON.stringify(containers))
   writeFileSync(path, `#!/bin/sh\nif [ "$1" = ps ]; then printf '${ids}\\n'; else cat '${path}.json'; fi\n`)

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import type { Socket } from 'bun'
 import { type Env, systemEnv } from '../../sdk/env.ts'
+import { freePort } from '../../bin/free-port.ts'
 import { until } from '../../sdk/testing.ts'
 import type { EngineAsk } from './engine.ts'
 import { nameFor } from './inspect.ts'
@@ -98,22 +99,21 @@ describe('an engine that runs already', () => {
   })
 
   test('that is not there yet is waited for, until the owner has enough', async () => {
-    const first = startServer()
-    const port = Number(new URL(first.url).port)
-    await first.close()
+    const port = await freePort()
+    const url = `http://127.0.0.1:${port}`
     let waits = 0
     const hasty: Env = {
       ...systemEnv,
       timer: (delayMs, work) => systemEnv.timer(delayMs === 1_000 ? (waits++, 20) : delayMs, work),
     }
-    const starting = engineAt(first.url, undefined, hasty).start(never)
-    await until('it has been tried twice', () => waits === 2)
+    const starting = engineAt(url, undefined, hasty).start(never)
+    await until('it has been tried twice', () => waits >= 2)
     const second = server({ port })
     await starting
     expect(second.requests.length).toBe(1)
     await second.close()
     const enough = new AbortController()
-    const waiting = engineAt(first.url, undefined, hasty).start(enough.signal)
+    const waiting = engineAt(url, undefined, hasty).start(enough.signal)
     const before = waits
     await until('it is tried again', () => waits > before)
     enough.abort()

@@ -1,14 +1,27 @@
-import { describe, expect, setDefaultTimeout, spyOn, test } from 'bun:test'
-import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { afterAll, describe, expect, setDefaultTimeout, spyOn, test } from 'bun:test'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemEnv } from '../../sdk/env.ts'
 import { until, virtualEnv } from '../../sdk/testing.ts'
 import { askDriver, DriverWatch } from './driver.ts'
-import { compiler, fakeMachine, type MachineName, machines, replay, uuidOf } from './testing/machines.ts'
+import {
+  compiler,
+  fakeMachine,
+  type MachineName,
+  machines,
+  removeMachines,
+  replay,
+  uuidOf,
+} from './testing/machines.ts'
 
 // Each question starts a process, on a machine that may be busy.
 setDefaultTimeout(60_000)
+afterAll(removeMachines)
+const programs: string[] = []
+afterAll(() => {
+  for (const folder of programs) rmSync(folder, { recursive: true })
+})
 
 const reader = [process.execPath, join(import.meta.dirname, '../../bin/gpuhost.ts'), 'probe', '--json', '--library']
 const GIB = 2 ** 30
@@ -144,7 +157,9 @@ describe('a driver that is not well', () => {
 })
 
 function program(body: string): string {
-  const path = join(mkdtempSync(join(tmpdir(), 'smi-')), 'nvidia-smi')
+  const folder = mkdtempSync(join(tmpdir(), 'smi-'))
+  programs.push(folder)
+  const path = join(folder, 'nvidia-smi')
   writeFileSync(path, `#!/bin/sh\n${body}\n`)
   chmodSync(path, 0o755)
   return path

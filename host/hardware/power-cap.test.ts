@@ -1,4 +1,4 @@
-import { afterEach, expect, setDefaultTimeout, test } from 'bun:test'
+import { afterAll, afterEach, expect, setDefaultTimeout, test } from 'bun:test'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -7,9 +7,10 @@ import { homeAt } from '../config.ts'
 import { humanLine, logTo } from '../log.ts'
 import { askDriver } from './driver.ts'
 import { PowerCap, restorePower } from './power-cap.ts'
-import { type FakeMachine, fakeMachine, machines, uuidOf } from './testing/machines.ts'
+import { type FakeMachine, fakeMachine, machines, removeMachines, uuidOf } from './testing/machines.ts'
 
 setDefaultTimeout(60_000)
+afterAll(removeMachines)
 
 const folders: string[] = []
 afterEach(() => {

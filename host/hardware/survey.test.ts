@@ -1,9 +1,11 @@
-import { expect, test } from 'bun:test'
+import { afterAll, expect, test } from 'bun:test'
 import { systemEnv } from '../../sdk/env.ts'
 import { cardNames } from './cards.ts'
 import { findPlace } from './place.ts'
 import { hardwareOf, survey } from './survey.ts'
-import { fakeMachine, machines } from './testing/machines.ts'
+import { fakeMachine, machines, removeMachines } from './testing/machines.ts'
+
+afterAll(removeMachines)
 
 const options = { env: systemEnv, access: { reader: ['false'], ...fakeMachine(machines['no GPU']) }, variables: {} }
 const anywhere = { ...options, folder: '/nonexistent/home/.gpuhost' }

@@ -1,11 +1,23 @@
-import { expect, test } from 'bun:test'
+import { afterAll, expect, test } from 'bun:test'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemEnv } from '../../sdk/env.ts'
 import { askDriver } from '../hardware/driver.ts'
-import { type FakeGpu, fakeMachine, type FakeMachine, machines, uuidOf } from '../hardware/testing/machines.ts'
+import {
+  type FakeGpu,
+  fakeMachine,
+  type FakeMachine,
+  machines,
+  removeMachines,
+  uuidOf,
+} from '../hardware/testing/machines.ts'
 import { lookFor } from './use.ts'
+
+afterAll(removeMachines)
+
+/** A machine with other work takes more than the two seconds that its owner would wait for a word. */
+const patient = { ...systemEnv, timer: (ms: number, work: () => void) => systemEnv.timer(ms * 20, work) }
 
 /** This test's own process stands for whoever is on the card: it is one that runs. */
 const someone = process.pid
@@ -22,7 +34,7 @@ function look(
   const { nvidiaSmi } = fakeMachine(machine, { library: false })
   const { own = [], gpus, processes = true, gamemoded = 'no-gamemoded-here', loginctl } = changes
   return lookFor({
-    ...{ env: systemEnv, processes, gamemoded, loginctl, own: async () => new Set(own) },
+    ...{ env: patient, processes, gamemoded, loginctl, own: async () => new Set(own) },
     cards: () => askDriver(systemEnv, { reader: ['false'], library: '/nowhere/libnvidia-ml.so.1', nvidiaSmi }),
     gpus: gpus ? new Set(gpus) : null,
   })({ session: loginctl !== undefined })

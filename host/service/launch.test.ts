@@ -7,20 +7,26 @@ import { until } from '../../sdk/testing.ts'
 import { confirm, currentVersion, failedAt, place, swap, trialOf } from '../update/program.ts'
 import { installedAt } from '../update/testing/releases.ts'
 
-setDefaultTimeout(30_000)
+setDefaultTimeout(60_000)
 
 const cleanups: (() => unknown)[] = []
 afterEach(async () => {
   for (const clean of cleanups.splice(0).reverse()) await clean()
 })
 
-/** Each start appends a line to `starts`; then the script of that version goes on. */
-function world(scripts: Record<string, string>, trialSeconds = 1) {
+/**
+ * Each start appends a line to `starts`; then the script of that version goes on. By then it obeys a stop: a shell that is
+ * told before its trap is set would just end.
+ */
+function world(scripts: Record<string, string>, trialSeconds = 60) {
   const home = mkdtempSync(join(tmpdir(), 'gpuhost-launch-'))
   cleanups.push(() => rmSync(home, { recursive: true, force: true }))
   const program = { folder: join(home, 'program') }
   const write = (path: string, version: string) => {
-    writeFileSync(path, `#!/bin/sh\necho "${version} $*" >>"$GPUHOST_HOME/starts"\n${scripts[version]}\n`)
+    writeFileSync(
+      path,
+      `#!/bin/sh\ntrap "exit 0" TERM\necho "${version} $*" >>"$GPUHOST_HOME/starts"\n${scripts[version]}\n`,
+    )
     chmodSync(path, 0o755)
   }
   installedAt(program, '0.2.0')
@@ -48,7 +54,7 @@ function world(scripts: Record<string, string>, trialSeconds = 1) {
   }
 }
 
-const RUNS = 'trap "exit 0" TERM; while :; do sleep 0.05; done'
+const RUNS = 'while :; do sleep 0.05; done'
 
 test.each([0, 2, 3])('a program that ends with %i is not started again', async (code) => {
   const { launch, starts } = world({ '0.2.0': `exit ${code}` })
@@ -65,11 +71,11 @@ test('one that fails is', async () => {
 })
 
 test('a stop is passed on and waited for, and one that had to kill is no crash', async () => {
-  const { home, launch, starts } = world({
-    '0.2.0': 'trap "sleep 0.3; : >$GPUHOST_HOME/drained; exit 0" TERM; while :; do sleep 0.05; done',
+  const { home, launch } = world({
+    '0.2.0': `trap "sleep 0.3; : >$GPUHOST_HOME/drained; exit 0" TERM; : >"$GPUHOST_HOME/trapped"; ${RUNS}`,
   })
   const launcher = launch()
-  await until('it runs', () => starts().length === 1)
+  await until('it runs', () => existsSync(join(home, 'trapped')))
   launcher.kill('SIGTERM')
   expect(await launcher.exited).toBe(0)
   expect(existsSync(join(home, 'drained'))).toBe(true)
@@ -114,10 +120,10 @@ test('a newer program that asks for it takes over, and stays once it has proven 
 
 test('a newer program that says nothing for too long is left again, and so is one that ends', async () => {
   for (const script of [RUNS, 'exit 1', 'exit 0', 'kill -SEGV $$', 'trap "" TERM; exit 3']) {
-    const { program, launch, starts, upgrade } = world({ '0.2.0': RUNS, '0.3.0': script })
+    const { program, launch, starts, upgrade } = world({ '0.2.0': RUNS, '0.3.0': script }, 1)
     upgrade('0.3.0')
     const launcher = launch()
-    await until('the one before runs', () => starts().at(-1)?.startsWith('0.2.0'), 15_000)
+    await until('the one before runs', () => starts().at(-1)?.startsWith('0.2.0'))
     expect([currentVersion(program), trialOf(program)]).toEqual(['0.2.0', null])
     expect(failedAt(program, '0.3.0')).not.toBeNull()
     expect(starts().filter((line) => line.startsWith('0.3.0'))).toHaveLength(1)

@@ -18,7 +18,7 @@ import {
   signature,
 } from './testing/releases.ts'
 
-setDefaultTimeout(20_000)
+setDefaultTimeout(60_000)
 
 const DAY_MS = 24 * 60 * 60_000
 type World = ReturnType<typeof machine>

@@ -130,7 +130,7 @@ export class HostChecks {
         })
         .where(and(eq(checks.hostId, hostId), eq(checks.variant, variant)))
       if (!passed) return
-      const known = await tx.select().from(checks).where(eq(checks.hostId, hostId))
+      const known = await tx.select().from(checks).where(eq(checks.hostId, hostId)).orderBy(checks.variant)
       const offered = await tx
         .select({ models: links.models })
         .from(links)

@@ -113,6 +113,8 @@ export async function startRealHub(): Promise<RealHub> {
     for (const child of children) child.kill('SIGTERM')
     await Promise.all(children.map((child) => Promise.race([child.exited, Bun.sleep(5_000)])))
     for (const child of children) child.kill('SIGKILL')
+    // Whoever still writes would fill the folder again.
+    await Promise.all(children.map((child) => child.exited))
     rmSync(folder, { recursive: true, force: true })
   }
 }

@@ -1,6 +1,6 @@
 // The machines that tests know: each as a fake NVML library and a fake `nvidia-smi` that say the same, in the ways of the
 // real ones.
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 
@@ -119,10 +119,11 @@ export function compiler(): string | null {
 }
 
 let compiled: string | undefined
+const folders: string[] = []
 
-/** A folder with both programs for that machine. */
+/** A folder with both programs for that machine, until `removeMachines`. */
 export function fakeMachine(machine: FakeMachine, { library = true } = {}): Faked {
-  const folder = mkdtempSync(join(tmpdir(), 'gpus-'))
+  const folder = newFolder()
   const paths = { library: join(folder, 'libnvidia-ml.so.1'), nvidiaSmi: join(folder, 'nvidia-smi') }
   if (machine.bare) return paths
   replay(paths, machine)
@@ -133,6 +134,12 @@ export function fakeMachine(machine: FakeMachine, { library = true } = {}): Fake
   return paths
 }
 
+/** Of a file of tests, after the last of them. */
+export function removeMachines(): void {
+  compiled = undefined
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
+}
+
 /** From now on it is that machine. */
 export function replay({ nvidiaSmi }: Faked, machine: FakeMachine): void {
   const folder = dirname(nvidiaSmi)
@@ -141,13 +148,17 @@ export function replay({ nvidiaSmi }: Faked, machine: FakeMachine): void {
 }
 
 function compile(cc: string): string {
-  const folder = join(tmpdir(), `nvml-${process.pid}`)
-  mkdirSync(folder, { recursive: true })
-  const path = join(folder, 'fake.so')
+  const path = join(newFolder(), 'fake.so')
   const source = join(import.meta.dirname, 'nvml.c')
   const built = Bun.spawnSync([cc, '-shared', '-fPIC', '-O1', '-o', path, source, '-ldl'])
   if (!built.success) throw new Error(`${cc} does not compile the fake library: ${built.stderr.toString()}`)
   return path
+}
+
+function newFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'gpus-'))
+  folders.push(folder)
+  return folder
 }
 
 function forLibrary({ driver, cuda, gpus, conduct }: FakeMachine): string {

@@ -51,12 +51,12 @@ export function release(manifest: object & { version: string }, by: KeyObject = 
   }
 }
 
-/** Shorter waits are between two tries, and a thousandth of what they are; longer ones limits, which a busy machine needs. */
+/** Shorter waits are between two tries, and nobody waits for them; longer ones are limits, which a busy machine needs. */
 const LIMITS_MS = 20_000
 const hurried: Env = {
   ...systemEnv,
   now: () => NOW,
-  timer: (ms, work) => systemEnv.timer(ms < LIMITS_MS ? ms / 1_000 : ms / 5, work),
+  timer: (ms, work) => systemEnv.timer(ms < LIMITS_MS ? ms / 1_000 : ms, work),
 }
 
 export function machine(files: Files, installed = '0.2.0') {
