@@ -31,6 +31,7 @@ import { report, reports, setReport } from './admin/reports.tsx'
 import { acts, letters, setSetting, settings } from './admin/settings.tsx'
 import { answerAsset, takesGzip } from './assets.ts'
 import { acknowledgeLicence, licences } from './client/licences.tsx'
+import { keyLimits, setKeyLimits } from './client/key-limits.tsx'
 import { askRevocation, keys, makeKey, revoke } from './client/keys.tsx'
 import { playground, playgroundAnswer } from './client/playground.tsx'
 import { overview, overviewLive } from './client/overview.tsx'
@@ -119,6 +120,8 @@ export const routes: readonly Route[] = [
   page('client', '/client/live', overviewLive),
   page('client', '/client/keys', keys),
   act('client', '/client/keys', makeKey),
+  page('client', '/client/keys/:id/limits', keyLimits),
+  act('client', '/client/keys/:id/limits', setKeyLimits),
   page('client', '/client/keys/:id/revocation', askRevocation),
   act('client', '/client/keys/:id/revocation', revoke),
   page('client', '/client/usage', usage),

@@ -6,10 +6,15 @@ import { openDb } from '../../db/open.ts'
 import { testDatabase, testDialects } from '../../db/testing.ts'
 import { runProgram } from '../command.ts'
 import { inviteCommands } from './invite.ts'
+import { keyCommands } from './key.ts'
 import { actsCommand, settingCommands } from './setting.ts'
 import { userCommands } from './user.ts'
 
-const program = { name: 'gpuhub', summary: '', commands: [userCommands, inviteCommands, settingCommands, actsCommand] }
+const program = {
+  name: 'gpuhub',
+  summary: '',
+  commands: [userCommands, keyCommands, inviteCommands, settingCommands, actsCommand],
+}
 
 describe.each(testDialects)('the command line on %s', (dialect) => {
   let env: Record<string, string>
@@ -63,6 +68,21 @@ describe.each(testDialects)('the command line on %s', (dialect) => {
     expect((await json('user', 'list')).map((user: { email: string }) => user.email)).toEqual([
       ...['ada@example.com', 'eve@example.com'],
     ])
+  })
+
+  test('a key is made for some models, and later for others or all', async () => {
+    await run(['user', 'add', 'ada@example.com'])
+    const models = ['Qwen/Qwen3-8B', 'Qwen/Qwen3-14B:awq']
+    const flags = models.flatMap((model) => ['--model', model])
+    const { id, models: kept } = await json('key', 'add', 'ada@example.com', ...flags)
+    expect(kept).toEqual(models)
+    expect((await run(['key', 'list'])).stdout).toContain('only Qwen/Qwen3-8B and Qwen/Qwen3-14B:awq')
+    const wrong = await run(['key', 'add', 'ada@example.com', '--model', 'Qwen3-8B'])
+    expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining('Did you mean Qwen/Qwen3-8B?')])
+    expect(await json('key', 'limit', id, '--budget', '5')).toMatchObject({ models, budgetNanos: '5000000000' })
+    expect((await run(['key', 'limit', id, '--model', 'all', ...flags])).code).toBe(2)
+    expect(await json('key', 'limit', id, '--model', 'all')).toMatchObject({ models: null, budgetNanos: '5000000000' })
+    expect(await json('key', 'list')).toHaveLength(1)
   })
 
   test('an invitation is made, listed without its secret, and revoked', async () => {

@@ -18,6 +18,7 @@ const carrier = (spent: bigint, readAt: number): Bearer => ({
   allowance: { key: NO_ALLOWANCE, account: NO_ALLOWANCE },
   budget: { limit: 100n, spent, readAt },
   expiresAt: null,
+  models: null,
 })
 
 function world() {

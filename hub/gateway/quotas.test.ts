@@ -21,6 +21,7 @@ const carrier = (key: Partial<Allowance> = {}, account: Partial<Allowance> = {},
   },
   allowance: { key: { ...NO_ALLOWANCE, ...key }, account: { ...NO_ALLOWANCE, ...account } },
   expiresAt: null,
+  models: null,
 })
 const refusal = (work: () => unknown): HubError | null => {
   try {

@@ -34,8 +34,10 @@ export async function whoAsks({ keyring, strangers }: Guard, { request, connecti
   return bearer
 }
 
-/** For what anybody may see: with a valid key as often as they like. @throws HubError 429 */
-export async function anybody({ keyring, strangers }: Guard, { request, connection }: Caller): Promise<void> {
+/** For what anybody may see: with a valid key as often as they like. @returns whose key came along. @throws HubError 429 */
+export async function anybody({ keyring, strangers }: Guard, { request, connection }: Caller): Promise<Bearer | null> {
   const key = presentedKey(request)
-  if (!key || !(await keyring.find(key))) strangers.count('requests', connection.address())
+  const bearer = key ? await keyring.find(key) : null
+  if (!bearer) strangers.count('requests', connection.address())
+  return bearer
 }

@@ -45,6 +45,7 @@ describe.each(testDialects)('the keyring on %s', (dialect) => {
       allowance: { key: NO_ALLOWANCE, account: NO_ALLOWANCE },
       budget: null,
       expiresAt: null,
+      models: null,
     }
     expect(await keyring.find(key)).toEqual(bearer)
     expect(keyring.find(key)).toEqual(bearer)

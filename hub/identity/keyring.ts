@@ -8,7 +8,8 @@ import type { Cancel, Env } from '../../sdk/env.ts'
 import type { Money } from '../../sdk/money.ts'
 import { HubError } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { type Allowance, NO_ALLOWANCE } from './allowances.ts'
+import { type Allowance, NO_ALLOWANCE, saysSomething } from './allowances.ts'
+import type { KeyModels } from './key-models.ts'
 import { KEY_PREFIX } from './keys.ts'
 import { licenceMark } from './licences.ts'
 import { hashSecret, looksLikeSecret } from './secret.ts'
@@ -32,6 +33,7 @@ export interface Bearer {
   budget: Budget | null
   /** From then on the key is no longer valid; wall clock. */
   expiresAt: number | null
+  models: KeyModels
 }
 
 export interface Budget {
@@ -203,12 +205,14 @@ async function bearers(db: Db, hashes: string[], readAt: number): Promise<Map<st
       allowance: { key: NO_ALLOWANCE, account: NO_ALLOWANCE },
       budget: null,
       expiresAt: null,
+      models: null,
     }
     if (limit?.subject === userId) bearer.allowance.account = limit
     else if (limit) {
-      bearer.limited = true
+      bearer.limited = saysSomething(limit)
       bearer.allowance.key = limit
       bearer.expiresAt = limit.expiresAt
+      bearer.models = limit.models && new Set(limit.models)
       bearer.budget = limit.budget === null ? null : { limit: limit.budget, spent: limit.spent, readAt }
     }
     if (model !== null && licence !== null) bearer.acknowledged.add(licenceMark(model, licence))

@@ -2,8 +2,9 @@ import { describe, expect, test } from 'bun:test'
 import { eq } from 'drizzle-orm'
 import { type TestDatabase, testDatabase, testDialects } from '../../db/testing.ts'
 import type { EndState } from '../../db/schema/requests.ts'
-import { DAY_MS, HOUR_MS, rollUp } from './roll-up.ts'
+import { BEGUN_WITHIN_MS, DAY_MS, HOUR_MS, rollUp } from './roll-up.ts'
 import {
+  begunWithin,
   folded,
   percentile,
   type Question,
@@ -58,13 +59,11 @@ function requests(): Row[] {
   })
 }
 
+type Brief = Pick<Traffic, 'group' | 'cost' | 'moved' | 'lost' | 'completionTokens' | 'begun' | 'within'>
+
 /** The same sums, one row after the other. */
-function counted(
-  rows: Row[],
-  whose: Whose,
-  { from, to, by }: Question,
-): Pick<Traffic, 'group' | 'cost' | 'moved' | 'lost' | 'completionTokens'>[] {
-  const groups = new Map<string, Pick<Traffic, 'group' | 'cost' | 'moved' | 'lost' | 'completionTokens'>>()
+function counted(rows: Row[], whose: Whose, { from, to, by }: Question): Brief[] {
+  const groups = new Map<string, Brief>()
   for (const row of rows) {
     if (
       whose !== 'everybody' &&
@@ -83,7 +82,10 @@ function counted(
       'hour and variant': `${row.endedAt - (row.endedAt % HOUR_MS)} ${row.variant}`,
       'day and variant': `${row.endedAt - (row.endedAt % DAY_MS)} ${row.variant}`,
     }[by]
-    const sum = groups.get(group) ?? { group, cost: 0n, moved: 0, lost: 0, completionTokens: 0 }
+    const sum = groups.get(group) ?? {
+      ...{ group, cost: 0n, moved: 0, lost: 0, completionTokens: 0, begun: 0 },
+      within: BEGUN_WITHIN_MS.map(() => 0),
+    }
     const charged = row.state === 'completed' || row.state === 'cancelled'
     groups.set(group, {
       group,
@@ -91,17 +93,15 @@ function counted(
       moved: sum.moved + (row.state === 'completed' && row.attempts > 1 ? 1 : 0),
       lost: sum.lost + (row.state === 'lost' ? 1 : 0),
       completionTokens: sum.completionTokens + (charged ? row.completionTokens : 0),
+      begun: sum.begun + (row.firstTokenMs === null ? 0 : 1),
+      within: BEGUN_WITHIN_MS.map((ms, i) => sum.within[i]! + ((row.firstTokenMs ?? Infinity) <= ms ? 1 : 0)),
     })
   }
   return [...groups.values()].sort((a, b) => (a.group < b.group ? -1 : 1))
 }
 
-const brief = ({ group, cost, moved, lost, completionTokens }: Traffic) => ({
-  group,
-  cost,
-  moved,
-  lost,
-  completionTokens,
+const brief = ({ group, cost, moved, lost, completionTokens, begun, within }: Traffic): Brief => ({
+  ...{ group, cost, moved, lost, completionTokens, begun, within },
 })
 
 const questions: [Whose, Question][] = []
@@ -168,6 +168,19 @@ describe.each(testDialects)('traffic on %s', (dialect) => {
     expect((await trafficOf(db, 'everybody', all)).map(brief)).toEqual(counted(rows, 'everybody', all))
     await world.drop()
   })
+})
+
+test.each([
+  [[], 0.5, null],
+  [[1], 0.5, 50],
+  [[50, 51], 0.5, 50],
+  [[50, 51], 0.95, 100],
+  [[...Array.from({ length: 19 }, () => 120), 9_000], 0.95, 150],
+  [[...Array.from({ length: 18 }, () => 120), 9_000, 40_000], 0.95, 10_000],
+  [[40_000], 0.5, Infinity],
+])('of answers that began after %p ms, the share %p began within %p', (times, share, expected) => {
+  const within = BEGUN_WITHIN_MS.map((ms) => times.filter((time) => time <= ms).length)
+  expect(begunWithin({ begun: times.length, within }, share)).toBe(expected)
 })
 
 test.each([

@@ -5,7 +5,7 @@ import { type SQL, sql } from 'drizzle-orm'
 import type { PgColumn } from 'drizzle-orm/pg-core'
 import type { Db } from '../../db/open.ts'
 import type { Money } from '../../sdk/money.ts'
-import { DAY_MS, HOUR_MS, LONGEST_ANSWER_MS, summedUntil, sums, sumsOfRequests } from './roll-up.ts'
+import { BEGUN_WITHIN_MS, DAY_MS, HOUR_MS, LONGEST_ANSWER_MS, summedUntil, sums, sumsOfRequests } from './roll-up.ts'
 
 export interface Traffic {
   /** The start of the hour or day in milliseconds since 1970, or the id of the variant, key or host; both with a space between; '' for all. */
@@ -21,6 +21,9 @@ export interface Traffic {
   cost: Money
   /** Of it, what the hosts earned. */
   hostShare: Money
+  /** Answers that began; and how many of them within each of `BEGUN_WITHIN_MS`. */
+  begun: number
+  within: number[]
   /** Of completed answers after their first token; null when there were none. */
   tokensPerSecond: number | null
 }
@@ -78,6 +81,8 @@ function readTraffic(row: Record<string, unknown>): Traffic {
     completionTokens: Number(row.completion_tokens),
     cost: BigInt(row.cost as string),
     hostShare: BigInt(row.host_share as string),
+    begun: Number(row.begun),
+    within: BEGUN_WITHIN_MS.map((ms) => Number(row[`within${ms}`])),
     tokensPerSecond: decodeMs > 0 ? (Number(row.decoded_tokens) * 1_000) / decodeMs : null,
   }
 }
@@ -164,17 +169,37 @@ export function folded(rows: readonly Sums[], into: (group: string) => string): 
       continue
     }
     for (const name of COUNTS) sum[name] += row[name]
+    sum.within = sum.within.map((count, i) => count + row.within[i]!)
     sum.cost += row.cost
     sum.hostShare += row.hostShare
   }
   return [...groups.values()]
 }
 
-const COUNTS = ['completed', 'cancelled', 'failed', 'lost', 'moved', 'promptTokens', 'completionTokens'] as const
+const COUNTS = [
+  'completed',
+  'cancelled',
+  'failed',
+  'lost',
+  'moved',
+  'promptTokens',
+  'completionTokens',
+  'begun',
+] as const
 
 /** Of all rows together; null of none. */
 export function totalOf(rows: readonly Sums[]): Sums | null {
   return folded(rows, () => '')[0] ?? null
+}
+
+/**
+ * Within how many milliseconds `share` (0–1) of the answers began: the least of `BEGUN_WITHIN_MS` that is true,
+ * Infinity where none is; null: none began.
+ */
+export function begunWithin({ begun, within }: Pick<Sums, 'begun' | 'within'>, share: number): number | null {
+  if (begun === 0) return null
+  const at = within.findIndex((count) => count >= begun * share)
+  return BEGUN_WITHIN_MS[at] ?? Infinity
 }
 
 /** The variant in a group of `hour and variant` or `day and variant`. */
