@@ -107,7 +107,8 @@ describe.each(testDialects)('the command line on %s', (dialect) => {
 
   test('what is done on the command line is on record', async () => {
     const { id } = await json('user', 'add', 'ada@example.com')
-    await run(['user', 'suspend', 'ada@example.com'])
+    expect(await run(['user', 'suspend', 'ada@example.com'])).toMatchObject({ code: 2 })
+    await run(['user', 'suspend', 'ada@example.com', '--reason', 'spam'])
     await run(['user', 'reinstate', 'ada@example.com'])
     await run(['user', 'roles', 'ada@example.com', '--role', 'client', '--role', 'host'])
     await run(['setting', 'set', 'clientSignUp', 'open'])
@@ -115,10 +116,12 @@ describe.each(testDialects)('the command line on %s', (dialect) => {
       { by: null, what: 'setting.change', subject: 'clientSignUp', before: 'invited', after: 'open' },
       { by: null, what: 'user.roles', subject: id, before: ['client'], after: ['client', 'host'] },
       { by: null, what: 'user.reinstate', subject: id },
-      { by: null, what: 'user.suspend', subject: id },
+      { by: null, what: 'user.suspend', subject: id, before: null, after: 'spam' },
     ])
     expect(await json('acts', '--subject', id)).toHaveLength(3)
-    expect((await run(['user', 'suspend', 'nobody@example.com'])).stderr).toContain('Nobody here has the address')
+    expect((await run(['user', 'suspend', 'nobody@example.com', '--reason', 'spam'])).stderr).toContain(
+      'Nobody here has the address',
+    )
   })
 
   test('settings are listed, set and set back', async () => {

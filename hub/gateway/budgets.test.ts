@@ -11,6 +11,7 @@ const carrier = (spent: bigint, readAt: number): Bearer => ({
     userId: 'ada',
     account: 'client:ada',
     suspended: false,
+    suspendedFor: null,
     terms: null,
     acknowledged: new Set(),
     limited: true,

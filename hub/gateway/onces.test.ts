@@ -17,6 +17,7 @@ const bearer: Bearer = {
     userId: 'ada',
     account: ADA,
     suspended: false,
+    suspendedFor: null,
     terms: null,
     acknowledged: new Set(),
     limited: false,

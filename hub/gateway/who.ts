@@ -1,6 +1,7 @@
 // Who asks. A key travels in one of the two headers in use; a key in the address is never read.
 import { HubError } from '../errors.ts'
 import type { Bearer } from '../identity/keyring.ts'
+import { suspended } from '../identity/suspension.ts'
 import type { Connection } from './connection.ts'
 import type { Gateway } from './gateway.ts'
 
@@ -29,8 +30,7 @@ export async function whoAsks({ keyring, strangers }: Guard, { request, connecti
         : 'No API key was sent. Send "authorization: Bearer YOUR_KEY".',
     )
   }
-  if (bearer.suspended)
-    throw new HubError('account_suspended', 'This account is suspended. Ask the people who run this hub.')
+  if (bearer.suspended) throw suspended(bearer)
   return bearer
 }
 

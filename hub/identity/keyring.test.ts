@@ -39,6 +39,7 @@ describe.each(testDialects)('the keyring on %s', (dialect) => {
       userId: ada.id,
       account: `client:${ada.id}`,
       suspended: false,
+      suspendedFor: null,
       terms: null,
       acknowledged: new Set<string>(),
       limited: false,

@@ -22,6 +22,7 @@ export interface Bearer {
   /** The ledger account that pays. */
   account: string
   suspended: boolean
+  suspendedFor: string | null
   /** The newest terms they accepted, by role; null: the team added them, and they were never asked. */
   terms: AcceptedTerms | null
   /** Licences agreed to, as `licenceMark(model, licence)`. */
@@ -182,6 +183,7 @@ async function bearers(db: Db, hashes: string[], readAt: number): Promise<Map<st
       keyId: keys.id,
       userId: keys.userId,
       suspendedAt: users.suspendedAt,
+      suspendedFor: users.suspendedFor,
       terms: users.terms,
       model: acknowledgements.model,
       licence: acknowledgements.licence,
@@ -193,12 +195,13 @@ async function bearers(db: Db, hashes: string[], readAt: number): Promise<Map<st
     .leftJoin(limits, or(eq(limits.subject, keys.id), eq(limits.subject, keys.userId)))
     .where(and(inArray(keys.hash, hashes), isNull(keys.revokedAt)))
   const found = new Map<string, Bearer & { acknowledged: Set<string> }>()
-  for (const { hash, keyId, userId, suspendedAt, terms, model, licence, limits: limit } of rows) {
+  for (const { hash, keyId, userId, suspendedAt, suspendedFor, terms, model, licence, limits: limit } of rows) {
     const bearer = found.get(hash) ?? {
       keyId,
       userId,
       account: clientAccount(userId),
       suspended: suspendedAt !== null,
+      suspendedFor,
       terms,
       acknowledged: new Set<string>(),
       limited: false,

@@ -40,7 +40,7 @@ export function user(changes: Partial<User> = {}): User {
   return {
     ...{ id: 'usr_01m8a73r7egsj7z31skn308etv', email: 'ada@example.com', name: 'Ada', country: 'US' },
     ...{ roles: ['client', 'host'], hat: 'client', terms: null, muted: null, createdAt: NOW - 40 * DAY_MS },
-    ...{ suspendedAt: null, erasedAt: null, ...changes },
+    ...{ suspendedAt: null, suspendedFor: null, erasedAt: null, ...changes },
   }
 }
 
