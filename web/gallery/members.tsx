@@ -1,7 +1,8 @@
 // Pages of clients, owners and everybody who is signed in.
-import { newsKinds, type NewsKind } from '../../hub/mail/news.ts'
+import { newsKinds, type NewsKind } from '../../hub/mail/news-kinds.ts'
 import { AccountPage, type AccountView, NewEmailPage } from '../account/account.tsx'
 import { assets } from '../assets.ts'
+import { LettersOffPage } from '../account/letters-off.tsx'
 import { LimitsPage, NO_LIMITS } from '../client/key-limits.tsx'
 import { KeysPage } from '../client/keys.tsx'
 import { LicencesPage } from '../client/licences.tsx'
@@ -120,6 +121,11 @@ export const memberExhibits: Exhibit[] = [
       />
     ),
   },
+  {
+    name: 'letters-off',
+    body: <LettersOffPage off={{ of: 'usr_1', kind: 'credit-low', mark: HOSTILE }} done={false} />,
+  },
+  { name: 'letters-off-done', body: <LettersOffPage off={{ of: 'usr_1', kind: HOSTILE, mark: '' }} done /> },
   { name: 'key-limits', body: <LimitsPage of={{ key: keys[0]!, typed: NO_LIMITS }} /> },
   {
     name: 'key-limits-wrong',
