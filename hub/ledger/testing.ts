@@ -21,6 +21,9 @@ export interface TestBooks {
   [Symbol.asyncDispose](): Promise<void>
 }
 
+/** A batch that takes longer in real time is one that a test holds up. */
+const SLOW_MS = 2_000
+
 export interface StillEnv extends VirtualEnv {
   /** No time passes while a batch of these books is at the database: else they take a busy one for one that hangs. */
   waitFor(books: Pick<Ledger, 'underWay'>): void
@@ -29,7 +32,13 @@ export interface StillEnv extends VirtualEnv {
 /** Timers and clocks stand still until `advance`; input and output go on by themselves. */
 export function stillEnv(seed = 1): StillEnv {
   const known: Pick<Ledger, 'underWay'>[] = []
-  const answered = () => Promise.allSettled(known.map((books) => books.underWay))
+  const given = new WeakMap<Promise<unknown>, Promise<unknown>>()
+  const answered = () => Promise.all(known.map(({ underWay }) => underWay && withTime(underWay)))
+  const withTime = (batch: Promise<unknown>) => {
+    const time = given.get(batch) ?? Promise.race([batch.catch(() => {}), Bun.sleep(SLOW_MS)])
+    given.set(batch, time)
+    return time
+  }
   return {
     ...virtualEnv({ seed, now: Date.UTC(2026, 10, 23), answered }),
     soon: (work) => systemEnv.soon(work),
