@@ -76,7 +76,8 @@ describe.each(testDialects)('news on %s', (dialect) => {
     await using it = await world(dialect)
     const bob = await addUser(it.env, it.db, { email: 'bob@example.com', roles: ['client'] })
     await it.tell(it.ada.id)
-    const [{ off = null, text = null } = {}] = await it.db.query.select().from(it.db.tables.mails)
+    const [mail] = await it.db.query.select().from(it.db.tables.mails)
+    const { off, text } = mail!
     expect(text).toContain(`without signing in: ${off}`)
     const link = new URL(off ?? '')
     expect(link.href).toStartWith('https://hub.example/letters/off?')

@@ -26,20 +26,18 @@ function offIn({ searchParams }: URL): Off {
 }
 
 export function LettersOffPage({ off, done }: LettersOffView) {
-  const what = isNewsKind(off.kind) ? `“${newsKinds[off.kind].label}”` : 'this'
+  const what = isNewsKind(off.kind) ? `No more letters “${newsKinds[off.kind].label}”` : 'No more of these letters'
   const choose = <a href="/account#letters">Choose what you want letters about</a>
   if (done)
     return (
       <>
-        <Title note="What concerns your sign-in, such as a new password, always comes.">
-          No more letters about {what}
-        </Title>
+        <Title note="What concerns your sign-in, such as a new password, always comes.">{what}</Title>
         <p>{choose}</p>
       </>
     )
   return (
     <>
-      <Title note="All other letters go on coming.">No more letters about {what}?</Title>
+      <Title note="All other letters go on coming.">{what}?</Title>
       <form method="post" action={`/letters/off?${new URLSearchParams({ ...off })}`} class="row">
         <button class="primary" name="List-Unsubscribe" value="One-Click">
           Stop them

@@ -149,11 +149,11 @@ export function KeysPage({ keys, fresh, typed, faults }: KeysView) {
         />
         <TextField
           name="models"
-          label="Models, with commas (optional)"
+          label="Models (optional)"
           value={typed?.models}
           faults={faults}
           maxLength={5_000}
-          placeholder="all"
+          placeholder="all; or A, B"
           autocomplete="off"
         />
         <button class="primary">Make a key</button>
@@ -196,14 +196,15 @@ export function KeysPage({ keys, fresh, typed, faults }: KeysView) {
             name: 'State',
             cell: ({ id, name, revokedAt }) =>
               revokedAt === null ? (
-                <span class="row">
+                <>
                   <a href={`/client/keys/${id}/limits`} aria-label={`Change the limits of ${name}`}>
                     Limits
                   </a>
+                  {' · '}
                   <a href={`/client/keys/${id}/revocation`} aria-label={`Revoke ${name}`}>
                     Revoke
                   </a>
-                </span>
+                </>
               ) : (
                 <span class="muted">
                   revoked <When at={revokedAt} />
