@@ -313,26 +313,34 @@ describe('gpuhost in the background', () => {
     expect(await status(home)).toEqual({ state: 'stopped' })
   })
 
-  test.each<[string, 'handed back' | 'lost', (it: Started) => unknown]>([
-    ['its engine hangs', 'handed back', ({ link }) => link.ask(2, { ...chat, hang: true })],
-    ['its hub is gone', 'lost', ({ hub }) => hub.close()],
-    ['the disk is full', 'handed back', ({ home }) => fillDisk(home)],
-    ['the agent itself hangs', 'lost', ({ pid }) => process.kill(pid, 'SIGSTOP')],
-  ])('a stop --now gives the machine back although %s; what ran is %s', async (_, what, trouble) => {
-    const { home, hub, flags } = world({}, { hanging: true })
-    await gpuhost(home, ['start', ...flags])
-    const link = hub.last()
-    link.ask(1, chat)
-    await until('a chunk has come', () => link.on(1).bytes > 0)
-    const { pid = 0 } = await status(home)
-    await trouble({ home, hub, link, pid })
-    const stopped = await gpuhost(home, ['stop', '--now', '--json'])
-    expect(stopped).toMatchObject({ code: 0 })
-    expect(JSON.parse(stopped.stdout)).toEqual({ state: 'stopped', wasRunning: true })
-    await until('the process is gone', () => !alive(pid))
-    expect(link.on(1).fail?.code).toBe(what === 'lost' ? undefined : 'stopping')
-    expect(await status(home)).toEqual({ state: 'stopped' })
-  })
+  test.each<[string[], string, 'handed back' | 'lost', (it: Started) => unknown]>([
+    [['--now'], 'its engine hangs', 'handed back', ({ link }) => link.ask(100, { ...chat, hang: true })],
+    [['--now'], 'its hub is gone', 'lost', ({ hub }) => hub.close()],
+    [['--now'], 'the disk is full', 'handed back', ({ home }) => fillDisk(home)],
+    [['--now'], 'the agent itself hangs', 'lost', ({ pid }) => process.kill(pid, 'SIGSTOP')],
+    [['--grace', '1'], 'its engine hangs', 'handed back', ({ link }) => link.ask(100, { ...chat, hang: true })],
+    [['--grace', '1'], 'its hub is gone', 'lost', ({ hub }) => hub.close()],
+    [['--grace', '1'], 'the disk is full', 'handed back', ({ home }) => fillDisk(home)],
+  ])(
+    'a stop %p gives the machine back although %s; the twenty answers that ran are %s',
+    async (how, _, what, trouble) => {
+      const { home, hub, flags } = world({}, { hanging: true })
+      await gpuhost(home, ['start', ...flags, '--slots', '32'])
+      const link = hub.last()
+      const streams = Array.from({ length: 20 }, (_each, at) => at + 1)
+      for (const stream of streams) link.ask(stream, chat)
+      await until('each has a chunk', () => streams.every((stream) => link.on(stream).bytes > 0))
+      const { pid = 0 } = await status(home)
+      await trouble({ home, hub, link, pid })
+      const stopped = await gpuhost(home, ['stop', ...how, '--json'])
+      expect(stopped).toMatchObject({ code: 0 })
+      expect(JSON.parse(stopped.stdout)).toEqual({ state: 'stopped', wasRunning: true })
+      await until('the process is gone', () => !alive(pid))
+      const code = what === 'lost' ? undefined : 'stopping'
+      expect(streams.map((stream) => link.on(stream).fail?.code)).toEqual(streams.map(() => code))
+      expect(await status(home)).toEqual({ state: 'stopped' })
+    },
+  )
 
   test('an agent that was killed leaves nothing in the way of the next', async () => {
     const { home, hub, flags } = world()

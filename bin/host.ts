@@ -27,8 +27,8 @@ import { modelsCommand } from './gpuhost/models.ts'
 import { idleCommand, limitsCommand, powerCommand, scheduleCommand } from './gpuhost/owner.ts'
 import { accessTo, probeCommand, surveyed } from './gpuhost/probe.ts'
 import { progressOn } from './gpuhost/progress.ts'
-import { launching, serviceCommands, uninstallEverything } from './gpuhost/service.ts'
-import { setupCommand } from './gpuhost/setup.ts'
+import { launching, leaveCommand, serviceCommands, uninstallEverything } from './gpuhost/service.ts'
+import { asking, invitationOption, setupCommand } from './gpuhost/setup.ts'
 import { stopping } from './gpuhost/stopping.ts'
 import { selfTestCommand, updateCommand, updatesOf } from './gpuhost/update.ts'
 import { weightsCommands } from './gpuhost/weights.ts'
@@ -60,6 +60,7 @@ export function hostProgram(self: readonly string[], program: Program | null = n
       probeCommand(self),
       updateCommand(program),
       serviceCommands(program, kill, startCommand(self, program).options),
+      leaveCommand,
       uninstallEverything(kill),
       selfTestCommand,
       versionCommand,
@@ -74,6 +75,7 @@ const loginCommand = (self: readonly string[]) =>
     options: {
       hub: { type: 'string', value: 'URL', required: true, help: 'The hub, e.g. https://hub.example.' },
       name: { type: 'string', value: 'NAME', help: 'How the hub shows this machine; its own name otherwise.' },
+      ...invitationOption,
       'simulate-gpu': {
         type: 'string',
         value: 'NAME',
@@ -83,9 +85,10 @@ const loginCommand = (self: readonly string[]) =>
     async run({ options, world, out, say }) {
       const progress = progressOn(world)
       const home = homeAt(world.env)
-      const settings = { hub: options.hub, name: options.name, simulateGpu: options['simulate-gpu'] }
+      const { hub, name, invitation } = options
+      const settings = { hub, name, invitation, simulateGpu: options['simulate-gpu'] }
       const survey = (simulate?: string) => surveyed(self, world, simulate)
-      const ways = { env: systemEnv, home, version: release, fetch, survey, say, progress }
+      const ways = { env: systemEnv, home, version: release, fetch, survey, say, progress, ask: asking(world) }
       const saved = await login(settings, ways).finally(() => progress(''))
       out(saved, [`This machine is ${saved.owner}’s at ${saved.hub} now. Serve with: gpuhost start --model MODEL`])
     },

@@ -23,13 +23,15 @@ export interface MachineOptions {
   /** Else the emulator's, and more slots than any test fills. */
   model?: string
   slots?: number
+  /** Instead of an engine that somebody else runs: what `start` is told, and what the agent finds around it. */
+  own?: { words: string[]; env: Record<string, string> }
 }
 
 const READY_MS = 60_000
 
 export class Machine {
   process: Bun.Subprocess | null = null
-  private readonly home: string
+  readonly home: string
 
   constructor(
     private readonly folder: string,
@@ -65,14 +67,14 @@ export class Machine {
   }
 
   launch(): void {
-    const { name, hub, engineUrl, token, graceSeconds, model = EMULATED_MODEL, slots = 512 } = this.options
-    const flags = { hub, model, name, engine: 'openai', 'engine-url': engineUrl }
-    const more = { 'simulate-gpu': 'RTX 4090', slots: String(slots), grace: String(graceSeconds ?? 120) }
-    const words = Object.entries({ ...flags, ...more }).flatMap(([flag, value]) => [`--${flag}`, value])
+    const { name, hub, engineUrl, token, graceSeconds, model = EMULATED_MODEL, slots = 512, own } = this.options
+    const flags = { hub, model, name, grace: String(graceSeconds ?? 120) }
+    const engine = { engine: 'openai', 'engine-url': engineUrl, 'simulate-gpu': 'RTX 4090', slots: String(slots) }
+    const words = Object.entries({ ...flags, ...(own ? {} : engine) }).flatMap(([flag, value]) => [`--${flag}`, value])
     this.process = this.spawn({
       program: 'gpuhost',
-      words: ['start', '--foreground', ...words],
-      env: { GPUHOST_TOKEN: token, GPUHOST_HOME: this.home },
+      words: ['start', '--foreground', ...words, ...(own?.words ?? [])],
+      env: { ...own?.env, GPUHOST_TOKEN: token, GPUHOST_HOME: this.home },
       log: `${name}.log`,
     })
   }

@@ -17,6 +17,8 @@ export interface Scenario {
   short: Length
   /** Where it takes longer on PostgreSQL than a test should. */
   shortOnPostgres?: Length
+  /** The tests leave it out: it waits for minutes. What it shows is shown there with a clock that is moved by hand. */
+  byCommandOnly?: boolean
   /** Why it cannot be played on this machine; null when it can. */
   obstacle?(): string | null
   /** What its world stands on, when that is not the usual. `close` puts it away. */

@@ -6,7 +6,8 @@ import { scenarios } from './scenarios.ts'
 
 const SEED = 20_261_123
 
-const plays = scenarios.flatMap((scenario) =>
+const played = scenarios.filter(({ byCommandOnly }) => !byCommandOnly)
+const plays = played.flatMap((scenario) =>
   scenario.databases
     .filter((database) => testDialects.includes(database))
     .map((database) => [scenario.name, database, scenario] as const),

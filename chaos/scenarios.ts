@@ -10,6 +10,7 @@ import { hubFreezes } from './scenarios/hub-freezes.ts'
 import { hubKills } from './scenarios/hub-kills.ts'
 import { hubGrace, hubRestarts } from './scenarios/hub-restarts.ts'
 import { lostHosts } from './scenarios/lost-hosts.ts'
+import { ownerPlays } from './scenarios/owner-plays.ts'
 import { ownerStops } from './scenarios/owner-stops.ts'
 import { postgresDiskFull } from './scenarios/postgres-disk-full.ts'
 import { postgresOutages } from './scenarios/postgres-outages.ts'
@@ -22,6 +23,7 @@ export const scenarios: readonly Scenario[] = [
   engineKills,
   badLinks,
   ownerStops,
+  ownerPlays,
   clones,
   hubKills,
   hubFreezes,

@@ -6,7 +6,7 @@ import { ask, clientOf, type Outcome } from './client.ts'
 import { Dice } from './dice.ts'
 import { type Engines, startEngines } from './engines.ts'
 import { Logbook } from './logbook.ts'
-import type { Machine } from './machine.ts'
+import type { Machine, MachineOptions } from './machine.ts'
 import type { Database, HubProcess, World, WorldOptions } from './processes.ts'
 import { startWire, type Wire } from './proxy.ts'
 import { MIX, type Mix, type Plan, question } from './question.ts'
@@ -49,6 +49,8 @@ interface FleetOptions {
   /** Each link through a wire of its own. */
   wired?: boolean
   conduct?: Partial<Conduct>
+  /** Requests each offers to take at a time, which is what turns are counted by; by default more than any test fills. */
+  slots?: number
 }
 
 interface LoadOptions {
@@ -83,6 +85,7 @@ export class Stage {
   readonly lostAt = new Map<number, number>()
   private readonly hubs = new Map<number, HubProcess>()
   private readonly hosts: Host[] = []
+  private readonly apart = new Map<string, Machine>()
   private readonly background: Promise<unknown>[] = []
   private asked = 0
 
@@ -101,7 +104,10 @@ export class Stage {
   }
 
   /** Hosts `h0`, `h1`, … linked to `hub`, which tells them of every other hub. */
-  async fleet(hub: HubProcess, { hosts, apart = false, wired = false, conduct = {} }: FleetOptions): Promise<Host[]> {
+  async fleet(
+    hub: HubProcess,
+    { hosts, apart = false, wired = false, conduct = {}, slots }: FleetOptions,
+  ): Promise<Host[]> {
     const shared = apart ? null : await startEngines(hosts)
     const fleet = await Promise.all(
       Array.from({ length: hosts }, async (_, index): Promise<Host> => {
@@ -111,7 +117,11 @@ export class Stage {
         const wire = wired ? await startWire(hub.port) : null
         const address = wire ? `http://127.0.0.1:${wire.port}` : hub.url
         const name = `h${index}`
-        const machine = await this.world.machine('fleet', { name, hub: address, engineUrl: engines.urls[at]! })
+        const offers = slots === undefined ? {} : { slots }
+        const machine = await this.world.machine('fleet', {
+          ...{ name, hub: address, engineUrl: engines.urls[at]! },
+          ...offers,
+        })
         return { machine, engines, at, wire }
       }),
     )
@@ -119,6 +129,29 @@ export class Stage {
     this.hosts.push(...fleet)
     await Promise.all(fleet.map(({ machine }) => machine.start()))
     return fleet
+  }
+
+  /** A machine of its own kind, not started yet. */
+  async machine(owner: string, options: Omit<MachineOptions, 'token'>): Promise<Machine> {
+    const machine = await this.world.machine(owner, options)
+    this.apart.set(options.name, machine)
+    return machine
+  }
+
+  /** Its agent ends now, and with it what it has running. */
+  async leave(name: string): Promise<void> {
+    const machine = this.apart.get(name)
+    this.apart.delete(name)
+    if (machine?.running) await machine.stop('now')
+  }
+
+  /** Waits until it is so. @throws Error when it is not in `withinMs` */
+  async until(what: string, withinMs: number, holds: () => Promise<boolean>): Promise<void> {
+    const deadline = performance.now() + withinMs
+    while (!(await holds())) {
+      if (performance.now() > deadline) throw new Error(`waited ${withinMs} ms in vain until ${what}`)
+      await Bun.sleep(20)
+    }
   }
 
   /** A client with credit, asking at `hub`. */
@@ -190,6 +223,7 @@ export class Stage {
 
   async close(): Promise<void> {
     this.logbook.close()
+    for (const name of [...this.apart.keys()]) await this.leave(name)
     for (const { engines, wire, machine } of this.hosts) {
       machine.resume()
       await machine.kill()

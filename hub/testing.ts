@@ -9,7 +9,7 @@ import type { Engine as HostEngine } from '../host/engine/engine.ts'
 import { Engine as Emulator, type Conduct, oracle, type OracleOptions, type Truth } from '../host/testing.ts'
 import { type Env, newId, systemEnv } from '../sdk/env.ts'
 import { formatUsd, type Money, parseUsd } from '../sdk/money.ts'
-import { socketPair, until, type VirtualEnv } from '../sdk/testing.ts'
+import { type SocketPair, socketPair, until, type VirtualEnv } from '../sdk/testing.ts'
 import type { Serving } from '../sdk/wire/frames.ts'
 import { type Config, readConfig } from './config.ts'
 import { addHostToken } from './fleet/token.ts'
@@ -244,19 +244,12 @@ async function link(
     except: machine.except,
     env: systemEnv,
   })
-  const pairs: ReturnType<typeof socketPair>[] = []
+  const pairs: SocketPair[] = []
   let dead = false
-  const dial: Dial = (_address, bearer, events) => {
-    const pair = socketPair(env)
-    if (dead) return pair.left.socket
-    pairs.push(pair)
-    void hub.door.receive(bearer, pair.right.socket).then((received) => {
-      pair.right.open(received)
-      pair.left.open(events)
-      events.opened()
-    })
-    return pair.left.socket
-  }
+  const dial = dialTo(env, hub, (pair) => {
+    if (!dead) pairs.push(pair)
+    return !dead
+  })
   const linked = Promise.withResolvers<string>()
   const wishes: string[] = []
   const { simulated = true, failedUpdate } = machine
@@ -264,7 +257,7 @@ async function link(
     ...{ agent: 'test', machine: newId(env, 'machine'), name, hardware: { ...simulatedCard, simulated } },
     ...(failedUpdate === undefined ? {} : { failedUpdate }),
   }
-  const offer = new Offer(adapter(engine, machine))
+  const offer = new Offer(emulated(engine, machine))
   const hubLink = new HubLink(
     'ws://hub.test/hosts/link',
     { env, dial, token, identity, offer, engineTrouble() {} },
@@ -307,13 +300,25 @@ async function link(
   }
 }
 
+/** Links in memory. `made` is told of each, and may say that it never comes through. */
+export function dialTo(env: Env, hub: Hub, made: (pair: SocketPair) => boolean): Dial {
+  return (_address, bearer, events) => {
+    const pair = socketPair(env)
+    if (!made(pair)) return pair.left.socket
+    void hub.door.receive(bearer, pair.right.socket).then((received) => {
+      pair.right.open(received)
+      pair.left.open(events)
+      events.opened()
+    })
+    return pair.left.socket
+  }
+}
+
 const usualMachine = { contextTokens: 32_768, tokenIds: true }
 
 /** The agent's view of the emulator, without a port. */
-function adapter(
-  engine: Emulator,
-  { model = MODEL, contextTokens, tokenIds, tamper }: typeof usualMachine & Machine,
-): HostEngine {
+export function emulated(engine: Emulator, has: Machine = {}): HostEngine {
+  const { model = MODEL, contextTokens, tokenIds, tamper } = { ...usualMachine, ...has }
   const serving: Serving[] = [
     { model, engine: { name: 'emulator', version: null }, contextTokens, slots: 64, tokenIds },
   ]
@@ -368,7 +373,7 @@ function tampered(bytes: ReadableStream<Uint8Array>, tamper: Tamper): ReadableSt
   })
 }
 
-const simulatedCard = {
+export const simulatedCard = {
   gpus: [{ name: 'RTX 4090', memoryBytes: 24 * 2 ** 30, computeCapability: '8.9', uuid: null }],
   driver: null,
   cpu: 'test',

@@ -20,5 +20,15 @@ export const HostEarnings = Type.Object({
     { maxItems: 1_000, description: 'By model, those that earned most first.' },
   ),
   earned: Type.String({ maxLength: 40, description: 'All of it. USD, decimal.' }),
+  rent: Type.Optional(
+    Type.String({
+      maxLength: 40,
+      description:
+        'What the machine cost in that time, by what its owner says an hour costs. USD, decimal. Absent: nothing.',
+    }),
+  ),
+  team: Type.Optional(
+    Type.Boolean({ description: 'It is the team’s own now: what it earns is booked, and not paid out.' }),
+  ),
 })
 export type HostEarnings = Static<typeof HostEarnings>

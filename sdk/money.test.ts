@@ -4,6 +4,7 @@ import {
   formatUsd,
   MAX_MONEY,
   type Money,
+  overTime,
   parseUsd,
   split,
   sum,
@@ -205,4 +206,20 @@ test('a price that is not a whole number is refused, not written wrongly', () =>
 test('a sum of nothing is nothing', () => {
   expect(sum([])).toBe(0n)
   expect(sum([1n, -3n, 2n, 5n])).toBe(5n)
+})
+
+test.each([
+  [350_000_000n, 3_600_000, 350_000_000n],
+  [350_000_000n, 1, 98n],
+  [1n, 1, 1n],
+  [0n, 3_600_000, 0n],
+  [350_000_000n, 0, 0n],
+  [1_000_000_000_000n, 365 * 24 * 3_600_000, 8_760_000_000_000_000n],
+])('%p an hour, in %p ms: %p, rounded up', (perHour, ms, cost) => {
+  expect(overTime(perHour, ms)).toBe(cost)
+})
+
+test('no time is negative, and no rent', () => {
+  expect(() => overTime(-1n, 1)).toThrow(RangeError)
+  expect(() => overTime(1n, -1)).toThrow(RangeError)
 })

@@ -20,6 +20,7 @@ export interface TokenCount {
 const PICOS_PER_NANO = 1_000n
 const NANOS_PER_USD = 1_000_000_000n
 const PPM = 1_000_000n
+const MS_PER_HOUR = 3_600_000n
 const ZERO = 48
 /** The largest amount a database column holds (int64): about 9.2 billion USD. */
 export const MAX_MONEY: Money = 2n ** 63n - 1n
@@ -39,6 +40,12 @@ export function split(amount: Money, feePpm: number): { fee: Money; share: Money
   if (!Number.isInteger(feePpm) || feePpm < 0 || feePpm > 1_000_000) throw new RangeError('a fee is 0 to 1,000,000 ppm')
   const fee = (amount * BigInt(feePpm)) / PPM
   return { fee, share: amount - fee }
+}
+
+/** What `perHour` comes to in `ms` milliseconds. Rounded up: a cost is never shown as less than it is. */
+export function overTime(perHour: Money, ms: number): Money {
+  if (perHour < 0n) throw new RangeError('a rent is never negative')
+  return checked((perHour * count(ms) + MS_PER_HOUR - 1n) / MS_PER_HOUR)
 }
 
 /**

@@ -46,7 +46,7 @@ import { model, models } from './home/models.tsx'
 import { reportAbuse, sendReport } from './home/report.tsx'
 import { reference } from './home/reference.tsx'
 import { status } from './home/status.tsx'
-import { drain, machine, machines, makeToken, newMachine, resume } from './host/machines.tsx'
+import { drain, machine, machines, makeToken, newMachine, rent, resume } from './host/machines.tsx'
 import { hostLive, hostOverview } from './host/overview.tsx'
 import { Title } from './parts/heading.tsx'
 import {
@@ -144,9 +144,10 @@ export const routes: readonly Route[] = [
   page('host', '/host/machines/:id', machine),
   act('host', '/host/machines/:id/drain', drain),
   act('host', '/host/machines/:id/resumption', resume),
+  act('host', '/host/machines/:id/rent', rent),
   page('host', '/machines', () => seeOther('/host/machines')),
-  page('host', '/device', devicePage),
-  act('host', '/device', deviceAct),
+  page('signed in', '/device', devicePage),
+  act('signed in', '/device', deviceAct),
   act('host', '/device/:id/approval', decide('approved')),
   act('host', '/device/:id/refusal', decide('refused')),
 
@@ -160,6 +161,7 @@ export const routes: readonly Route[] = [
   act('admin', '/admin/fleet/:id/vetting/removal', fleetActs.unvet),
   act('admin', '/admin/fleet/:id/quarantine', fleetActs.quarantine),
   act('admin', '/admin/fleet/:id/release', fleetActs.release),
+  act('admin', '/admin/fleet/:id/tenure', fleetActs.tenure),
   act('admin', '/admin/fleet/:id/note', fleetActs.note),
   page('admin', '/admin/users', users),
   page('admin', '/admin/users/:id', user),

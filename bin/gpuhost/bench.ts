@@ -11,6 +11,7 @@ import { command, type World } from '../command.ts'
 import { Failure } from '../failure.ts'
 import { columns } from '../lines.ts'
 import type { Options } from '../options.ts'
+import { metered } from './metered.ts'
 import { accessTo, surveyed } from './probe.ts'
 import { progressOn } from './progress.ts'
 import { untilInterrupted } from './weights.ts'
@@ -65,15 +66,17 @@ export async function measured(
   const log = logTo(systemEnv, world.interactive ? () => {} : world.stderr, humanLine)
   const facts = { env: systemEnv, log, home, machine: machineId(home, systemEnv), found, access, variables: world.env }
   const settings = { engine: name, model: choice.variant, slots: 1, contextTokens: choice.contextTokens }
-  const engine = await chooseEngine(settings, { ...facts, measuring: true })
-  const groups = groupsOf(choice, found.cards)
-  const { signal, over } = untilInterrupted()
-  const uuids = new Set(choice.gpus.flat())
-  const driver = new DriverWatch(systemEnv, access)
-  return benchmark({
-    ...{ env: systemEnv, home, engine, soakSeconds, progress, signal },
-    ...measuredOn(choice.variant, found, groups),
-    minTokensPerSecond: choice.minTokensPerSecond ?? 0,
-    cardsNow: async () => gauges(await driver.look(), uuids),
-  }).finally(() => (driver.close(), over(), progress('')))
+  return metered(world, async (count) => {
+    const engine = await chooseEngine(settings, { ...facts, count, measuring: true })
+    const groups = groupsOf(choice, found.cards)
+    const { signal, over } = untilInterrupted()
+    const uuids = new Set(choice.gpus.flat())
+    const driver = new DriverWatch(systemEnv, access)
+    return benchmark({
+      ...{ env: systemEnv, home, engine, soakSeconds, progress, signal },
+      ...measuredOn(choice.variant, found, groups),
+      minTokensPerSecond: choice.minTokensPerSecond ?? 0,
+      cardsNow: async () => gauges(await driver.look(), uuids),
+    }).finally(() => (driver.close(), over(), progress('')))
+  })
 }

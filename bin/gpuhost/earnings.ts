@@ -1,4 +1,10 @@
-import { earnings, EARNINGS_HEADER, EARNINGS_NUMBERS, earningsRows } from '../../host/commands/earnings.ts'
+import {
+  earnings,
+  EARNINGS_HEADER,
+  earningsNote,
+  EARNINGS_NUMBERS,
+  earningsRows,
+} from '../../host/commands/earnings.ts'
 import { homeAt, knownMachine } from '../../host/config.ts'
 import { linkProver, savedLogin } from '../../host/login.ts'
 import { systemZone } from '../../host/owner/hours.ts'
@@ -30,7 +36,9 @@ export const earningsCommand = command({
     )
     const rows = earningsRows(earned)
     const empty = 'Nothing in 30 days. gpuhost status says what it does now.'
-    out(earned, table({ header: EARNINGS_HEADER, rows, right: EARNINGS_NUMBERS, empty }))
+    const note = earningsNote(earned)
+    const lines = table({ header: EARNINGS_HEADER, rows, right: EARNINGS_NUMBERS, empty })
+    out(earned, note === null ? lines : [...lines, '', note])
   },
 })
 

@@ -1,7 +1,7 @@
 import { homedir } from 'node:os'
 import { startInBackground } from '../../host/commands/detach.ts'
 import { describe } from '../../host/commands/status.ts'
-import { type Farewell, uninstall } from '../../host/commands/uninstall.ts'
+import { type Farewell, farewell, uninstall, type Uninstalled } from '../../host/commands/uninstall.ts'
 import { type Home, homeAt, knownMachine } from '../../host/config.ts'
 import { engineRoom } from '../../host/engine/vllm/sweep.ts'
 import { HostError } from '../../host/errors.ts'
@@ -18,6 +18,7 @@ import {
   serviceStatus,
   type ServiceWorld,
   uninstallForUser,
+  userSecrets,
   writeLauncher,
 } from '../../host/service/service.ts'
 import type { Program } from '../../host/update/program.ts'
@@ -136,15 +137,28 @@ export const uninstallEverything = (kill: Kill) =>
         throw new HostError(`This stops gpuhost and removes ${home.path} with all weights: gpuhost uninstall --yes`, 2)
       const from = stopping(world, kill)
       const engine = engineRoom(home, world.env)
-      const farewell = farewellOf(world, home)
-      const gone = await uninstall({ ...serviceWorld(world, home), ...from, engine, farewell }).finally(() =>
-        from.progress(''),
-      )
+      const ways = { ...serviceWorld(world, home), ...from, engine, farewell: farewellOf(world, home) }
+      const gone = await uninstall(ways).finally(() => from.progress(''))
       out(gone, ['gpuhost is gone:', ...gone.removed.map((path) => `  ${path}`)])
-      if (gone.hub && !gone.hub.told)
-        say(`${gone.hub.address} could not be told (${gone.hub.why}). Revoke this machine’s token on your page there.`)
+      if (gone.hub && !gone.hub.told) say(untold(gone.hub))
     },
   })
+
+export const leaveCommand = command({
+  name: 'leave',
+  summary: 'Tell the hub that this machine has left, and will not be back. Removes nothing here; stop it first.',
+  async run({ world, out }) {
+    const to = farewellOf(world, homeAt(world.env))
+    if (to === null) throw new HostError('This machine has joined no hub, as far as it knows.')
+    const hub = await farewell({ env: systemEnv, farewell: to })
+    if (!hub?.told) throw new HostError(hub ? untold(hub) : 'Nobody was told.')
+    out(hub, [`${hub.address} knows that this machine has left. gpuhost start brings it back, or gpuhost login.`])
+  },
+})
+
+function untold({ address, why }: NonNullable<Uninstalled['hub']>): string {
+  return `${address} could not be told (${why}). Revoke this machine’s token on your page there.`
+}
 
 /** Whom this machine has joined, if nothing about it is damaged. */
 function farewellOf({ env }: World, home: Home): Farewell {
@@ -152,8 +166,9 @@ function farewellOf({ env }: World, home: Home): Farewell {
     const saved = savedLogin(home)
     const machine = knownMachine(home)
     const prove = linkProver(home, systemEnv)
-    const address = env.GPUHOST_HUB || saved?.hub
-    const token = env.GPUHOST_TOKEN || saved?.token
+    const given = userSecrets(home)
+    const address = env.GPUHOST_HUB || given.GPUHOST_HUB || saved?.hub
+    const token = env.GPUHOST_TOKEN || given.GPUHOST_TOKEN || saved?.token
     if (!address || !token || machine === null) return null
     const hub = httpAddress(address)
     return { address, depart: () => depart({ env: systemEnv, hub, token, prove }, machine) }

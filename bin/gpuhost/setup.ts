@@ -15,12 +15,23 @@ import { version as release } from '../../package.json'
 import { systemEnv } from '../../sdk/env.ts'
 import { command, type World } from '../command.ts'
 import { columns, table } from '../lines.ts'
+import type { Options } from '../options.ts'
 import { measured, soakOption } from './bench.ts'
 import { hubOf, hubOption } from './hub.ts'
+import { metered } from './metered.ts'
 import { nightOptions, supposedOf } from './models.ts'
 import { surveyed } from './probe.ts'
 import { progressOn } from './progress.ts'
 import { fetchOptions, limitsOf, shelfAt, sourceOf, untilInterrupted } from './weights.ts'
+
+export const invitationOption = {
+  invitation: {
+    type: 'string',
+    value: 'CODE',
+    env: 'GPUHOST_INVITATION',
+    help: 'Where new owners need one: an invitation’s code or link; otherwise you are asked.',
+  },
+} as const satisfies Options
 
 export const setupCommand = (self: readonly string[]) =>
   command({
@@ -36,6 +47,7 @@ export const setupCommand = (self: readonly string[]) =>
       },
       model: { type: 'string', value: 'ID', help: 'Instead of being asked, e.g. Qwen/Qwen3-8B:fp8.' },
       name: { type: 'string', value: 'NAME', help: 'How the hub shows this machine; its own name otherwise.' },
+      ...invitationOption,
       yes: {
         type: 'boolean',
         help: 'You agree to what is shown, licences too; without --model the best one is taken.',
@@ -71,11 +83,11 @@ export const setupCommand = (self: readonly string[]) =>
             if (options.token !== undefined) return { env: systemEnv, hub, token: options.token, prove }
             const before = savedLogin(home)
             if (before && httpAddress(before.hub) === hub) return { env: systemEnv, hub, token: before.token, prove }
-            const ways = { env: systemEnv, home, version: release, fetch, survey, say, progress }
-            await login({ hub, name: options.name }, ways)
+            const ways = { env: systemEnv, home, version: release, fetch, survey, say, progress, ask: asking(world) }
+            await login({ hub, name: options.name, invitation: options.invitation }, ways)
             return { env: systemEnv, hub, token: savedLogin(home)!.token, prove: linkProver(home, systemEnv) }
           },
-          measure: (member) => measureLine({ ...member, progress }),
+          measure: (member) => metered(world, (count) => measureLine({ ...member, progress, count })),
           async benchmark(choice) {
             if (options['no-benchmark']) return null
             if (runningPid(home) === undefined)
@@ -99,7 +111,7 @@ export const setupCommand = (self: readonly string[]) =>
   })
 
 /** Asks on the terminal; null where there is none. */
-function asking({ interactive }: World): (question: string) => Promise<string | null> {
+export function asking({ interactive }: World): (question: string) => Promise<string | null> {
   return async (question) => {
     if (!interactive || process.stdin.isTTY !== true) return null
     const lines = createInterface({ input: process.stdin, output: process.stderr })

@@ -13,6 +13,7 @@ import { version } from '../../package.json'
 import { systemEnv } from '../../sdk/env.ts'
 import { readKeys } from '../../sdk/release.ts'
 import { command, type World } from '../command.ts'
+import { metered } from './metered.ts'
 import { progressOn } from './progress.ts'
 
 export const updateCommand = (program: Program | null) =>
@@ -35,8 +36,11 @@ export const updateCommand = (program: Program | null) =>
       if (hub === undefined)
         throw new HostError('--hub URL is missing: say which hub, or join one with gpuhost login.', 2)
       const progress = progressOn(world)
-      const updating = updatingFrom(world, ownProgram(program), { hub, progress, signal: new AbortController().signal })
-      const report = await update(updating, options.check ? 'check' : 'install').finally(() => progress(''))
+      const own = ownProgram(program)
+      const { signal } = new AbortController()
+      const report = await metered(world, (count) =>
+        update(updatingFrom(world, own, { hub, progress, signal, count }), options.check ? 'check' : 'install'),
+      ).finally(() => progress(''))
       out(
         report,
         [
@@ -72,11 +76,13 @@ export function updatesOf(
     // Without a launcher there is nobody who could go back: then the owner updates.
     async install(signal) {
       if (!world.env.GPUHOST_LAUNCHER) return
-      const updating = updatingFrom(world, program, { hub, progress: () => {}, signal })
-      const found = await look(updating, false)
-      if (found.kind === 'stay') return
-      log.info('updating', { to: found.version })
-      await install(updating, found)
+      await metered(world, async (count) => {
+        const updating = updatingFrom(world, program, { hub, progress: () => {}, signal, count })
+        const found = await look(updating, false)
+        if (found.kind === 'stay') return
+        log.info('updating', { to: found.version })
+        await install(updating, found)
+      })
     },
     prolong: () => mine() && prolong(program, systemEnv.now()),
     confirm() {
@@ -90,10 +96,10 @@ export function updatesOf(
 function updatingFrom(
   { env }: World,
   program: Program,
-  { hub, progress, signal }: { hub: string; progress: (text: string) => void; signal: AbortSignal },
+  { hub, ...more }: { hub: string } & Pick<Updating, 'progress' | 'signal' | 'count'>,
 ): Updating {
   return {
-    ...{ env: systemEnv, home: homeAt(env), program, progress, signal },
+    ...{ env: systemEnv, home: homeAt(env), program, ...more },
     hub: httpAddress(hub),
     keys: readKeys(releaseKeys),
     target: targetOf(process.arch),

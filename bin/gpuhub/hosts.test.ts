@@ -59,6 +59,12 @@ test('gpuhub hosts shows who failed and what an owner has to do; with an id, wha
     })
     expect(json.lastFailures).toHaveLength(2)
     expect(JSON.parse((await run('--json')).stdout)).toMatchObject([{ id, failures: { engine: 1 } }])
+    expect(await run('--rent', '1')).toMatchObject({ code: 2 })
+    expect(await run('host_unknown', '--rent', '1')).toMatchObject({ code: 1 })
+    expect((await run(id, '--rent', 'cheap')).stderr).toContain('dollars an hour')
+    const told = JSON.parse((await run(id, '--rent', '0.35', '--team', 'yes', '--json')).stdout)
+    expect(told).toMatchObject({ team: true, rentNanos: '350000000', neverPayableNanos: '0' })
+    expect((await run(id)).stdout).toMatch(/^rent +\$0\.35 an hour$[^]*^whose +the team’s own/m)
     expect(await run('host_unknown')).toMatchObject({ code: 1, stdout: '' })
   } finally {
     await db.close()

@@ -27,6 +27,7 @@ export const {
   failures,
   failureDays,
   hostLocks,
+  tenures,
   notices,
   networks,
   networkSightings,

@@ -19,7 +19,18 @@ export interface NetworkFault {
   required: number
 }
 
-export function fleetTables({ table, index, uniqueIndex, primaryKey, text, flag, integer, time, json }: Columns) {
+export function fleetTables({
+  table,
+  index,
+  uniqueIndex,
+  primaryKey,
+  text,
+  flag,
+  integer,
+  money,
+  time,
+  json,
+}: Columns) {
   const hubs = table('hubs', {
     /** New at every start of a hub process: what an earlier process left behind belongs to nobody alive. */
     id: text().primaryKey(),
@@ -130,6 +141,22 @@ export function fleetTables({ table, index, uniqueIndex, primaryKey, text, flag,
       at: time().notNull(),
     },
     (t) => [primaryKey({ columns: [t.hostId, t.tokenId] }), index('host_locks_at').on(t.at)],
+  )
+
+  /** Whose a machine is and what its rent is, from a moment on. Rows are only added: what was paid for stays paid for. */
+  const tenures = table(
+    'tenures',
+    {
+      hostId: text()
+        .notNull()
+        .references(() => hosts.id, { onDelete: 'cascade' }),
+      at: time().notNull(),
+      /** It is the team's own: what it earns is booked, and never paid out. */
+      team: flag().notNull(),
+      /** For an hour; 0: none. */
+      rent: money().notNull(),
+    },
+    (t) => [primaryKey({ columns: [t.hostId, t.at] })],
   )
 
   /** What a host's owner has to know, and do. */
@@ -245,6 +272,7 @@ export function fleetTables({ table, index, uniqueIndex, primaryKey, text, flag,
     failures,
     failureDays,
     hostLocks,
+    tenures,
     notices,
     networks,
     networkSightings,

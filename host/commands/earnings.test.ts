@@ -1,11 +1,12 @@
 import { expect, test } from 'bun:test'
 import { sql } from 'drizzle-orm'
 import { testDialects } from '../../db/testing.ts'
+import { setTenure } from '../../hub/fleet/tenure.ts'
 import { addHostToken } from '../../hub/fleet/token.ts'
 import { addUser } from '../../hub/identity/users.ts'
 import { systemEnv } from '../../sdk/env.ts'
 import { serveHub } from '../hub/testing.ts'
-import { earnings, earningsRows, usd } from './earnings.ts'
+import { earnings, earningsNote, earningsRows, usd } from './earnings.ts'
 
 test.each(testDialects)(
   'a machine reads what it earned today, in a week and in a month, and nothing of another’s, on %s',
@@ -47,6 +48,19 @@ test.each(testDialects)(
       'gpuhub/emulator:emulated',
       'all',
     ])
+    const costs = { id: row.id, owner: row.ownerId, rent: '0.10' }
+    await setTenure({ env: world.env, db }, 'command line', costs)
+    // It came an hour ago: when the day began by this machine's clock.
+    await db.query.update(db.tables.tenures).set({ at: world.env.now() - 60 * 60_000 })
+    const paying = await ask(own)
+    const rents = [paying.today, paying.week, paying.month].map(({ rent = '' }) => rent)
+    expect(rents).toEqual(Array.from({ length: 3 }, () => expect.stringMatching(/^0\.100/)))
+    expect(earningsNote(paying)).toBeNull()
+    const [rent, left] = earningsRows(paying).slice(-2)
+    expect(rent).toEqual(['rent', '$0.10', '$0.10', '$0.10', '', '', ''])
+    expect(left?.map((each) => each.slice(0, 4))).toEqual(['left', '-$0.', '-$0.', '-$0.', '', '', ''])
+    await setTenure({ env: world.env, db }, 'command line', { id: row.id, team: true })
+    expect(earningsNote(await ask(own))).toContain('not paid out')
     expect((await ask(stranger)).month).toMatchObject({ data: [], earned: '0.00' })
     expect((await ask(own, 'machine_of_somebody')).month.data).toEqual([])
     expect(await ask('gph_wrong').then(() => '', String)).toContain('host token is not valid')

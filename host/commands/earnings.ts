@@ -1,5 +1,6 @@
 // `gpuhost earnings`: what this machine was paid, by the hub's own books.
 import type { HostEarnings } from '../../sdk/host-earnings.ts'
+import { parseUsd, usdDecimal } from '../../sdk/money.ts'
 import { earningsSince, type Member } from '../hub/member.ts'
 import { dayBegan } from '../owner/hours.ts'
 
@@ -39,7 +40,28 @@ export function earningsRows({ today, week, month }: Earned): string[][] {
     ...[today.earned, week.earned, month.earned].map(usd),
     ...[all('requests'), all('promptTokens'), all('completionTokens')],
   ]
-  return rows.length === 0 ? [] : [...rows, total]
+  const beside = rentRows(today, week, month)
+  return rows.length === 0 && beside.length === 0 ? [] : [...rows, total, ...beside]
+}
+
+/** What the machine cost meanwhile, and what is left of it; none where it costs nothing. */
+function rentRows(...spans: [today: HostEarnings, week: HostEarnings, month: HostEarnings]): string[][] {
+  if (spans.every(({ rent }) => rent === undefined)) return []
+  const rents = spans.map(({ rent = '0' }) => rent)
+  const left = spans.map(({ earned }, place) => usdDecimal(parseUsd(earned) - parseUsd(rents[place] ?? '0')))
+  return [
+    ['rent', ...rents.map(usd), '', '', ''],
+    ['left of it', ...left.map(signed), '', '', ''],
+  ]
+}
+
+function signed(decimal: string): string {
+  return decimal.startsWith('-') ? `-${usd(decimal.slice(1))}` : usd(decimal)
+}
+
+/** What its owner has to know beside the numbers; null: nothing. */
+export function earningsNote({ month }: Earned): string | null {
+  return month.team ? 'It is the team’s own machine: what it earns is booked, and not paid out.' : null
 }
 
 /** Two decimals, or as many more as a small amount takes to be seen: `1.5` → `$1.50`, `0.000131` → `$0.000131`. */

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { signedIn } from '../../hub/gateway/people/testing.ts'
 import type { Hub } from '../../hub/hub.ts'
+import { addInvitation } from '../../hub/identity/invitations.ts'
 import { HUB_URL, startHub, type TestHub } from '../../hub/testing.ts'
 import { socketPair, until, type VirtualEnv, virtualEnv } from '../../sdk/testing.ts'
 import { type Home, homeAt } from '../config.ts'
@@ -78,6 +79,34 @@ test('the owner types the code, approves, and the machine may link; nobody else 
   writeFileSync(join(other.home.path, 'key'), 'ab'.repeat(32))
   const stolen = door.receive(token, socket, linkProver(other.home, it.env)(token))
   expect(await stolen.catch((error) => error.code)).toBe('invalid_api_key')
+})
+
+test('where new owners need an invitation its code is typed at the machine, judged there, and goes along to the page', async () => {
+  hub = await startHub()
+  const office = { env: hub.env, db: hub.world.db, url: HUB_URL, sends: false }
+  const made = async (...roles: ('client' | 'host')[]) =>
+    (await addInvitation(office, 'command line', { roles, credit: 0n })).link
+  const link = await made('host')
+  const secret = link.split('invitation=')[1] ?? ''
+  const it = machine(toHub(hub))
+  const answers = ['ghi_wrong', await made('client'), ` ${link} `]
+  const asked: string[] = []
+  const ask = async (question: string) => (asked.push(question), answers.shift() ?? null)
+  const done = login(settings, { ...it.world, ask }).catch((error) => error.message)
+  await until('a code is shown', () => codeIn(it.said))
+  expect(asked).toHaveLength(3)
+  const said = it.said.join('\n')
+  expect(said).toContain('This invitation is not valid')
+  expect(said).toContain('not for owners of hosts')
+  expect(said).toContain(`without an account there yet: ${link}`)
+  expect(said).toContain(`Open   ${HUB_URL}/device?invitation=${secret}`)
+  await it.env.advance(11 * 60_000)
+  expect(await done).toContain('Nobody typed the code in time')
+
+  // Given beforehand, nobody is asked; a wrong one ends it.
+  const other = machine(toHub(hub))
+  const ended = await login({ ...settings, invitation: 'ghi_wrong' }, other.world).catch((error) => error.message)
+  expect(ended).toContain('This invitation is not valid')
 })
 
 test('a refusal and a code that nobody typed end it, with words', async () => {

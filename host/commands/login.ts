@@ -12,6 +12,8 @@ export interface LoginSettings {
   hub: string
   name?: string
   simulateGpu?: string
+  /** For whoever owns no hosts there yet: an invitation's code, or its whole link. */
+  invitation?: string | undefined
 }
 
 export interface LoginWorld {
@@ -23,6 +25,8 @@ export interface LoginWorld {
   survey: (simulate?: string) => Promise<Pick<Survey, 'cards'>>
   /** One line for the owner. */
   say: (line: string) => void
+  /** The owner's answer; null, or absent: nobody is there to ask. */
+  ask?: (question: string) => Promise<string | null>
   /** What is being waited for. */
   progress: (text: string) => void
 }
@@ -30,6 +34,8 @@ export interface LoginWorld {
 const CLIENT = 'gpuhost'
 const GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
 const ANSWER_MS = 15_000
+const MOST_TRIES = 3
+const INVITED = 'New owners need an invitation here. Its code or link (Enter: you own machines there already): '
 const MOST_BYTES = 64 * 1_024
 /** Whatever a hub says: not more often, and not for ever. */
 const SHORTEST_WAIT_SECONDS = 1
@@ -47,14 +53,15 @@ export async function login(settings: LoginSettings, world: LoginWorld): Promise
   const name = nameOf(settings.name)
   const { cards } = await world.survey(settings.simulateGpu)
   const gpu = cards.length === 0 ? 'no GPU found' : cards.map((each) => each.name).join(', ')
-  const began = await ask(world, `${api}/authorization`, {
+  const began = await begin(world, `${api}/authorization`, settings.invitation, {
     ...{ client_id: CLIENT, machine_key: publicKeyOf(key), name, gpu: gpu.slice(0, 200), agent: version },
     time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
   })
-  if (began.status !== 200) throw refused(began)
   const deviceCode = text(began, 'device_code')
   say('')
-  say(`  Open   ${printable(text(began, 'verification_uri')).slice(0, 200)}`)
+  if (began.body.sign_up_uri !== undefined)
+    say(`  First, without an account there yet: ${printable(text(began, 'sign_up_uri')).slice(0, 300)}`)
+  say(`  Open   ${printable(text(began, 'verification_uri')).slice(0, 300)}`)
   say(`  Type   ${printable(text(began, 'user_code')).slice(0, 20)}`)
   say('')
   say(`  The page shows this machine as “${name}” with ${printable(gpu).slice(0, 80)}. Approve only that.`)
@@ -64,6 +71,35 @@ export async function login(settings: LoginSettings, world: LoginWorld): Promise
   const saved = { hub: settings.hub, tokenId: text(token, 'id'), owner: printable(text(token, 'owner')) }
   saveLogin(home, { ...saved, token: text(token, 'access_token') })
   return saved
+}
+
+/** Where new owners need an invitation, whoever sits here may type one. @throws HostError */
+async function begin(
+  world: LoginWorld,
+  url: string,
+  given: string | undefined,
+  fields: Record<string, string>,
+): Promise<Answer> {
+  const invited = (typed: string) => ask(world, url, { ...fields, invitation: codeOf(typed) })
+  const began = given === undefined ? await ask(world, url, fields) : await invited(given)
+  if (began.status !== 200) throw refused(began)
+  if (given !== undefined || began.body.by_invitation !== true) return began
+  for (let tries = 0; tries < MOST_TRIES; tries++) {
+    const typed = (await world.ask?.(INVITED)) ?? ''
+    if (typed.trim() === '') return began
+    const answer = await invited(typed)
+    if (answer.status === 200) return answer
+    world.say(refused(answer).message)
+  }
+  return began
+}
+
+/** People paste the whole link. */
+function codeOf(typed: string): string {
+  return typed
+    .trim()
+    .replace(/^.*[?&]invitation=([^&\s]*).*$/, '$1')
+    .slice(0, 100)
 }
 
 async function approved(

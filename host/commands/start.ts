@@ -67,7 +67,10 @@ export async function start(settings: StartSettings, world: StartWorld): Promise
   const hardware = hardwareOf(found)
   if (found.driver.trouble !== null) log.warn('the GPUs cannot be read', { why: found.driver.trouble })
   const machine = machineId(home, env)
-  const surroundings = { env, log, home, machine, access, variables }
+  const meter = new DataMeter(env, home.path)
+  if (meter.trouble !== null) log.warn('data is counted from here on only', { why: meter.trouble })
+  const count = (bytes: number) => meter.count(bytes)
+  const surroundings = { env, log, home, machine, access, variables, count }
   const choice = savedChoice(home)
   const offered = offeredIn(choice)
   // An engine of the owner's own may be one of them.
@@ -85,8 +88,6 @@ export async function start(settings: StartSettings, world: StartWorld): Promise
     ...{ env, log, home, nvidiaSmi: access.nvidiaSmi },
     cards: async () => cardsOf((await driver.look()).cards, offered),
   })
-  const meter = new DataMeter(env, home.path)
-  if (meter.trouble !== null) log.warn('data is counted from here on only', { why: meter.trouble })
   const offer = new Offer(engine)
   if (hub.startsWith('ws:') && !isLoopback(hub)) log.warn('the link to the hub is not encrypted: use https', { hub })
   return run({
@@ -117,9 +118,9 @@ export async function start(settings: StartSettings, world: StartWorld): Promise
     }),
     hub,
     token: settings.token,
-    dial: countedDial(dial, (bytes) => meter.count(bytes)),
+    dial: countedDial(dial, count),
     probe: ({ address, host }, stopped) =>
-      probeLine({ env, hub: httpAddress(address), token: settings.token, prove }, host, stopped),
+      probeLine({ env, hub: httpAddress(address), token: settings.token, prove }, host, stopped, count),
     graceMs: settings.graceSeconds * 1_000,
     stopping,
     outdated,

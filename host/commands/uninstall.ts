@@ -43,8 +43,8 @@ export async function uninstall(
   return { removed: [...removed, home.path], hub }
 }
 
-/** Never fails. */
-async function farewell({ env, farewell: to }: { env: Env; farewell: Farewell }): Promise<Uninstalled['hub']> {
+/** Tells the hub that this machine has left. Never fails, and takes five seconds at most. */
+export async function farewell({ env, farewell: to }: { env: Env; farewell: Farewell }): Promise<Uninstalled['hub']> {
   if (to === null) return null
   const over = new AbortController()
   const late = sleep(env, FAREWELL_MS, over.signal).then(() => new Error('it does not answer'))

@@ -46,6 +46,8 @@ export interface EngineWorld {
   variables: Readonly<Record<string, string | undefined>>
   /** It is about to be measured: what was measured before does not count. */
   measuring?: boolean
+  /** Told of the bytes of what has to be downloaded for it. */
+  count?: (bytes: number) => void
 }
 
 /** @throws HostError when these settings name no engine that can be used */
@@ -111,7 +113,7 @@ async function managed(
 
 async function howToRun(
   name: string,
-  { env, log, home, found, variables }: EngineWorld,
+  { env, log, home, found, variables, count }: EngineWorld,
   image: string,
 ): Promise<VllmOptions['how']> {
   if (!IMAGE.test(image))
@@ -121,14 +123,18 @@ async function howToRun(
     )
   if (name === 'docker' || (name === 'vllm' && !found.place.container)) {
     const here = await dockerHere(env, variables)
-    if ('docker' in here) return { container: here, image }
+    if ('docker' in here) return { container: here, image, count }
     if (name === 'docker') throw new HostError(`vLLM cannot run in a container: ${here.why}.`, 3)
     log.warn('vLLM runs as a process, which protects this machine less than a container', { why: here.why })
   }
   const room = engineRoom(home, variables)
   const index = variables.UV_DEFAULT_INDEX || variables.PIP_INDEX_URL || PYPI
   return {
-    process: { room, install: (tell, signal) => installVllm({ env, room, index, variables }, tell, signal) },
+    process: {
+      room,
+      install: (tell, signal) =>
+        installVllm({ env, room, index, variables, ...(count ? { count } : {}) }, tell, signal),
+    },
   }
 }
 

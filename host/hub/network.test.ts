@@ -25,12 +25,16 @@ describe('the line to a hub', () => {
     await using hub = await serveHub()
     const told: string[] = []
     const progress = (what: string) => void told.push(what)
-    const measuring = { env: systemEnv, hub: hub.url, token: await tokenAt(hub), prove: () => null, progress }
+    let counted = 0
+    const count = (bytes: number) => void (counted += bytes)
+    const measuring = { env: systemEnv, hub: hub.url, token: await tokenAt(hub), prove: () => null, progress, count }
     const { downMbits, upMbits, roundTripMs, jitterMs } = await measureLine(measuring)
     // Within one machine; what these are is not for a test to say.
     for (const measured of [downMbits, upMbits]) expect(measured).toBeGreaterThan(0.1)
     for (const measured of [roundTripMs, jitterMs]) expect(measured).toBeGreaterThanOrEqual(0)
     expect(told).toHaveLength(3)
+    // At least the first transfer each way.
+    expect(counted).toBeGreaterThan(2 * 256 * 1024)
   })
 
   test('is measured for hosts only, and the hub’s own words say why', async () => {
@@ -77,7 +81,9 @@ describe('a linked host', () => {
     const { id, token } = hub.world.host('berlin')
     const member = { env: systemEnv, hub: hub.url, token, prove: () => null }
     // Within one machine, on a clock that stands still: as fast as can be told.
-    const probed = await probeLine(member, id, new AbortController().signal)
+    let counted = 0
+    const probed = await probeLine(member, id, new AbortController().signal, (bytes) => void (counted += bytes))
+    expect(counted).toBeGreaterThan(100_000)
     expect(probed).toMatchObject({ againSeconds: 6 * 60 * 60 })
     const { db } = hub.world.world
     const shown = async () => (await findHost(hub.world.env, db, id))?.network

@@ -18,6 +18,8 @@ export interface Line {
 
 export interface Measuring extends Member {
   progress: (what: string) => void
+  /** Told of the bytes that it took. */
+  count?: (bytes: number) => void
 }
 
 const ECHOES = 15
@@ -109,6 +111,7 @@ async function timed(
       signal: late.signal,
     })
     const answer = await response.bytes()
+    measuring.count?.(answer.length + (body?.length ?? 0))
     if (!response.ok)
       throw new HostError(refusalOf(parsed(answer)) ?? `The hub answers ${response.status} to a test of the network.`)
     return { ms: env.mono() - began }

@@ -9,8 +9,13 @@ import { madeUp } from './network.ts'
 const MOST_MS = 60_000
 const Wanted = Type.Object({ bytes: Type.Integer({ minimum: 1, maximum: mostTransferBytes }) })
 
-/** @throws HostError when the hub cannot be measured against now */
-export async function probeLine(member: Member, hostId: string, stopped: AbortSignal): Promise<Probed> {
+/** `count` is told of the bytes that it took. @throws HostError when the hub cannot be measured against now */
+export async function probeLine(
+  member: Member,
+  hostId: string,
+  stopped: AbortSignal,
+  count: (bytes: number) => void = () => {},
+): Promise<Probed> {
   const { env, hub } = member
   const late = new AbortController()
   const cancel = env.timer(MOST_MS, () => late.abort(new Error('it takes too long')))
@@ -29,9 +34,11 @@ export async function probeLine(member: Member, hostId: string, stopped: AbortSi
     const download = await ask(`${path}?${host}`)
     if (!download.ok) throw new HostError(`The hub answers ${download.status}.`)
     const { length } = await download.bytes()
+    count(length)
     if (length > mostTransferBytes) throw new HostError('The hub sends more than was agreed.')
     const received = await answerOf(await ask(`${path}/received?${host}&length=${length}`, { method: 'POST' }))
     const { bytes } = understood(Wanted, { hub, path }, received)
+    count(bytes)
     const sent = await ask(`${path}?${host}`, { method: 'POST', body: madeUp(env, bytes) })
     return understood(Probed, { hub, path }, await answerOf(sent))
   } finally {

@@ -4,8 +4,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemEnv } from '../../sdk/env.ts'
 import { homeAt } from '../config.ts'
-import { installForMachine, installForUser, serviceStatus, type ServiceWorld, uninstallForUser } from './service.ts'
-import { environmentText, quoted, unitText } from './unit.ts'
+import systemText from './system.sh' with { type: 'text' }
+import {
+  installForMachine,
+  installForUser,
+  serviceStatus,
+  type ServiceWorld,
+  uninstallForUser,
+  userSecrets,
+} from './service.ts'
+import { environmentText, quoted, readEnvironment, unitText } from './unit.ts'
 
 const folders: string[] = []
 afterEach(() => {
@@ -49,7 +57,7 @@ describe('a service of the machine', () => {
       'systemctl enable gpuhost.service',
       'systemctl restart gpuhost.service',
     ])
-    expect(read('etc/gpuhost/environment')).toBe('GPUHOST_TOKEN="gph_secret"\n')
+    expect(read('etc/gpuhost/environment')).toBe('GPUHOST_TOKEN="gph_secret"\nGPUHOST_HUB="https://hub.example"\n')
     expect([
       mode('etc/gpuhost/environment'),
       mode('usr/local/lib/gpuhost'),
@@ -88,11 +96,64 @@ test('a service of a user outlives its sessions, and goes without a trace', asyn
   expect(read('home/.config/systemd/user/gpuhost.service')).toContain(
     `ExecStart=${service.home.path}/program/launch start`,
   )
+  expect(userSecrets(service.home)).toEqual({ GPUHOST_TOKEN: 'gph_secret', GPUHOST_HUB: 'https://hub.example' })
   expect(await serviceStatus(service)).toEqual({ keeper: 'user', enabled: false, agent: null })
   expect(await uninstallForUser(service)).toBe(true)
   expect(existsSync(join(service.userFolder, '.config/systemd/user/gpuhost.service'))).toBe(false)
   expect(existsSync(join(service.home.path, 'environment'))).toBe(false)
   expect(await uninstallForUser(service)).toBe(false)
+  expect(userSecrets(service.home)).toEqual({})
+})
+
+/** The command of a machine's service, with all it does below `root`, by the programs of `bin`. */
+function systemCommandIn(root: string, programs: Record<string, string>) {
+  const bin = join(root, 'bin')
+  for (const [name, text] of Object.entries(programs)) {
+    mkdirSync(bin, { recursive: true })
+    writeFileSync(join(bin, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 })
+  }
+  const below = systemText.replaceAll(/(?<=[\s'"=])\/(var\/lib|etc|usr\/local)\//g, `${root}/$1/`)
+  // It removes folders: none of them is this machine's.
+  expect(below).not.toMatch(/(^|[\s'"=])\/(var|etc|usr)\//m)
+  const path = join(root, 'gpuhost')
+  writeFileSync(path, below, { mode: 0o755 })
+  return (...words: string[]) => {
+    const ran = Bun.spawnSync([path, ...words], { env: { PATH: `${bin}:${process.env.PATH}` } })
+    return { code: ran.exitCode, said: ran.stdout.toString() + ran.stderr.toString() }
+  }
+}
+
+test.each([
+  ['with its token', true, 'leave gph_secret https://hub.example'],
+  ['with what it got when it joined', false, 'leave none none'],
+])('a machine’s service that is removed tells the hub first, as the agent’s user, %s', async (_, token, told) => {
+  const { service } = world()
+  const { root } = service
+  const calls = join(root, 'calls')
+  const note = (line: string) => `echo "${line}" >> ${calls}`
+  const program = join(root, 'var/lib/gpuhost/program/current/gpuhost')
+  mkdirSync(join(program, '..'), { recursive: true })
+  writeFileSync(program, `#!/bin/sh\n${note('$* ${GPUHOST_TOKEN:-none} ${GPUHOST_HUB:-none}')}\nexit 1\n`, {
+    mode: 0o755,
+  })
+  await installForMachine(service, { ...wanted, token: token ? wanted.token : null })
+  const run = systemCommandIn(root, {
+    id: 'case $1 in -un) echo root;; *) echo 0;; esac',
+    systemctl: note('systemctl $1'),
+    // `runuser -u gpuhost -- PROGRAM …`
+    runuser: `${note('as $2')}\nshift 3\nexec "$@"`,
+    getent: 'exit 1',
+  })
+  const gone = run('uninstall', '--yes')
+  expect(gone).toMatchObject({ code: 0 })
+  expect(readFileSync(calls, 'utf8').trim().split('\n')).toEqual([
+    'systemctl disable',
+    'systemctl daemon-reload',
+    'as gpuhost',
+    told,
+  ])
+  for (const path of ['var/lib/gpuhost', 'etc/gpuhost', 'usr/local/lib/gpuhost', 'usr/local/bin/gpuhost'])
+    expect(existsSync(join(root, path))).toBe(false)
 })
 
 describe('a unit', () => {
@@ -113,6 +174,8 @@ describe('a unit', () => {
       '"a\\"b\\\\c"',
     ])
     expect(environmentText({ A: 'x$y"z' })).toBe('A="x\\$y\\"z"\n')
+    const odd = { GPUHOST_TOKEN: 'a"b$c`d\\e', GPUHOST_HUB: 'https://hub.example' }
+    expect(readEnvironment(environmentText(odd))).toEqual(odd)
   })
 
   test('may use the Docker engine only where its owner said so', () => {

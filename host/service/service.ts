@@ -9,7 +9,7 @@ import type { Status } from '../daemon/status.ts'
 import { HostError, reason } from '../errors.ts'
 import launcherText from './launch.sh' with { type: 'text' }
 import systemText from './system.sh' with { type: 'text' }
-import { environmentText, unitText } from './unit.ts'
+import { environmentText, readEnvironment, unitText } from './unit.ts'
 
 /** `launcher`: no systemd; whatever starts the container has to start it. */
 export type Keeper = 'system' | 'user' | 'launcher'
@@ -33,7 +33,7 @@ const systemEnvironment = ({ root }: ServiceWorld) => join(root, 'etc/gpuhost/en
 const systemLauncher = ({ root }: ServiceWorld) => join(root, 'usr/local/lib/gpuhost/launch')
 const systemCommand = ({ root }: ServiceWorld) => join(root, 'usr/local/bin/gpuhost')
 const userUnit = ({ userFolder }: ServiceWorld) => join(userFolder, '.config/systemd/user', UNIT)
-const userEnvironment = ({ home }: ServiceWorld) => join(home.path, 'environment')
+const userEnvironment = ({ home }: Pick<ServiceWorld, 'home'>) => join(home.path, 'environment')
 
 export interface Wanted {
   /** After `gpuhost start`. */
@@ -47,7 +47,7 @@ export interface Wanted {
 export async function installForMachine(world: ServiceWorld, { words, token, docker }: Wanted): Promise<void> {
   write(systemLauncher(world), launcherText, 0o755)
   write(systemCommand(world), systemText, 0o755)
-  if (token !== null) write(systemEnvironment(world), environmentText({ GPUHOST_TOKEN: token }), 0o600)
+  if (token !== null) write(systemEnvironment(world), environmentText(secretsOf(token, words)), 0o600)
   const unit = unitText({
     ...{ system: true, docker, launcher: '/usr/local/lib/gpuhost/launch', home: SYSTEM_HOME },
     ...{ environmentFile: '/etc/gpuhost/environment', words: ['start', '--foreground', ...words] },
@@ -62,7 +62,7 @@ export async function installForMachine(world: ServiceWorld, { words, token, doc
 export async function installForUser(world: ServiceWorld, { words, token }: Wanted): Promise<void> {
   const { home } = world
   writeLauncher(home)
-  if (token !== null) write(userEnvironment(world), environmentText({ GPUHOST_TOKEN: token }), 0o600)
+  if (token !== null) write(userEnvironment(world), environmentText(secretsOf(token, words)), 0o600)
   const unit = unitText({
     ...{ system: false, docker: false, launcher: launcherPath(home), home: home.path },
     ...{ environmentFile: userEnvironment(world), words: ['start', '--foreground', ...words] },
@@ -73,6 +73,19 @@ export async function installForUser(world: ServiceWorld, { words, token }: Want
   await done(world, ['systemctl', '--user', 'daemon-reload'])
   await done(world, ['systemctl', '--user', 'enable', UNIT])
   await done(world, ['systemctl', '--user', 'restart', UNIT])
+}
+
+/** The hub beside the token, so that it can be told when all of this is removed. */
+function secretsOf(token: string, words: readonly string[]): Record<string, string> {
+  const at = words.findIndex((word) => word === '--hub' || word.startsWith('--hub='))
+  const hub = words[at] === '--hub' ? words[at + 1] : words[at]?.slice('--hub='.length)
+  return { GPUHOST_TOKEN: token, ...(hub ? { GPUHOST_HUB: hub } : {}) }
+}
+
+/** What the service of this user is given beside its words; empty: there is none. */
+export function userSecrets(home: Home): Record<string, string> {
+  const path = userEnvironment({ home })
+  return existsSync(path) ? readEnvironment(readFileSync(path, 'utf8')) : {}
 }
 
 /** Ends what `installForUser` began. False: there was nothing. @throws HostError */

@@ -13,7 +13,7 @@ as_service() {
   # Of root's own settings, only what is meant for it. (As arguments of env, everybody could read the token.)
   for name in $(env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p'); do
     case $name in
-      PATH | TERM | LANG | GPUHOST_TOKEN | HF_TOKEN | HF_ENDPOINT) ;;
+      PATH | TERM | LANG | GPUHOST_TOKEN | GPUHOST_HUB | HF_TOKEN | HF_ENDPOINT) ;;
       *) unset "$name" 2>/dev/null ;;
     esac
   done
@@ -26,6 +26,20 @@ needs_root() {
     echo "sudo gpuhost $1" >&2
     exit 1
   }
+}
+
+# The agent has ended; while its program and its token are still here, the hub hears that it will not be back.
+tell_hub() {
+  [ -x /var/lib/gpuhost/program/current/gpuhost ] || return 0
+  (
+    if [ -r /etc/gpuhost/environment ]; then
+      set -a
+      # shellcheck source=/dev/null
+      . /etc/gpuhost/environment
+      set +a
+    fi
+    as_service leave
+  ) || true
 }
 
 remove_service() {
@@ -51,6 +65,7 @@ case ${1:-}\ ${2:-} in
   'uninstall --yes')
     needs_root 'uninstall --yes'
     remove_service
+    tell_hub
     rm -rf /var/lib/gpuhost /etc/gpuhost /usr/local/lib/gpuhost
     if getent passwd gpuhost >/dev/null; then userdel gpuhost; fi
     rm -f /usr/local/bin/gpuhost

@@ -88,3 +88,9 @@ export function environmentText(variables: Readonly<Record<string, string>>): st
     .map(([name, value]) => `${name}="${value.replace(/[\\"$`]/g, '\\$&')}"\n`)
     .join('')
 }
+
+/** What `environmentText` wrote. */
+export function readEnvironment(text: string): Record<string, string> {
+  const lines = [...text.matchAll(/^(\w+)="((?:\\.|[^"\\])*)"$/gm)]
+  return Object.fromEntries(lines.map(([, name = '', value = '']) => [name, value.replace(/\\(.)/g, '$1')]))
+}

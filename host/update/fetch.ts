@@ -23,6 +23,8 @@ export interface Source {
   /** `https://hub.example/download`, without a slash at the end. */
   url: string
   signal: AbortSignal
+  /** Told of the bytes that came. */
+  count?: (bytes: number) => void
 }
 
 export interface SignedManifest {
@@ -60,6 +62,7 @@ async function small(source: Source, path: string, most: number): Promise<Uint8A
     let length = 0
     for await (const part of response.body ?? []) {
       length += part.length
+      source.count?.(part.length)
       if (length > most) throw new HostError(`${source.url}/${path} is too long to be what it should be.`)
       parts.push(part)
     }
@@ -120,6 +123,7 @@ async function goOn(source: Source, { artifact, path, file, progress }: Fetching
     for await (const part of response.body ?? []) {
       cancel()
       cancel = guard()
+      source.count?.(part.length)
       if (at + part.length > artifact.bytes) {
         rmSync(file, { force: true })
         throw new HostError(`${artifact.file} is longer than its makers signed. Nothing was installed.`)

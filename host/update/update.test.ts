@@ -45,7 +45,10 @@ const bytesOf = (manifest: object) => Buffer.from(JSON.stringify(manifest))
 
 test('a newer version is downloaded, tried, and in use from then on; the one before stays beside it', async () => {
   await using world = machine(release(manifestOf('0.3.0')))
-  expect(await update(world)).toBe('installed')
+  let counted = 0
+  const counting = { updating: { ...world.updating, count: (bytes: number) => void (counted += bytes) } }
+  expect(await update(counting)).toBe('installed')
+  expect(counted).toBeGreaterThan(artifact!.bytes)
   expect(currentVersion(world.program)).toBe('0.3.0')
   expect(readFileSync(currentPath(world.program), 'utf8')).toContain('0.3.0')
   expect(statSync(currentPath(world.program)).mode & 0o111).toBe(0o111)

@@ -25,6 +25,8 @@ export interface Updating {
   selfTest: (path: string) => Promise<string>
   progress: (text: string) => void
   signal: AbortSignal
+  /** Told of the bytes that came. */
+  count?: (bytes: number) => void
 }
 
 export type Look =
@@ -100,8 +102,8 @@ export function pin(home: Home, version: string | null): void {
   writeMemory(home, { ...readMemory(home), pin: version })
 }
 
-function sourceOf({ env, hub, signal }: Updating): Source {
-  return { env, url: `${hub}/download`, signal }
+function sourceOf({ env, hub, signal, count }: Updating): Source {
+  return { env, url: `${hub}/download`, signal, ...(count ? { count } : {}) }
 }
 
 /** Which of the builds is for this machine. `cpuinfo`: what Linux says of its processors. @throws HostError */

@@ -2,6 +2,7 @@ import { and, eq } from 'drizzle-orm'
 import { type HostEarnings, mostEarningsMs } from '../../sdk/host-earnings.ts'
 import { sum, usdDecimal } from '../../sdk/money.ts'
 import { HubError } from '../errors.ts'
+import { nowOf, rentIn, tenuresOf } from '../fleet/tenure.ts'
 import { HOUR_MS } from '../ledger/roll-up.ts'
 import { trafficOf } from '../ledger/traffic.ts'
 import type { Platform } from './platform.ts'
@@ -26,9 +27,16 @@ export async function earningsOf(hub: Platform, ownerId: string, question: Quest
     )
   const { hosts } = db.tables
   const mine = and(eq(hosts.ownerId, ownerId), eq(hosts.machine, question.machine))
-  const ids = await db.query.select({ id: hosts.id }).from(hosts).where(mine)
-  const traffic = await trafficOf(db, { hostIds: ids.map(({ id }) => id) }, { from, to, by: 'variant' })
+  const rows = await db.query.select({ id: hosts.id, leftAt: hosts.leftAt }).from(hosts).where(mine)
+  const hostIds = rows.map(({ id }) => id)
+  const traffic = await trafficOf(db, { hostIds }, { from, to, by: 'variant' })
   const paid = traffic.filter(({ completed, cancelled }) => completed + cancelled > 0)
+  const tenures = await tenuresOf(db, hostIds)
+  const known = rows.flatMap(({ id, leftAt }) => {
+    const of = tenures.get(id)
+    return of ? [{ of, until: Math.min(to, leftAt ?? to) }] : []
+  })
+  const rent = sum(known.map(({ of, until }) => rentIn(of, { from, to: until })))
   return {
     ...{ from: new Date(from).toISOString(), to: new Date(to).toISOString() },
     data: paid
@@ -39,5 +47,7 @@ export async function earningsOf(hub: Platform, ownerId: string, question: Quest
         earned: usdDecimal(hostShare),
       })),
     earned: usdDecimal(sum(paid.map(({ hostShare }) => hostShare))),
+    ...(rent > 0n ? { rent: usdDecimal(rent) } : {}),
+    ...(known.some(({ of }) => nowOf(of).team) ? { team: true } : {}),
   }
 }

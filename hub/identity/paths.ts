@@ -16,6 +16,8 @@ export const paths = {
   firstAdmin: (ticket: string) => `/first-admin?ticket=${ticket}`,
   /** Where the code that a machine shows is typed. */
   device: '/device',
+  /** For somebody who is no owner of hosts yet. */
+  deviceWith: (invitation: string) => `/device?invitation=${encodeURIComponent(invitation)}`,
   machines: '/machines',
   account: '/account',
   terms: '/terms',

@@ -21,10 +21,16 @@ const PAUSED = 'quiet'
 const SHUT_OUT = new Set(['bad_token', 'locked'])
 
 /** `draining`: the host has said, before this, that it takes nothing new. A goodbye of one that has not is a failure. */
-export function blameFor({ class: whose, code }: Failure, { draining }: { draining: boolean }): Blame {
+export function blameFor(failure: Failure, host: { draining: boolean }): Blame {
+  const { class: whose, code } = failure
   if (whose === 'client' || whose === 'hub' || code === PAUSED || SHUT_OUT.has(code)) return 'nobody'
-  if (GOODBYES.has(code)) return draining ? 'nobody' : 'seat'
+  if (tookItsLeave(failure, host)) return 'nobody'
   if (whose === 'network') return 'link'
   if (code === 'out_of_memory') return 'broken'
   return SLOW.has(code) ? 'slow' : 'seat'
+}
+
+/** Its owner wants the card back, and said so first: nothing has failed there. */
+export function tookItsLeave({ class: whose, code }: Failure, { draining }: { draining: boolean }): boolean {
+  return whose === 'host' && draining && GOODBYES.has(code)
 }

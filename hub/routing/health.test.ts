@@ -145,3 +145,13 @@ test('a failure is noted with its evidence, in words that cannot act on a termin
     },
   ])
 })
+
+test('an owner who took the card back, and said so first, has no failure noted', () => {
+  const { health, noted } = world()
+  const evidence = { requestId: 'req_1', attempt: 1, tokens: 3, message: 'its owner wants the card' }
+  for (const code of ['stopping', 'refused:draining', 'left'])
+    health.failed(seat('berlin', true), { class: 'host', code, message: '' }, evidence)
+  health.failed(seat('berlin', true), { class: 'engine', code: 'cut', message: '' }, evidence)
+  health.failed(seat('berlin'), { class: 'host', code: 'stopping', message: '' }, evidence)
+  expect(noted.map(({ code }) => code)).toEqual(['cut', 'stopping'])
+})

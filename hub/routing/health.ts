@@ -1,7 +1,7 @@
 // How well each seat serves: how long to wait for it, and what its failures mean for its next turns.
 import type { HostFailure } from '../fleet/failures.ts'
 import type { Failure } from '../tunnel/link.ts'
-import { blameFor } from './blame.ts'
+import { blameFor, tookItsLeave } from './blame.ts'
 import { bucketOf, Sketch } from './sketch.ts'
 import type { Standing } from './standing.ts'
 import type { Seat } from './turns.ts'
@@ -111,7 +111,10 @@ export class Health {
    */
   failed(seat: Seat, failure: Failure, { requestId, attempt, tokens, message }: Evidence): void {
     const { standing, note } = this.options
-    standing.failed(seat, blameFor(failure, { draining: seat.link.draining }))
+    const { draining } = seat.link
+    standing.failed(seat, blameFor(failure, { draining }))
+    // Its record is what vetting goes by: an owner who plays every evening is not to be worse off for it.
+    if (tookItsLeave(failure, { draining })) return
     const { hostId, variant } = seat
     const { class: whose, code } = failure
     note({ hostId, variant, class: whose, code, message: words(message), requestId, attempt, tokens })

@@ -1,24 +1,38 @@
 // A machine asks to join: its owner types the code it shows, sees which machine asks and from where, and decides.
 import { decideDevice, findDevice, type WaitingMachine } from '../../hub/fleet/sign-in.ts'
+import { acceptInvitation } from '../../hub/identity/invitations.ts'
+import type { User } from '../../hub/identity/users.ts'
 import { type Faults, faultOf } from '../form.ts'
 import { FormFault, TextField } from '../parts/field.tsx'
 import { Title } from '../parts/heading.tsx'
 import { When } from '../parts/when.tsx'
 import { type MemberVisit, type Page, seeOther } from '../route.ts'
 
-export function devicePage(): Page {
-  return { title: 'Let a machine join', body: <DevicePage /> }
+export function devicePage({ guest, url }: MemberVisit): Page {
+  const invitation = ownsHosts(guest.user) ? undefined : (url.searchParams.get('invitation') ?? '').slice(0, 100)
+  return { title: 'Let a machine join', body: <DevicePage invitation={invitation} /> }
 }
 
+/** Who is no owner of hosts yet becomes one by the invitation that is typed beside the code. */
 export async function deviceAct({ hub, guest, request, form }: MemberVisit): Promise<Page> {
-  const code = form.text('code')
+  const { identity } = hub
+  const [code, invitation] = [form.text('code'), form.text('invitation').trim()]
+  let { user } = guest
   try {
-    const machine = await findDevice(hub.identity, hub.identity.callers.of(request), guest.user, code)
+    const caller = identity.callers.of(request)
+    if (!ownsHosts(user) && invitation !== '')
+      user = { ...user, roles: await acceptInvitation(identity, caller, user, invitation) }
+    const machine = await findDevice(identity, caller, user, code)
     return { title: 'Let a machine join', body: <DeviceAsks machine={machine} /> }
   } catch (error) {
-    const { faults, status } = faultOf(error)
-    return { title: 'Let a machine join', status, body: <DevicePage code={code} faults={faults} /> }
+    const { faults, status } = faultOf(error, ['invitation'])
+    const view = { code, faults, ...(ownsHosts(user) ? {} : { invitation }) }
+    return { title: 'Let a machine join', status, body: <DevicePage {...view} /> }
   }
+}
+
+function ownsHosts({ roles }: Pick<User, 'roles'>): boolean {
+  return roles.includes('host')
 }
 
 export function decide(decision: 'approved' | 'refused') {
@@ -39,7 +53,14 @@ export function decide(decision: 'approved' | 'refused') {
   }
 }
 
-export function DevicePage({ code, faults }: { code?: string; faults?: Faults }) {
+interface DeviceView {
+  code?: string
+  /** What was typed as one; undefined: they need none. */
+  invitation?: string | undefined
+  faults?: Faults
+}
+
+export function DevicePage({ code, invitation, faults }: DeviceView) {
   return (
     <div class="narrow stack">
       <Title note="gpuhost login shows a code on the machine that wants to join.">Let a machine join</Title>
@@ -54,6 +75,17 @@ export function DevicePage({ code, faults }: { code?: string; faults?: Faults })
           maxLength={20}
           required
         />
+        {invitation !== undefined && (
+          <TextField
+            name="invitation"
+            label="An invitation’s code"
+            hint="You are no owner of machines here yet. Whoever invited you to offer a GPU has sent you one."
+            value={invitation}
+            faults={faults}
+            autocomplete="off"
+            maxLength={100}
+          />
+        )}
         <div>
           <button class="primary">Go on</button>
         </div>

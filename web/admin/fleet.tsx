@@ -2,19 +2,23 @@ import { HubError } from '../../hub/errors.ts'
 import { failuresOf, type ToldFailure } from '../../hub/fleet/failures.ts'
 import { judgeHost, noteHost, noteOf, type Verdict } from '../../hub/fleet/judge.ts'
 import { findHost, type ListedHost, listHosts, withFailures } from '../../hub/fleet/list.ts'
+import { setTenure } from '../../hub/fleet/tenure.ts'
+import { type HostWorth, worthOf } from '../../hub/fleet/worth.ts'
 import type { Least } from '../../hub/fleet/network.ts'
 import { leastOf } from '../../hub/fleet/network-round.ts'
 import { type Check, checksOf } from '../../hub/verification/host-checks.ts'
 import { missingFor } from '../../hub/verification/vetting.ts'
+import { usdDecimal } from '../../sdk/money.ts'
 import { recordAlone } from '../../hub/policy/acts.ts'
 import { Model } from '../client/requests.tsx'
 import { State } from '../host/machines.tsx'
 import { short } from '../parts/amount.tsx'
 import { type Faults, faultOf } from '../form.ts'
-import { AreaField, FormFault, SelectField, TextField } from '../parts/field.tsx'
+import { AreaField, CheckField, FormFault, SelectField, TextField } from '../parts/field.tsx'
 import { Figures } from '../parts/figures.tsx'
 import { Section, Title } from '../parts/heading.tsx'
 import { Network, NetworkTag } from '../parts/network.tsx'
+import { RentField, Rents } from '../parts/rent.tsx'
 import { Stages } from '../parts/stages.tsx'
 import { Table } from '../parts/table.tsx'
 import { When } from '../parts/when.tsx'
@@ -137,6 +141,8 @@ export interface FleetHostView {
   /** The most that hosts not vetted get together, in percent. */
   unvettedPercent: number
   least: Least
+  /** What it earned beside what it costs; null: it costs nothing, and is not the team's. */
+  worth: HostWorth | null
   /** Which form was sent, with what was typed, and what is wrong with it. */
   sent?: { form: string; typed: string }
   faults?: Faults
@@ -150,13 +156,17 @@ async function oneHost({ hub, params }: MemberVisit): Promise<ListedHost> {
 
 async function readHost(visit: MemberVisit): Promise<FleetHostView> {
   const host = await oneHost(visit)
-  const { db, policy } = visit.hub
-  const [failures, note] = await Promise.all([failuresOf(db, host.id), noteOf(db, host.id)])
+  const { env, db, policy } = visit.hub
+  const [failures, note, [worth = null]] = await Promise.all([
+    failuresOf(db, host.id),
+    noteOf(db, host.id),
+    worthOf(env, db, [host]),
+  ])
   const settings = policy.current()
   const least = leastOf(settings)
   const checks = await checksOf(db, host.id)
   const missing = await missingFor(db, settings, host)
-  return { host, failures, note, checks, missing, unvettedPercent: settings.unvettedTrafficPercent, least }
+  return { host, failures, note, checks, missing, unvettedPercent: settings.unvettedTrafficPercent, least, worth }
 }
 
 export async function fleetHost(visit: MemberVisit): Promise<Page> {
@@ -165,7 +175,8 @@ export async function fleetHost(visit: MemberVisit): Promise<Page> {
 }
 
 export function FleetHostPage(view: FleetHostView) {
-  const { host, failures, note, checks, missing, unvettedPercent, least, sent, faults } = view
+  const { host, failures, note, checks, missing, unvettedPercent, least, worth, sent, faults } = view
+  const told = worth && worth.rent > 0n ? usdDecimal(worth.rent) : ''
   const of = (form: string) => (sent?.form === form ? faults : undefined)
   return (
     <>
@@ -258,6 +269,21 @@ export function FleetHostPage(view: FleetHostView) {
           </form>
         </Section>
       </div>
+      <Section title="Whose it is" note="and what it costs by the hour">
+        {worth !== null && <Rents of={[worth]} path="/admin/fleet" />}
+        <form method="post" action={`/admin/fleet/${host.id}/tenure`} class="card stack">
+          <FormFault faults={of('tenure')} />
+          <RentField rent={sent?.form === 'tenure' ? sent.typed : told} faults={of('tenure')} />
+          <CheckField name="team" label="The team’s own" checked={worth?.team ?? false} />
+          <p class="muted small">
+            What the team’s own machines earn from then on is booked like any other’s and never paid out, whoever has
+            the machine later. What it earned before stays its owner’s.
+          </p>
+          <div>
+            <button>Save</button>
+          </div>
+        </form>
+      </Section>
       <p>
         <a href={`/admin/acts?subject=${host.id}`}>What admins did to it</a>
       </p>
@@ -315,6 +341,9 @@ export const fleetActs = {
   unvet: verdict('vetting', () => ({ is: 'not vetted' })),
   quarantine: verdict('quarantine', ({ form }) => ({ is: 'quarantined', reason: form.text('reason') })),
   release: verdict('quarantine', () => ({ is: 'released' })),
+  tenure: part('tenure', 'rent', (visit, { id }) =>
+    setTenure(visit.hub, by(visit), { id, rent: visit.form.text('rent'), team: visit.form.has('team') }),
+  ),
   note: part('note', 'note', (visit, { id }) =>
     noteHost(visit.hub.env, visit.hub.db, by(visit), id, visit.form.text('note')),
   ),

@@ -1,5 +1,7 @@
 // The team's first page: what runs, whether it is answered, what the fleet does, what needs a person.
 import { type FleetHost, listHosts } from '../../hub/fleet/list.ts'
+import { teamHosts } from '../../hub/fleet/tenure.ts'
+import { type HostWorth, worthOf } from '../../hub/fleet/worth.ts'
 import { type Alarm, readAlarms } from '../../hub/jobs/alarms.ts'
 import { type Sums, totalOf, type Traffic, trafficOf } from '../../hub/ledger/traffic.ts'
 import { Model } from '../client/requests.tsx'
@@ -9,6 +11,7 @@ import { Bars } from '../parts/chart.tsx'
 import { Figures } from '../parts/figures.tsx'
 import { Section, Title } from '../parts/heading.tsx'
 import { dayName, daysOf, hourName, type Period, PeriodLinks, readPeriod } from '../parts/period.tsx'
+import { Rents, RentTotal } from '../parts/rent.tsx'
 import { Table } from '../parts/table.tsx'
 import type { MemberVisit, Page } from '../route.ts'
 
@@ -21,6 +24,8 @@ export interface AdminOverview {
   steps: { at: number; traffic: Traffic | null }[]
   byModel: (Traffic & { hosts: number })[]
   hosts: FleetHost[]
+  /** The team's own machines. */
+  worths: HostWorth[]
   alarms: Alarm[]
 }
 
@@ -47,6 +52,8 @@ async function readAdminOverview({ hub, url }: MemberVisit): Promise<AdminOvervi
     listHosts(hub.env, hub.db),
     readAlarms({ ...hub, offered: () => hub.offers.all().map(({ id }) => id) }),
   ])
+  const teams = new Set(await teamHosts(hub.db))
+  const own = hosts.filter(({ id }) => teams.has(id))
   const moments = days === 1 ? Array.from({ length: 24 }, (_, i) => from + i * HOUR_MS) : daysOf(period)
   return {
     period,
@@ -55,12 +62,13 @@ async function readAdminOverview({ hub, url }: MemberVisit): Promise<AdminOvervi
     steps: moments.map((at) => ({ at, traffic: steps.find(({ group }) => group === String(at)) ?? null })),
     byModel: byModel.map((row) => ({ ...row, hosts: hub.turns.count(row.group) })),
     hosts,
+    worths: await worthOf(hub.env, hub.db, own),
     alarms,
   }
 }
 
 export function AdminOverviewPage(of: AdminOverview) {
-  const { period, steps, byModel } = of
+  const { period, steps, byModel, worths } = of
   return (
     <>
       <div class="heading">
@@ -108,6 +116,12 @@ export function AdminOverviewPage(of: AdminOverview) {
           ]}
         />
       </Section>
+      {worths.length > 0 && (
+        <Section title="The team’s own machines" note="what they earned beside their rent; UTC days, today included">
+          <Rents of={worths} path="/admin/fleet" />
+          <RentTotal of={worths} />
+        </Section>
+      )}
       <div hx-sse:connect={`/admin/live?period=${period.name}`} hx-swap="none" />
     </>
   )

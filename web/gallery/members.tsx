@@ -29,6 +29,8 @@ import {
   URL_OF_HUB,
   user,
   VARIANT,
+  worth,
+  worths,
   LEAST,
   checks,
 } from './samples.ts'
@@ -54,11 +56,11 @@ const fullOverview: Overview = {
 }
 
 const hostOverview: HostOverview = {
-  ...{ period, balance: 0n, lastHour: null, total: null, machines: [], byModel: [], popular: [] },
+  ...{ period, balance: 0n, worths: [], lastHour: null, total: null, machines: [], byModel: [], popular: [] },
   steps: days.map((at) => ({ at, earned: 0n })),
 }
 const fullHostOverview: HostOverview = {
-  ...{ period, balance: 31_415_926_535n, lastHour: traffic(''), total: traffic('', 7), machines },
+  ...{ period, balance: 31_415_926_535n, worths, lastHour: traffic(''), total: traffic('', 7), machines },
   ...{ byModel: [traffic(VARIANT, 3)], popular: [{ variant: VARIANT, requests: 98_123, hosts: 12 }] },
   steps: days.map((at, i) => ({ at, earned: 1_100_000_000n * BigInt(7 - i) })),
 }
@@ -188,7 +190,15 @@ export const memberExhibits: Exhibit[] = [
   { name: 'machines', body: <MachinesPage machines={machines} /> },
   ...machines.map((machine, i) => ({
     name: `machine-${machine.host.network?.state === 'below' ? 'below-network' : machine.host.state}`,
-    body: <MachinePage {...machine} failures={i === 0 ? [] : failures} least={LEAST} checks={i === 1 ? [] : checks} />,
+    body: (
+      <MachinePage
+        {...machine}
+        failures={i === 0 ? [] : failures}
+        least={LEAST}
+        checks={i === 1 ? [] : checks}
+        worth={i === 0 ? null : worth}
+      />
+    ),
   })),
   { name: 'new-machine', body: <NewMachinePage publicUrl={URL_OF_HUB} /> },
   { name: 'new-machine-token', body: <NewMachinePage publicUrl={URL_OF_HUB} token="gph_shown_once" /> },

@@ -123,6 +123,10 @@ export const openExhibits: Exhibit[] = [
   { name: 'confirm-elsewhere', body: <ConfirmPage ticket="x" elsewhere faults={{ '': 'This link is used.' }} /> },
   { name: 'first-admin', body: <FirstAdminPage ticket="x" /> },
   { name: 'device', body: <DevicePage /> },
+  {
+    name: 'device-invited',
+    body: <DevicePage invitation={HOSTILE} faults={{ invitation: 'This invitation is not valid.' }} />,
+  },
   { name: 'device-wrong', body: <DevicePage code={HOSTILE} faults={{ '': 'No machine waits with this code.' }} /> },
   {
     name: 'device-asks',

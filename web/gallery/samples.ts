@@ -2,6 +2,7 @@
 import { everyOffer, findOffer } from '../../hub/catalog/find.ts'
 import type { ToldFailure } from '../../hub/fleet/failures.ts'
 import type { ListedHost, ListedNetwork } from '../../hub/fleet/list.ts'
+import type { HostWorth } from '../../hub/fleet/worth.ts'
 import { type NetworkFault, networkWords } from '../../hub/fleet/network.ts'
 import { leastOf } from '../../hub/fleet/network-round.ts'
 import { defaults } from '../../hub/policy/settings.ts'
@@ -117,6 +118,19 @@ export const machines: Machine[] = hosts.map((each, i) => ({
   tokensPerSecond: i === 3 ? null : 92 - i,
   idle: i === 0 ? null : 'Nobody asked for its models in the last hour.',
 }))
+
+export const worth: HostWorth = {
+  ...{ id: host().id, name: host().name, team: true, rent: 350_000_000n },
+  spans: [1n, 7n, 30n].map((days) => ({ earned: 9_100_000_000n * days, rent: 8_400_000_000n * days })),
+}
+export const worths: HostWorth[] = [
+  worth,
+  {
+    ...{ id: 'host_2', name: HOSTILE, team: false, rent: 1_200_000_000n },
+    spans: [1n, 7n, 30n].map((days) => ({ earned: 131_000n * days, rent: 28_800_000_000n * days })),
+  },
+  { ...worth, id: 'host_3', name: LONG, rent: 0n, spans: worth.spans.map((span) => ({ ...span, rent: 0n })) },
+]
 
 export const failures: ToldFailure[] = (['engine', 'network'] as const).map((whose, i) => ({
   ...{ hostId: 'host_1', variant: VARIANT, class: whose, code: 'engine_cut_off', attempt: 1, tokens: 31 * i },

@@ -29,15 +29,17 @@ import {
   traffic,
   user,
   VARIANT,
+  worth,
+  worths,
 } from './samples.ts'
 
 const days = daysOf(period)
 const overview: AdminOverview = {
-  ...{ period, running: 0, total: null, byModel: [], hosts: [], alarms: [] },
+  ...{ period, running: 0, total: null, byModel: [], hosts: [], worths: [], alarms: [] },
   steps: days.map((at) => ({ at, traffic: null })),
 }
 const fullOverview: AdminOverview = {
-  ...{ period, running: 312, total: traffic('', 70), byModel: [{ ...traffic(VARIANT, 3), hosts: 12 }], hosts },
+  ...{ period, running: 312, total: traffic('', 70), byModel: [{ ...traffic(VARIANT, 3), hosts: 12 }], hosts, worths },
   steps: days.map((at, i) => ({ at, traffic: traffic(String(at), i + 1) })),
   alarms: [
     { id: 'notice-1', text: `${HOSTILE}: cloned`, href: '/admin/fleet' },
@@ -83,7 +85,15 @@ const check = {
   ...{ ok: true, sum: 0n, accounts: 12, postings: 3_400, requests: 3_398, openHolds: 2, granted: 21_000_000n },
   problems: [],
 }
-const hostView = { failures: [], checks, missing: '12 of 500 answers', note: '', unvettedPercent: 5, least: LEAST }
+const hostView = {
+  failures: [],
+  checks,
+  missing: '12 of 500 answers',
+  note: '',
+  unvettedPercent: 5,
+  least: LEAST,
+  worth,
+}
 const query = { state: '', vetting: '', search: '' }
 const people = [user(), user({ id: 'usr_2', email: 'somebody.with.a.long.name@mail.example.com', suspendedAt: NOW })]
 

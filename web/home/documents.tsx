@@ -23,6 +23,7 @@ const ORDER: { heading: string; slugs: string[] }[] = [
       'host-security',
       'hosts-and-failures',
       'engines',
+      'gpu-checks',
     ],
   },
   {

@@ -5,15 +5,19 @@ import { whyIdle } from '../../hub/fleet/idle.ts'
 import { hostsOf, type ListedHost } from '../../hub/fleet/list.ts'
 import type { Least } from '../../hub/fleet/network.ts'
 import { leastOf } from '../../hub/fleet/network-round.ts'
+import { setTenure } from '../../hub/fleet/tenure.ts'
 import { addHostToken } from '../../hub/fleet/token.ts'
+import { type HostWorth, worthOf } from '../../hub/fleet/worth.ts'
 import { type Check, checksOf } from '../../hub/verification/host-checks.ts'
 import { type Traffic, trafficOf } from '../../hub/ledger/traffic.ts'
-import type { Money } from '../../sdk/money.ts'
+import { type Money, usdDecimal } from '../../sdk/money.ts'
+import { type Faults, faultOf } from '../form.ts'
 import { Model } from '../client/requests.tsx'
 import { short, Total } from '../parts/amount.tsx'
 import { Figures } from '../parts/figures.tsx'
 import { Section, Title } from '../parts/heading.tsx'
 import { Network, NetworkTag } from '../parts/network.tsx'
+import { RentField, Rents } from '../parts/rent.tsx'
 import { Command } from '../parts/sample.tsx'
 import { Stages } from '../parts/stages.tsx'
 import { Table } from '../parts/table.tsx'
@@ -154,15 +158,43 @@ export interface MachineView extends Machine {
   least: Least
   /** What the hub's own questions to it brought. */
   checks: Check[]
+  /** What it earned beside what it costs; null: it costs nothing, and is not the team's. */
+  worth: HostWorth | null
+  /** What was typed as its rent, and what is wrong with it. */
+  typed?: string
+  faults?: Faults
 }
 
 export async function machine(visit: MemberVisit): Promise<Page> {
+  const view = await readMachine(visit)
+  return { title: view.host.name, body: <MachinePage {...view} /> }
+}
+
+async function readMachine(visit: MemberVisit): Promise<MachineView> {
   const found = await ownMachine(visit)
-  const { db, policy } = visit.hub
+  const { env, db, policy } = visit.hub
   const { id } = found.host
-  const [failures, checks] = await Promise.all([failuresOf(db, id), checksOf(db, id)])
-  const view = { ...found, failures, checks, least: leastOf(policy.current()) }
-  return { title: found.host.name, body: <MachinePage {...view} /> }
+  const [failures, checks, [worth = null]] = await Promise.all([
+    failuresOf(db, id),
+    checksOf(db, id),
+    worthOf(env, db, [found.host]),
+  ])
+  return { ...found, failures, checks, worth, least: leastOf(policy.current()) }
+}
+
+/** Its owner says what it costs. What is refused is said beside the field. */
+export async function rent(visit: MemberVisit): Promise<Page | Response> {
+  const { hub, guest, form, params } = visit
+  const typed = form.text('rent')
+  try {
+    const said = { id: params.id ?? '', owner: guest.user.id, rent: typed }
+    await setTenure(hub, { userId: guest.user.id }, said)
+    return seeOther(`/host/machines/${params.id}`)
+  } catch (error) {
+    const { faults, status } = faultOf(error, ['rent'])
+    const view = { ...(await readMachine(visit)), typed, faults }
+    return { title: view.host.name, status, body: <MachinePage {...view} /> }
+  }
 }
 
 async function ownMachine(visit: MemberVisit): Promise<Machine> {
@@ -172,7 +204,8 @@ async function ownMachine(visit: MemberVisit): Promise<Machine> {
 }
 
 export function MachinePage(view: MachineView) {
-  const { host, earned, requests, tokensPerSecond, idle, failures, least, checks } = view
+  const { host, earned, requests, tokensPerSecond, idle, failures, least, checks, worth, typed, faults } = view
+  const told = worth && worth.rent > 0n ? usdDecimal(worth.rent) : ''
   return (
     <>
       <Title
@@ -217,6 +250,14 @@ export function MachinePage(view: MachineView) {
           <button>Resume</button>
         </form>
       </div>
+      <Section title="Rent" note="for machines that cost money by the hour">
+        {worth !== null && <Rents of={[worth]} path="/host/machines" />}
+        {worth?.team && <p class="muted small">It is the team’s own: what it earns is booked and not paid out.</p>}
+        <form method="post" action={`/host/machines/${host.id}/rent`} class="filters">
+          <RentField rent={typed ?? told} faults={faults} />
+          <button>Save</button>
+        </form>
+      </Section>
       <Section title="Failures" note="the last 50; what the hub or a client caused never counts against the machine">
         <Table
           caption="Failures, newest first"

@@ -1,4 +1,5 @@
 // An owner's first page: what is being earned, by which machine, with which model.
+import { type HostWorth, worthOf } from '../../hub/fleet/worth.ts'
 import { balanceOfAll } from '../../hub/ledger/balance.ts'
 import { pendingAccount } from '../../hub/ledger/chart.ts'
 import { folded, type Sums, totalOf, trafficOf, variantIn } from '../../hub/ledger/traffic.ts'
@@ -10,6 +11,7 @@ import { Bars } from '../parts/chart.tsx'
 import { Figures } from '../parts/figures.tsx'
 import { Section, Title } from '../parts/heading.tsx'
 import { dayName, daysOf, hourName, type Period, PeriodLinks, readPeriod } from '../parts/period.tsx'
+import { Rents, RentTotal } from '../parts/rent.tsx'
 import { Table } from '../parts/table.tsx'
 import type { MemberVisit, Page } from '../route.ts'
 import { lookAtMachines, type Machine, Machines } from './machines.tsx'
@@ -18,8 +20,10 @@ const HOUR_MS = 60 * 60 * 1_000
 
 export interface HostOverview {
   period: Period
-  /** All that was ever earned and not yet paid out. */
+  /** All that was ever earned and not yet paid out, but for the team's own machines: theirs is not. */
   balance: Money
+  /** Machines that cost rent, or are the team's own. */
+  worths: HostWorth[]
   lastHour: Sums | null
   total: Sums | null
   steps: { at: number; earned: Money }[]
@@ -58,8 +62,14 @@ async function readHostOverview(visit: MemberVisit): Promise<HostOverview> {
   const hostIds = machines.map(({ host }) => host.id)
   const whose = { hostIds }
   const { from, to, days } = period
+  const worths = await worthOf(
+    hub.env,
+    hub.db,
+    machines.map(({ host }) => host),
+  )
+  const teams = new Set(worths.flatMap(({ id, team }) => (team ? [id] : [])))
   const [balance, earned, popular] = await Promise.all([
-    balanceOfAll(hub.db, hostIds.map(pendingAccount)),
+    balanceOfAll(hub.db, hostIds.filter((id) => !teams.has(id)).map(pendingAccount)),
     trafficOf(hub.db, whose, { from, to, by: days === 1 ? 'hour and variant' : 'day and variant' }),
     trafficOf(hub.db, 'everybody', { from, to, by: 'variant' }),
   ])
@@ -70,6 +80,7 @@ async function readHostOverview(visit: MemberVisit): Promise<HostOverview> {
   return {
     period,
     balance,
+    worths,
     lastHour: totalOf(lastHour),
     total: totalOf(earned),
     steps: moments.map((at) => ({ at, earned: steps.get(String(at)) ?? 0n })),
@@ -87,7 +98,7 @@ async function readHostOverview(visit: MemberVisit): Promise<HostOverview> {
 }
 
 export function HostOverviewPage(of: HostOverview) {
-  const { period, steps, machines, byModel, popular } = of
+  const { period, steps, machines, worths, byModel, popular } = of
   return (
     <>
       <div class="heading">
@@ -115,6 +126,12 @@ export function HostOverviewPage(of: HostOverview) {
           <Machines machines={machines} />
         </div>
       </Section>
+      {worths.length > 0 && (
+        <Section title="Earned beside rent" note="UTC days, today included">
+          <Rents of={worths} path="/host/machines" />
+          <RentTotal of={worths} />
+        </Section>
+      )}
       <div class="columns">
         <Section title="By model">
           <Table
@@ -146,7 +163,8 @@ export function HostOverviewPage(of: HostOverview) {
   )
 }
 
-function Earned({ period, balance, lastHour, total, machines }: HostOverview) {
+function Earned({ period, balance, worths, lastHour, total, machines }: HostOverview) {
+  const besides = worths.some(({ team }) => team) ? ' to be paid out; the team’s own machines’ is not' : ' in all'
   const ready = machines.filter(({ host }) => host.state === 'ready').length
   return (
     <div id="figures">
@@ -155,7 +173,7 @@ function Earned({ period, balance, lastHour, total, machines }: HostOverview) {
           {
             label: 'Earned',
             value: <Total of={total?.hostShare ?? 0n} />,
-            note: `${period.words.toLowerCase()}; ${roundUsd(balance)} in all`,
+            note: `${period.words.toLowerCase()}; ${roundUsd(balance)}${besides}`,
           },
           { label: 'In the last hour', value: <Total of={lastHour?.hostShare ?? 0n} />, note: 'earning now' },
           {

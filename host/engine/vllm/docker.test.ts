@@ -48,12 +48,14 @@ function world(pull: object[], info: object = {}) {
     () => server.stop(true),
   )
   const docker = new Docker(systemEnv, socket)
+  let counted = 0
   const runner = inContainer({
+    count: (bytes) => void (counted += bytes),
     ...{ env: systemEnv, docker, machine: 'machine_00000000000000stand-in', engine: 0, image: release.image },
     ...{ args: [], gpus: ['GPU-1'], gpusBy: 'nvidia', weights: folder, memoryBytes: 1e9, cores: 1 },
   })
   cleanups.push(() => runner.clear())
-  return { docker, runner, asked, folder, socket }
+  return { docker, runner, asked, folder, socket, counted: () => counted }
 }
 
 test('the image is downloaded by its digest, and how far that is is told', async () => {
@@ -62,7 +64,7 @@ test('the image is downloaded by its digest, and how far that is is told', async
     status,
     progressDetail: { current, total: 5e9 },
   })
-  const { runner, asked } = world([
+  const { runner, asked, counted } = world([
     { status: 'Pulling from vllm/vllm-openai', id: release.image.split('@')[1] },
     ...[layer('a', 0.9e9), layer('b', 0.9e9), layer('a', 3.6e9), layer('a', 1e9, 'Extracting'), layer('b', 4.5e9)],
   ])
@@ -72,6 +74,7 @@ test('the image is downloaded by its digest, and how far that is is told', async
     ...['pulling (0 %)', 'pulling (10 %)', 'pulling (20 %)', 'pulling (50 %)', 'pulling (50 %)', 'pulling (90 %)'],
   ])
   expect(asked).toContain(`POST /images/create?fromImage=vllm/vllm-openai&tag=${release.image.split('@')[1]}`)
+  expect(counted()).toBe(8.1e9)
   asked.length = 0
   await runner.prepare(() => {}, never)
   expect(asked.some((line) => line.startsWith('POST'))).toBe(false)

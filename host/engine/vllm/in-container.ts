@@ -14,6 +14,8 @@ import { socketFolder } from './sockets.ts'
 export interface ContainerOptions extends Omit<Plan, 'name' | 'sockets' | 'user'> {
   env: Env
   docker: Docker
+  /** Told of the bytes of the image that came. */
+  count?: ((bytes: number) => void) | undefined
 }
 
 /** The image's own user without rights. */
@@ -39,7 +41,13 @@ export function inContainer(options: ContainerOptions): Runner {
         )
       tell({ phase: 'pulling', percent: 0 })
       const share = (bytes: number) => Math.min(99, Math.floor((100 * bytes) / release.imageBytes))
-      await docker.pull(image, (bytes) => tell({ phase: 'pulling', percent: share(bytes) }), signal)
+      let before = 0
+      const came = (bytes: number) => {
+        options.count?.(bytes - before)
+        before = bytes
+        tell({ phase: 'pulling', percent: share(bytes) })
+      }
+      await docker.pull(image, came, signal)
       if (!(await docker.hasImage(image))) throw new HostError(`Docker has downloaded another image than ${image}.`)
     },
 

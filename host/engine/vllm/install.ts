@@ -1,7 +1,7 @@
 // vLLM and all it needs, as packages whose hashes this program knows: requirements.txt names every one, and nothing else
 // is fetched, and no package runs a program of its own while it is installed.
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { arch } from 'node:os'
 import { join } from 'node:path'
 import { inflateRawSync } from 'node:zlib'
@@ -20,6 +20,8 @@ export interface Installing {
   index: string
   /** What reaches the network for it: proxies, certificates. */
   variables: Readonly<Record<string, string | undefined>>
+  /** Told of the bytes that came; of packages, of their size on the disk, which is more. */
+  count?: (bytes: number) => void
 }
 
 export const PYPI = 'https://pypi.org/simple'
@@ -76,12 +78,13 @@ export async function installVllm(
   const exactly = ['--require-hashes', '--no-deps', '--only-binary', ':all:', '--no-cache', '--no-config']
   const into = ['--python', join(folder, 'bin', 'python'), '--index-url', installing.index]
   await run(installing, [uv, 'pip', 'install', ...exactly, ...into, '-r', list], signal)
+  installing.count?.(sizeOf(folder))
   writeFileSync(done, '')
   return program
 }
 
 /** The installer's own program, out of its package. @throws HostError */
-async function installer({ env, room, index }: Installing, signal: AbortSignal): Promise<string> {
+async function installer({ env, room, index, count }: Installing, signal: AbortSignal): Promise<string> {
   const path = join(room, `uv-${UV.version}`)
   if (existsSync(path)) return path
   const { file, sha256 } = UV[arch() === 'arm64' ? 'arm64' : 'x64']
@@ -89,6 +92,7 @@ async function installer({ env, room, index }: Installing, signal: AbortSignal):
   const url = linkTo(Buffer.from(listing).toString('utf8'), file, `${index.replace(/\/+$/, '')}/uv/`)
   if (!url) throw new HostError(`${index} does not have ${file}, which installs vLLM.`)
   const wheel = await fetched(env, url, SILENT_MS, signal)
+  count?.(listing.length + wheel.length)
   if (createHash('sha256').update(wheel).digest('hex') !== sha256)
     throw new HostError(`${index} has another ${file} than the one this program knows. Nothing of it was run.`)
   mkdirSync(room, { recursive: true })
@@ -176,6 +180,15 @@ async function run({ env, room, variables }: Installing, command: string[], sign
   if (code === 0) return
   const why = printable(complained.trim().split('\n').slice(-4).join(' ')).slice(0, 400)
   throw new HostError(`vLLM could not be installed: ${why} The next start tries again.`)
+}
+
+/** The installer does not say what it fetched. What is linked to elsewhere is not followed. */
+function sizeOf(folder: string): number {
+  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+  return names.reduce((sum, name) => {
+    const found = lstatSync(join(folder, name), { throwIfNoEntry: false })
+    return sum + (found?.isFile() ? found.size : 0)
+  }, 0)
 }
 
 const gb = (bytes: number) => `${(bytes / 1e9).toFixed(0)} GB`

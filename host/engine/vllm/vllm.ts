@@ -33,7 +33,9 @@ export interface VllmOptions {
   /** Cards of each engine. */
   groups: readonly (readonly Card[])[]
   access: DriverAccess
-  how: { container: Exclude<DockerHere, { why: string }>; image: string } | { process: ProcessHow }
+  how:
+    | { container: Exclude<DockerHere, { why: string }>; image: string; count?: ((bytes: number) => void) | undefined }
+    | { process: ProcessHow }
   /** Ends what earlier runs have left. */
   sweep: () => Promise<void>
   /** Requests offered to be taken at a time, where that has been measured. */
@@ -98,7 +100,7 @@ function runnerFor({ env, machine, choice, found, groups, how }: VllmOptions, { 
   if ('process' in how) return asProcess({ env, machine, engine, gpus, weights, args: flags, ...how.process })
   const cores = Math.floor((found.cpu.cores - (found.cpu.cores > 2 ? 1 : 0)) / groups.length)
   return inContainer({
-    ...{ env, machine, engine, gpus, weights, ...how.container, image: how.image },
+    ...{ env, machine, engine, gpus, weights, ...how.container, image: how.image, count: how.count },
     args: flags({ model: WEIGHTS_INSIDE, socket: `${SOCKETS_INSIDE}/${SOCKET_NAME}` }),
     memoryBytes: Math.floor((found.memory.totalBytes * SHARE_OF_MEMORY) / groups.length),
     cores: Math.max(1, cores),

@@ -2,8 +2,10 @@
 import { Elysia, t } from 'elysia'
 import { HubError } from '../../errors.ts'
 import { beginDevice, decideDevice, findDevice, pollDevice } from '../../fleet/sign-in.ts'
+import type { Caller } from '../../identity/caller.ts'
 import { requireRole } from '../../identity/guard.ts'
 import type { Identity } from '../../identity/identity.ts'
+import { findInvitation } from '../../identity/invitations.ts'
 import { paths } from '../../identity/paths.ts'
 import * as shapes from './shapes.ts'
 
@@ -17,6 +19,7 @@ const Authorization = t.Object({
   gpu: t.String({ maxLength: 200, description: 'Its GPU.' }),
   agent: t.String({ maxLength: 80, description: 'Version of the agent.' }),
   time_zone: t.Optional(t.String({ maxLength: 60, description: 'As IANA writes it.' })),
+  invitation: t.Optional(t.String({ maxLength: 100, description: 'What its owner was given to become one.' })),
 })
 
 const TokenRequest = t.Object({
@@ -33,12 +36,16 @@ export function machinesSignIn(identity: Identity) {
       '/device/authorization',
       async ({ request, body }) => {
         knownClient(body.client_id)
-        const { machine_key: key, name, gpu, agent, time_zone: timeZone = null } = body
-        const began = await beginDevice(identity, identity.callers.of(request), { key, name, gpu, agent, timeZone })
+        const { machine_key: key, name, gpu, agent, time_zone: timeZone = null, invitation } = body
+        const caller = identity.callers.of(request)
+        if (invitation !== undefined) await requireForHosts(identity, caller, invitation)
+        const began = await beginDevice(identity, caller, { key, name, gpu, agent, timeZone })
         return {
           device_code: began.deviceCode,
           user_code: began.userCode,
-          verification_uri: identity.url() + paths.device,
+          verification_uri: identity.url() + (invitation === undefined ? paths.device : paths.deviceWith(invitation)),
+          ...(invitation === undefined ? {} : { sign_up_uri: identity.url() + paths.invitation(invitation) }),
+          by_invitation: identity.policy.current().hostSignUp !== 'open',
           expires_in: began.expiresSeconds,
           interval: began.intervalSeconds,
         }
@@ -50,6 +57,10 @@ export function machinesSignIn(identity: Identity) {
             device_code: t.String(),
             user_code: t.String({ description: 'What the owner types.' }),
             verification_uri: t.String({ description: 'Where.' }),
+            sign_up_uri: t.Optional(
+              t.String({ description: 'Where whoever has no account uses the invitation first.' }),
+            ),
+            by_invitation: t.Boolean({ description: 'New owners of hosts need an invitation here.' }),
             expires_in: t.Integer({ description: 'Seconds.' }),
             interval: t.Integer({ description: 'Seconds between questions, at least.' }),
           }),
@@ -128,6 +139,15 @@ export function machinesDecided(identity: Identity) {
       },
       { response: { 200: shapes.Done }, detail: { summary: 'Refuse it' } },
     )
+}
+
+/** Said at the machine, before anybody walks to a browser with it. It is not used up. @throws HubError */
+async function requireForHosts(identity: Identity, caller: Caller, invitation: string): Promise<void> {
+  const { roles } = await findInvitation(identity, caller, invitation)
+  if (!roles.includes('host'))
+    throw new HubError('invitation_not_valid', 'This invitation is not for owners of hosts. Ask for one that is.', {
+      param: 'invitation',
+    })
 }
 
 function knownClient(id: string): void {

@@ -17,6 +17,8 @@ export interface Conduct {
   stubborn?: boolean
   /** It has a child that outlives it where nobody cares. */
   child?: boolean
+  /** Of each answer; as fast as it can otherwise. */
+  tokensPerSecond?: number
 }
 
 /** What `/probe` says. */
@@ -61,7 +63,8 @@ async function main([verb, model = '', ...flags]: string[]): Promise<void> {
   console.log('(EngineCore pid=7) INFO 11-25 12:00:01 [backends.py:1] torch.compile takes 1.00 s in total')
   const slots = Number(value('--max-num-seqs'))
   const contextTokens = Number(value('--max-model-len'))
-  const engine = new Engine({ model: value('--served-model-name'), slots, contextTokens })
+  const { tokensPerSecond = 0 } = conduct
+  const engine = new Engine({ model: value('--served-model-name'), slots, contextTokens, tokensPerSecond })
   const socket = value('--uds')
   if (socket === '') throw new Error('it opens no port')
   rmSync(socket, { force: true })
