@@ -1,3 +1,12 @@
+CREATE TABLE `tenures` (
+	`host_id` text NOT NULL,
+	`at` integer NOT NULL,
+	`team` integer NOT NULL,
+	`rent` integer NOT NULL,
+	PRIMARY KEY(`host_id`, `at`),
+	FOREIGN KEY (`host_id`) REFERENCES `hosts`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
 ALTER TABLE `all_traffic` ADD `begun` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE `all_traffic` ADD `within50` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE `all_traffic` ADD `within100` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
@@ -47,4 +56,5 @@ ALTER TABLE `host_traffic` ADD `within5000` integer DEFAULT 0 NOT NULL;--> state
 ALTER TABLE `host_traffic` ADD `within10000` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE `host_traffic` ADD `within30000` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE `limits` ADD `models` text;--> statement-breakpoint
+ALTER TABLE `mails` ADD `off` text;--> statement-breakpoint
 ALTER TABLE `users` ADD `suspended_for` text;
