@@ -74,8 +74,11 @@ export const sums = [
   ...BEGUN_WITHIN_MS.map((ms) => `within${ms}`),
 ]
 
-/** The sums of a group of requests, in the order and by the names of the tables' columns. */
-export function sumsOfRequests(db: Db): SQL {
+/** Without how soon answers began: half as much to add up. */
+export const plainSums = sums.filter((name) => name !== 'begun' && !name.startsWith('within'))
+
+/** The sums of a group of requests, in the order and by the names of the tables' columns; those of `names`. */
+export function sumsOfRequests(db: Db, names: readonly string[] = sums): SQL {
   const { state, attempts, promptTokens, completionTokens, cost, hostShare, firstTokenMs, at, endedAt } =
     db.tables.requests
   const charged = sql`${state} in ('completed', 'cancelled')`
@@ -100,7 +103,10 @@ export function sumsOfRequests(db: Db): SQL {
     ([when, what], i) =>
       sql`cast(coalesce(sum(case when ${when} then ${what} else 0 end), 0) as bigint) as ${sql.raw(sums[i]!)}`,
   )
-  return sql.join(columns, sql`, `)
+  return sql.join(
+    columns.filter((_, i) => names.includes(sums[i]!)),
+    sql`, `,
+  )
 }
 
 /** Of rows that are sums themselves. */

@@ -112,9 +112,9 @@ for (const whose of ['everybody', { userId: 'ada' }, { hostIds: ['kyoto'] }] as 
   ]) {
     const ofHost = typeof whose === 'object' && 'hostIds' in whose
     if ((by === 'key' && ofHost) || (by === 'host' && typeof whose === 'object' && 'userId' in whose)) continue
-    questions.push([whose, { from: NOON - 7 * DAY_MS, to: NOON + DAY_MS, by }])
-    questions.push([whose, { from: NOON - DAY_MS, to: NOON + 1, by }])
-    questions.push([whose, { from: NOON - 26 * HOUR_MS - 12_345, to: NOON - 3 * HOUR_MS, by }])
+    questions.push([whose, { from: NOON - 7 * DAY_MS, to: NOON + DAY_MS, by, begun: true }])
+    questions.push([whose, { from: NOON - DAY_MS, to: NOON + 1, by, begun: true }])
+    questions.push([whose, { from: NOON - 26 * HOUR_MS - 12_345, to: NOON - 3 * HOUR_MS, by, begun: true }])
   }
 }
 
@@ -147,7 +147,7 @@ describe.each(testDialects)('traffic on %s', (dialect) => {
     await db.query.insert(db.tables.requests).values(requests())
     while ((await rollUp(db, NOON - 5 * HOUR_MS)) > 0);
     const ask = (by: Question['by']) =>
-      trafficOf(db, { userId: 'ada' }, { from: NOON - 7 * DAY_MS, to: NOON + DAY_MS, by })
+      trafficOf(db, { userId: 'ada' }, { from: NOON - 7 * DAY_MS, to: NOON + DAY_MS, by, begun: true })
     const without = (rows: Traffic[]) => rows.map((row) => ({ ...row, tokensPerSecond: null }))
     const fine = without(await ask('day and variant'))
     const sorted = (rows: { group: string }[]) => rows.toSorted((a, b) => (a.group < b.group ? -1 : 1))
@@ -164,7 +164,7 @@ describe.each(testDialects)('traffic on %s', (dialect) => {
     const rows = requests()
     await db.query.insert(db.tables.requests).values(rows)
     await Promise.all(Array.from({ length: 4 }, () => rollUp(db, NOON)))
-    const all: Question = { from: 0, to: NOON + DAY_MS, by: 'variant' }
+    const all: Question = { from: 0, to: NOON + DAY_MS, by: 'variant', begun: true }
     expect((await trafficOf(db, 'everybody', all)).map(brief)).toEqual(counted(rows, 'everybody', all))
     await world.drop()
   })

@@ -57,8 +57,8 @@ async function readOverview({ hub, guest, url }: MemberVisit): Promise<Overview>
   const step = days === 1 ? 'hour' : 'day'
   const [spendable, spent, byKeyId, rows, keys] = await Promise.all([
     hub.ledger.spendable(`client:${userId}`),
-    trafficOf(db, whose, { from, to, by: `${step} and variant` }),
-    trafficOf(db, whose, { from, to, by: 'key' }),
+    trafficOf(db, whose, { from, to, by: `${step} and variant`, begun: true }),
+    trafficOf(db, whose, { from, to, by: 'key', begun: true }),
     requestsOf(db, userId, { limit: LATEST, before: null }),
     listKeys(db, { userId, limit: 200 }),
   ])
