@@ -31,7 +31,9 @@ export function smtpPost(url: string, from: string): { post: Post; close(): void
 
 /** What a mail program's own button asks: in one click (RFC 8058), which is for https alone, or by the page (RFC 2369). */
 function offHeaders(url: string): Record<string, string> {
-  const oneClick: Record<string, string> = url.startsWith('https:') ? { 'List-Unsubscribe-Post': 'List-Unsubscribe=One-Click' } : {}
+  const oneClick: Record<string, string> = url.startsWith('https:')
+    ? { 'List-Unsubscribe-Post': 'List-Unsubscribe=One-Click' }
+    : {}
   return { 'List-Unsubscribe': `<${url}>`, ...oneClick }
 }
 
