@@ -86,6 +86,8 @@ export interface Key {
   budget: KeyBudget | null
   /** From then on it is refused; null: never. */
   expiresAt: string | null
+  /** What it may ask for: a model in every precision, a variant (`Qwen/Qwen3-8B:fp8`) in that one; null: everything. */
+  models: string[] | null
 }
 
 /** What a key may spend, and has spent since it has limits of its own. USD, and the same in nano-dollars (10⁻⁹ USD). */
@@ -109,6 +111,8 @@ export interface NewKey {
   budget?: string
   /** ISO 8601. From then on it is refused with 401. */
   expiresAt?: string
+  /** What it may ask for, at most 50 ids of models or variants. Others fail with 403 `model_not_allowed`. */
+  models?: string[]
 }
 
 export interface CreatedKey extends Key {

@@ -180,6 +180,10 @@ export const Key = Type.Object({
   concurrency: orNull(count(''), 'Requests it may have in progress at a time; 0 and null as above.'),
   budget: orNull(KeyBudget, 'The most it may ever spend; null: as much as the account has.'),
   expiresAt: orNull(time('From then on it is refused.'), 'From then on it is refused; null: never.'),
+  models: orNull(
+    Type.Array(Type.String()),
+    'What it may ask for: a model (`Qwen/Qwen3-8B`) in every precision, a variant (`Qwen/Qwen3-8B:fp8`) in that one; null: everything.',
+  ),
 })
 export type Key = Static<typeof Key>
 export const KeyPage = page(Key)
@@ -198,6 +202,14 @@ export const NewKey = Type.Object({
     }),
   ),
   expiresAt: Type.Optional(text('From then on it is refused. ISO 8601.', 40)),
+  models: Type.Optional(
+    Type.Array(Type.String({ maxLength: 200 }), {
+      description: 'What it may ask for: ids of models, in every precision, or of variants. Left out: everything.',
+      minItems: 1,
+      maxItems: 50,
+      examples: [['Qwen/Qwen3-8B']],
+    }),
+  ),
 })
 export type NewKey = Static<typeof NewKey>
 

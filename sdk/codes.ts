@@ -29,6 +29,7 @@ export const errorCodes = {
   key_budget_exceeded: { status: 402, type: 'insufficient_quota' },
   price_above_max: { status: 402, type: 'insufficient_quota' },
   key_not_allowed: { status: 403, type: 'permission_error' },
+  model_not_allowed: { status: 403, type: 'permission_error' },
   account_suspended: { status: 403, type: 'permission_error' },
   license_not_acknowledged: { status: 403, type: 'permission_error' },
   terms_not_accepted: { status: 403, type: 'permission_error' },

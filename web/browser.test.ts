@@ -204,9 +204,11 @@ describe.skipIf(!there)('in a browser', () => {
     }
     await admin.goto('/admin/users?search=once')
     await admin.click('main table a')
+    await admin.fill('#reason', 'spam by night')
     await admin.click('text=Suspend once@example.com')
+    await admin.locator('text=Reinstate').waitFor()
     await page.goto('/client')
-    expect(await page.locator('main').textContent()).toContain('suspended')
+    expect(await page.locator('main').textContent()).toContain('spam by night')
   })
 
   describe('the playground', () => {

@@ -46,6 +46,8 @@ export interface Route {
   /** Segments; `:name` is one segment, `*name` the rest. */
   path: string
   who: Audience
+  /** The address says who may do it: no page of ours has to ask, and what else is sent is not read. */
+  bySignature?: true
   answer(visit: Visit & { form: Form }): Answer
 }
 
@@ -57,6 +59,11 @@ export function open(path: string, answer: (visit: Visit) => Answer): Route {
 /** A change that strangers may ask for, such as signing in. */
 export function openAct(path: string, answer: (visit: Visit & { form: Form }) => Answer): Route {
   return { method: 'POST', path, who: 'anyone', answer }
+}
+
+/** A change that an address asks for by itself, because the hub signed it; `answer` checks that before anything. */
+export function signedAct(path: string, answer: (visit: Visit) => Answer): Route {
+  return { method: 'POST', path, who: 'anyone', bySignature: true, answer }
 }
 
 /** A page of one role. */

@@ -9,7 +9,7 @@ import { answerPage } from './web.tsx'
 
 export interface Browser {
   userId: string
-  get(path: string): Promise<Response>
+  get(path: string, headers?: Record<string, string>): Promise<Response>
   /** As a form of one of our own pages. */
   post(path: string, fields?: Record<string, string>, headers?: Record<string, string>): Promise<Response>
 }
@@ -36,7 +36,7 @@ export async function startPages(world: World = {}): Promise<TestPages> {
       return response
     }
     return {
-      get: (path: string) => send(path, {}),
+      get: (path: string, headers: Record<string, string> = {}) => send(path, { headers }),
       post: (
         path: string,
         fields: Record<string, string> = {},

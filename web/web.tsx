@@ -7,6 +7,7 @@ import type { Platform } from '../hub/gateway/platform.ts'
 import { sameOrigin, type SignedIn, whoIsSignedIn } from '../hub/identity/guard.ts'
 import { account, accountActs, exportAccount, newEmailAct, newEmailPage } from './account/account.tsx'
 import { decide, deviceAct, devicePage } from './account/device.tsx'
+import { lettersOff, lettersOffPage } from './account/letters-off.tsx'
 import {
   chooseHat,
   codeAct,
@@ -31,11 +32,12 @@ import { report, reports, setReport } from './admin/reports.tsx'
 import { acts, letters, setSetting, settings } from './admin/settings.tsx'
 import { answerAsset, takesGzip } from './assets.ts'
 import { acknowledgeLicence, licences } from './client/licences.tsx'
+import { keyLimits, setKeyLimits } from './client/key-limits.tsx'
 import { askRevocation, keys, makeKey, revoke } from './client/keys.tsx'
 import { playground, playgroundAnswer } from './client/playground.tsx'
 import { overview, overviewLive } from './client/overview.tsx'
 import { receiptPage, usage, usageCsv } from './client/usage.tsx'
-import { readForm } from './form.ts'
+import { Form, readForm } from './form.ts'
 import { framed, type Framing } from './frame.tsx'
 import { exhibit, gallery } from './gallery/gallery.tsx'
 import { documentIndex, documentPage, textPage } from './home/documents.tsx'
@@ -57,6 +59,7 @@ import {
   type Page,
   type Route,
   seeOther,
+  signedAct,
   type Visit,
 } from './route.ts'
 
@@ -94,6 +97,8 @@ export const routes: readonly Route[] = [
   openAct('/first-admin', firstAdminAct),
   open('/account/email', newEmailPage),
   openAct('/account/email/confirmation', newEmailAct),
+  open('/letters/off', lettersOffPage),
+  signedAct('/letters/off', lettersOff),
   act('signed in', '/sign-out', signOut),
   page('signed in', '/hat', chooseHat),
   act('signed in', '/hat', wearHat),
@@ -119,6 +124,8 @@ export const routes: readonly Route[] = [
   page('client', '/client/live', overviewLive),
   page('client', '/client/keys', keys),
   act('client', '/client/keys', makeKey),
+  page('client', '/client/keys/:id/limits', keyLimits),
+  act('client', '/client/keys/:id/limits', setKeyLimits),
   page('client', '/client/keys/:id/revocation', askRevocation),
   act('client', '/client/keys/:id/revocation', revoke),
   page('client', '/client/usage', usage),
@@ -228,11 +235,20 @@ export async function answerPage(hub: Platform, request: Request, connection: Co
   let guest: SignedIn | null = null
   try {
     if (url.href.includes('%00')) throw new HubError('invalid_request', 'An address holds text; this one does not.')
-    sameOrigin(hub.identity, request)
+    const { bySignature } = found.route
+    if (!bySignature) sameOrigin(hub.identity, request)
     guest = await whoIsSignedIn(hub.identity, request)
     const elsewhere = turnAway(found.route.who, guest, request, url)
     if (elsewhere) return elsewhere
-    const visit = { hub, request, connection, url, params: found.params, guest, form: await readForm(request) }
+    const visit = {
+      hub,
+      request,
+      connection,
+      url,
+      params: found.params,
+      guest,
+      form: bySignature ? new Form() : await readForm(request),
+    }
     return respond(await found.route.answer(visit), visit)
   } catch (error) {
     return respond(

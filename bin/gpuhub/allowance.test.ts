@@ -49,7 +49,7 @@ test('limits in words and for programs', () => {
   expect(allowanceInWords(none)).toBe('')
   expect(allowanceJson(null)).toEqual({
     ...{ requestsPerMinute: null, tokensPerMinute: null, concurrency: null },
-    ...{ budgetNanos: null, spentNanos: null, expiresAt: null },
+    ...{ budgetNanos: null, spentNanos: null, expiresAt: null, models: null },
   })
   const some = {
     ...none,

@@ -1,5 +1,6 @@
 // The flags that limit a key or an account, and how a person reads the limits back.
 import type { Allowance, KeyAllowance } from '../../hub/identity/allowances.ts'
+import { keyModelsFrom } from '../../hub/identity/key-models.ts'
 import { formatUsd, parseUsd } from '../../sdk/money.ts'
 import { Failure } from '../failure.ts'
 import { moment } from './moment.ts'
@@ -16,10 +17,15 @@ export const allowanceOptions = {
 export const keyAllowanceOptions = {
   ...allowanceOptions,
   budget: { type: 'string', value: 'USD', help: 'The most it may ever spend, e.g. 5.00; or "none".' },
+  model: {
+    type: 'list',
+    value: 'MODEL',
+    help: 'What it may ask for: Qwen/Qwen3-8B, or Qwen/Qwen3-8B:fp8; may be repeated; or "all".',
+  },
   expires: { type: 'string', value: 'WHEN', help: 'Until when it works: 2026-12-31, 30d, 12h; or "never".' },
 } as const
 
-type Given<Options> = { [Name in keyof Options]?: string | undefined }
+type Given<Options> = { [Name in Exclude<keyof Options, 'model'>]?: string | undefined }
 
 /** What of it was given. @throws Failure */
 export function allowanceFrom({ rpm, tpm, concurrency }: Given<typeof allowanceOptions>): Partial<Allowance> {
@@ -30,7 +36,15 @@ export function allowanceFrom({ rpm, tpm, concurrency }: Given<typeof allowanceO
   }
 }
 
-/** @throws Failure */
+/** Names the catalog has to know: read it first. Nothing given changes nothing. @throws HubError, Failure */
+export function keyModels(names: readonly string[]): Pick<KeyAllowance, 'models'> | Record<string, never> {
+  if (names.length === 0) return {}
+  if (!names.includes('all')) return { models: keyModelsFrom(names) }
+  if (names.length === 1) return { models: null }
+  throw new Failure('--model all goes with no other model.', 2)
+}
+
+/** All but the models. @throws Failure */
 export function keyAllowanceFrom(
   { budget, expires, ...counts }: Given<typeof keyAllowanceOptions>,
   now: number,
@@ -44,7 +58,7 @@ export function keyAllowanceFrom(
 
 /** In a few words; empty where nothing is said. */
 export function allowanceInWords(allowance: Partial<KeyAllowance & { spent: bigint }>): string {
-  const { requestsPerMinute, tokensPerMinute, concurrency, budget, spent, expiresAt } = allowance
+  const { requestsPerMinute, tokensPerMinute, concurrency, budget, spent, expiresAt, models } = allowance
   const counted = (value: number | null | undefined, unit: string) =>
     value === null || value === undefined ? [] : [value === 0 ? `no limit of ${unit}` : `${value} ${unit}`]
   return [
@@ -53,6 +67,7 @@ export function allowanceInWords(allowance: Partial<KeyAllowance & { spent: bigi
     ...counted(concurrency, 'at a time'),
     ...(typeof budget === 'bigint' ? [`${formatUsd(spent ?? 0n)} of ${formatUsd(budget)}`] : []),
     ...(typeof expiresAt === 'number' ? [`until ${moment(expiresAt)}`] : []),
+    ...(models ? [`only ${models.join(' and ')}`] : []),
   ].join(', ')
 }
 
@@ -66,6 +81,7 @@ export function allowanceJson(allowance: Partial<KeyAllowance & { spent: bigint 
     budgetNanos: budget === null ? null : String(budget),
     spentNanos: budget === null ? null : String(allowance?.spent ?? 0n),
     expiresAt: expiresAt === null ? null : moment(expiresAt),
+    models: allowance?.models ?? null,
   }
 }
 

@@ -5,7 +5,7 @@ import { systemEnv } from '../../sdk/env.ts'
 import { command, type Group } from '../command.ts'
 import { Failure } from '../failure.ts'
 import { table } from '../lines.ts'
-import { allowanceInWords, allowanceJson, keyAllowanceFrom, keyAllowanceOptions } from './allowance.ts'
+import { allowanceInWords, allowanceJson, keyAllowanceFrom, keyAllowanceOptions, keyModels } from './allowance.ts'
 import { onDatabase, place } from './database.ts'
 import { existingUser } from './find-user.ts'
 import { moment } from './moment.ts'
@@ -22,9 +22,10 @@ const add = command({
     ...keyAllowanceOptions,
   },
   run: ({ positionals, options, world, out, say }) => {
-    const allowance = keyAllowanceFrom(options, systemEnv.now())
+    const limits = keyAllowanceFrom(options, systemEnv.now())
     return onDatabase({ world, data: options.data }, async (db) => {
       const user = await existingUser(db, positionals.email)
+      const allowance = { ...limits, ...keyModels(options.model) }
       const { id, key, name } = await addKey(systemEnv, db, { userId: user.id, name: options.name, allowance })
       out({ id, key, name, user: user.email, ...allowanceJson(allowance) }, [key])
       say('Keep it now: it is not shown again.')
@@ -42,7 +43,7 @@ const limit = command({
     return onDatabase({ world, data: options.data }, async (db) => {
       const { id } = positionals
       if (!(await keyExists(db, id))) throw noSuchKey()
-      await allow(db, id, change)
+      await allow(db, id, { ...change, ...keyModels(options.model) })
       const now = (await allowancesOf(db, [id])).get(id) ?? null
       out({ id, ...allowanceJson(now) }, [`${id}: ${(now && allowanceInWords(now)) || 'no limits of its own'}.`])
     })

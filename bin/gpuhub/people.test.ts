@@ -6,10 +6,15 @@ import { openDb } from '../../db/open.ts'
 import { testDatabase, testDialects } from '../../db/testing.ts'
 import { runProgram } from '../command.ts'
 import { inviteCommands } from './invite.ts'
+import { keyCommands } from './key.ts'
 import { actsCommand, settingCommands } from './setting.ts'
 import { userCommands } from './user.ts'
 
-const program = { name: 'gpuhub', summary: '', commands: [userCommands, inviteCommands, settingCommands, actsCommand] }
+const program = {
+  name: 'gpuhub',
+  summary: '',
+  commands: [userCommands, keyCommands, inviteCommands, settingCommands, actsCommand],
+}
 
 describe.each(testDialects)('the command line on %s', (dialect) => {
   let env: Record<string, string>
@@ -65,6 +70,21 @@ describe.each(testDialects)('the command line on %s', (dialect) => {
     ])
   })
 
+  test('a key is made for some models, and later for others or all', async () => {
+    await run(['user', 'add', 'ada@example.com'])
+    const models = ['Qwen/Qwen3-8B', 'Qwen/Qwen3-14B:awq']
+    const flags = models.flatMap((model) => ['--model', model])
+    const { id, models: kept } = await json('key', 'add', 'ada@example.com', ...flags)
+    expect(kept).toEqual(models)
+    expect((await run(['key', 'list'])).stdout).toContain('only Qwen/Qwen3-8B and Qwen/Qwen3-14B:awq')
+    const wrong = await run(['key', 'add', 'ada@example.com', '--model', 'Qwen3-8B'])
+    expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining('Did you mean Qwen/Qwen3-8B?')])
+    expect(await json('key', 'limit', id, '--budget', '5')).toMatchObject({ models, budgetNanos: '5000000000' })
+    expect((await run(['key', 'limit', id, '--model', 'all', ...flags])).code).toBe(2)
+    expect(await json('key', 'limit', id, '--model', 'all')).toMatchObject({ models: null, budgetNanos: '5000000000' })
+    expect(await json('key', 'list')).toHaveLength(1)
+  })
+
   test('an invitation is made, listed without its secret, and revoked', async () => {
     const made = await json('invite', 'add', 'Ada@Example.com', '--credit', '2.50')
     expect(made).toMatchObject({ email: 'ada@example.com', roles: ['client'], creditNanos: '2500000000' })
@@ -87,7 +107,8 @@ describe.each(testDialects)('the command line on %s', (dialect) => {
 
   test('what is done on the command line is on record', async () => {
     const { id } = await json('user', 'add', 'ada@example.com')
-    await run(['user', 'suspend', 'ada@example.com'])
+    expect(await run(['user', 'suspend', 'ada@example.com'])).toMatchObject({ code: 2 })
+    await run(['user', 'suspend', 'ada@example.com', '--reason', 'spam'])
     await run(['user', 'reinstate', 'ada@example.com'])
     await run(['user', 'roles', 'ada@example.com', '--role', 'client', '--role', 'host'])
     await run(['setting', 'set', 'clientSignUp', 'open'])
@@ -95,10 +116,12 @@ describe.each(testDialects)('the command line on %s', (dialect) => {
       { by: null, what: 'setting.change', subject: 'clientSignUp', before: 'invited', after: 'open' },
       { by: null, what: 'user.roles', subject: id, before: ['client'], after: ['client', 'host'] },
       { by: null, what: 'user.reinstate', subject: id },
-      { by: null, what: 'user.suspend', subject: id },
+      { by: null, what: 'user.suspend', subject: id, before: null, after: 'spam' },
     ])
     expect(await json('acts', '--subject', id)).toHaveLength(3)
-    expect((await run(['user', 'suspend', 'nobody@example.com'])).stderr).toContain('Nobody here has the address')
+    expect((await run(['user', 'suspend', 'nobody@example.com', '--reason', 'spam'])).stderr).toContain(
+      'Nobody here has the address',
+    )
   })
 
   test('settings are listed, set and set back', async () => {

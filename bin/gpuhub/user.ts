@@ -78,6 +78,7 @@ const list = command({
         balanceNanos: String(balances.get(clientAccount(user.id)) ?? 0n),
         createdAt: moment(user.createdAt),
         suspendedAt: user.suspendedAt === null ? null : moment(user.suspendedAt),
+        suspendedFor: user.suspendedFor,
       }))
       const rows = users.map((user) => [
         user.email,
@@ -131,13 +132,19 @@ const suspendCommand = command({
   name: 'suspend',
   summary: 'Refuse a user’s sessions, keys and hosts, on every hub within a second.',
   positionals: [{ name: 'email', help: 'Whom.' }],
-  options: place,
-  run: ({ positionals, options, world, out }) =>
-    onDatabase({ world, data: options.data }, async (db) => {
+  options: {
+    ...place,
+    reason: { type: 'string', value: 'WORDS', help: 'Why; they read it where they are refused. Required.' },
+  },
+  run: ({ positionals, options, world, out }) => {
+    const { reason } = options
+    if (reason === undefined) throw new Failure('--reason is missing: they are told why.', 2)
+    return onDatabase({ world, data: options.data }, async (db) => {
       const { id, email } = await existingUser(db, positionals.email)
-      await suspend({ env: systemEnv, db }, 'command line', id)
-      out({ id, email, suspended: true }, [`${email} is suspended. Nothing of theirs is lost.`])
-    }),
+      await suspend({ env: systemEnv, db }, 'command line', id, reason)
+      out({ id, email, suspended: true, reason }, [`${email} is suspended. Nothing of theirs is lost.`])
+    })
+  },
 })
 
 const reinstateCommand = command({

@@ -4,7 +4,7 @@ import type { Columns } from '../columns.ts'
 
 export type OnceState = 'running' | 'done'
 
-export function limitTables({ table, index, text, flag, integer, money, time }: Columns) {
+export function limitTables({ table, index, text, flag, integer, money, time, json }: Columns) {
   /** What a key or an account may do, where it is not what everybody may. Null: as the hub's settings say; 0: no limit. */
   const limits = table('limits', {
     /** Id of a key or of a user. */
@@ -19,6 +19,8 @@ export function limitTables({ table, index, text, flag, integer, money, time }: 
     spent: money().notNull().default(sql`0`),
     /** From then on a key is refused. */
     expiresAt: time(),
+    /** What a key may ask for: ids of models, which stand for all their variants, and of variants. Null: everything. */
+    models: json<string[]>(),
   })
 
   /**

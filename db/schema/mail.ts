@@ -13,6 +13,8 @@ export function mailTables({ table, index, primaryKey, text, integer, time }: Co
       /** Null once the letter is sent or given up: it may hold a link that opens an account. */
       text: text(),
       html: text(),
+      /** Where its reader switches this kind of letter off, until it is sent; null: it always comes. */
+      off: text(),
       createdAt: time().notNull(),
       /** When it is tried next; null: never again. */
       nextAt: time(),

@@ -24,6 +24,8 @@ export function peopleTables({ table, index, text, time, json }: Columns) {
     muted: json<string[]>(),
     createdAt: time().notNull(),
     suspendedAt: time(),
+    /** Why, in the words they are told; null: they are not suspended, or nobody said. */
+    suspendedFor: text(),
     erasedAt: time(),
   })
 

@@ -1,9 +1,11 @@
 // What went through, summed by hour and by day, so that a page over a year reads hundreds of rows instead of a million.
+import { sql } from 'drizzle-orm'
 import type { Columns } from '../columns.ts'
 
 export type Span = 'hour' | 'day'
 
 export function trafficTables({ table, index, primaryKey, text, integer, money, time }: Columns) {
+  const count = () => integer().notNull().default(sql`0`)
   const sums = () => ({
     completed: integer().notNull(),
     cancelled: integer().notNull(),
@@ -18,6 +20,23 @@ export function trafficTables({ table, index, primaryKey, text, integer, money, 
     /** Of completed answers: from their first token to their end, and how many tokens came in that time. */
     decodeMs: integer().notNull(),
     decodedTokens: integer().notNull(),
+    /** Answers that began, and how many of them had begun within so many milliseconds. Such counts add up; a median does not. */
+    begun: count(),
+    within50: count(),
+    within100: count(),
+    within150: count(),
+    within200: count(),
+    within300: count(),
+    within400: count(),
+    within500: count(),
+    within750: count(),
+    within1000: count(),
+    within1500: count(),
+    within2000: count(),
+    within3000: count(),
+    within5000: count(),
+    within10000: count(),
+    within30000: count(),
   })
 
   const clientTraffic = table(

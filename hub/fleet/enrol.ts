@@ -51,7 +51,10 @@ export class Enrolment {
   async bearer(token: string, proof: string | null = null): Promise<Bearer> {
     const bearer = looksLikeHostToken(token) ? await this.bearers.ask(hashSecret(token)) : 'unknown'
     if (bearer === 'suspended')
-      throw new HubError('account_suspended', "This host's owner is suspended. Write to the hub's team.")
+      throw new HubError(
+        'account_suspended',
+        "This host's owner is suspended. They read why where they sign in; write to the hub's team.",
+      )
     if (bearer === 'unknown')
       throw new HubError(
         'invalid_api_key',

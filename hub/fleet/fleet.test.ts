@@ -204,6 +204,23 @@ describe.each(testDialects)('an identity that two machines use, on %s (F-split)'
     expect(await it.enrol('berlin', old)).toBe('locked')
   })
 
+  test('what else its owner was told stays, whichever token it comes with and whichever is revoked', async () => {
+    await using it = await world(dialect)
+    const [old, fresh] = [await it.token(), await it.token()]
+    const berlin = await it.host('berlin', old)
+    await lockHost(it.env, it.db, { hostId: berlin, tokenIds: [old] })
+    const { notices } = it.db.tables
+    const [told] = await it.db.query.select().from(notices)
+    // No kind there is today outlives a link; the next one may.
+    await it.db.query.insert(notices).values({ ...told!, id: 'notice_2', kind: 'another' as 'cloned' })
+    const kinds = async () => (await findHost(it.env, it.db, berlin))?.notices.map(({ kind }) => kind as string)
+    expect((await kinds())?.toSorted()).toEqual(['another', 'cloned'])
+    await it.enrol('berlin', fresh)
+    expect(await kinds()).toEqual(['another'])
+    await revokeHostToken(it.env, it.db, { id: old })
+    expect(await kinds()).toEqual(['another'])
+  })
+
   test('is free again, and the notice gone, when the token is revoked', async () => {
     await using it = await world(dialect)
     const old = await it.token()

@@ -59,14 +59,17 @@ export async function recentLocks(db: Db, since: number): Promise<Lock[]> {
     .where(gt(hostLocks.at, since))
 }
 
-/** The host is here with a token that is not locked: what its owner was told to do is done. */
+/**
+ * The host is here with a token that is not locked: what its owner was told to do about a copy is done. Whatever else
+ * they were told is as true as before.
+ */
 export async function clearNotices(db: Db, tx: Queries, here: readonly Lock[], now: number): Promise<void> {
   const { notices } = db.tables
   const ids = here.map(({ hostId }) => hostId)
   const open = await tx
     .select({ id: notices.id, hostId: notices.hostId })
     .from(notices)
-    .where(and(inArray(notices.hostId, ids), isNull(notices.clearedAt)))
+    .where(and(inArray(notices.hostId, ids), eq(notices.kind, 'cloned'), isNull(notices.clearedAt)))
   if (open.length === 0) return
   await tx
     .update(notices)
@@ -86,5 +89,5 @@ export async function unlock(db: Db, tx: Queries, tokenId: string, now: number):
   await tx
     .update(notices)
     .set({ clearedAt: now })
-    .where(and(eq(notices.tokenId, tokenId), isNull(notices.clearedAt)))
+    .where(and(eq(notices.tokenId, tokenId), eq(notices.kind, 'cloned'), isNull(notices.clearedAt)))
 }

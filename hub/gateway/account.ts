@@ -23,6 +23,7 @@ import { effectiveClass } from '../catalog/licence.ts'
 import type { ModelRecord } from '../catalog/records.ts'
 import { HubError } from '../errors.ts'
 import { allowancesOf, type KeyAllowance } from '../identity/allowances.ts'
+import { keyModelsFrom, requireModel } from '../identity/key-models.ts'
 import { addKey, type Key, listKeys, revokeKey } from '../identity/keys.ts'
 import { acknowledge, listAcknowledgements } from '../identity/licences.ts'
 import { userById } from '../identity/users.ts'
@@ -126,11 +127,12 @@ export async function keys(
 
 export async function createKey({ env, db, bearer }: Account, { name, ...wish }: NewKey): Promise<CreatedKey> {
   assertUnlimited(bearer)
-  const { budget, expiresAt, ...counts } = wish
+  const { budget, expiresAt, models, ...counts } = wish
   const allowance = {
     ...counts,
     ...(budget === undefined ? {} : { budget: parseUsd(budget) }),
     ...(expiresAt === undefined ? {} : { expiresAt: timeToCome(env, 'expiresAt', expiresAt) }),
+    ...(models === undefined ? {} : { models: keyModelsFrom(models) }),
   }
   const key = await addKey(env, db, { userId: bearer.userId, name, allowance })
   return { ...keyRow(key, allowance), key: key.key }
@@ -159,6 +161,7 @@ export async function acknowledgeLicence(account: Account, path: string, stateme
   const offer = id === undefined ? null : findOffer(decodeURIComponent(id))
   if (!offer) throw notFound()
   const { model, terms } = offer
+  requireModel(account.bearer.models, offer, id ?? model.id)
   if (terms !== null) {
     const missing = model.statements.filter((statement) => !statements.includes(statement.id))
     if (missing.length > 0) {
@@ -246,7 +249,7 @@ async function keyNames(db: Account['db'], { userId }: Holder): Promise<Map<stri
 
 function keyRow(key: Key, allowance: Partial<KeyAllowance & { spent: Money }> = {}): KeyRow {
   const { requestsPerMinute = null, tokensPerMinute = null, concurrency = null } = allowance
-  const { budget = null, spent = 0n, expiresAt = null } = allowance
+  const { budget = null, spent = 0n, expiresAt = null, models = null } = allowance
   return {
     id: key.id,
     name: key.name,
@@ -260,6 +263,7 @@ function keyRow(key: Key, allowance: Partial<KeyAllowance & { spent: Money }> = 
         ? null
         : { limit: usd(budget), limitNanos: String(budget), spent: usd(spent), spentNanos: String(spent) },
     expiresAt: expiresAt === null ? null : new Date(expiresAt).toISOString(),
+    models,
   }
 }
 

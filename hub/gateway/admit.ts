@@ -2,6 +2,7 @@
 import { type Money, type Price, type PricePicos, usdPerMillion } from '../../sdk/money.ts'
 import { type Offer, tokenizerOf } from '../catalog/find.ts'
 import { HubError } from '../errors.ts'
+import { requireModel } from '../identity/key-models.ts'
 import type { Bearer } from '../identity/keyring.ts'
 import { licenceMark } from '../identity/licences.ts'
 import { requireTerms } from '../identity/terms.ts'
@@ -31,6 +32,7 @@ export async function admit(hub: Gateway, bearer: Bearer, ask: Ask, headers: Hea
       param: 'model',
     })
   }
+  requireModel(bearer.models, offer, ask.model)
   if (offer.terms !== null && !bearer.acknowledged.has(licenceMark(offer.model.id, offer.terms)))
     throw notAcknowledged(offer)
   if (hub.turns.count(offer.id) === 0) {

@@ -11,6 +11,7 @@ const carrier = (spent: bigint, readAt: number): Bearer => ({
     userId: 'ada',
     account: 'client:ada',
     suspended: false,
+    suspendedFor: null,
     terms: null,
     acknowledged: new Set(),
     limited: true,
@@ -18,6 +19,7 @@ const carrier = (spent: bigint, readAt: number): Bearer => ({
   allowance: { key: NO_ALLOWANCE, account: NO_ALLOWANCE },
   budget: { limit: 100n, spent, readAt },
   expiresAt: null,
+  models: null,
 })
 
 function world() {

@@ -68,7 +68,7 @@ export function hostingApi(hub: Platform) {
       '/licences',
       async ({ request, body }) => {
         const { ownerId } = await machineOf(hub, request)
-        const bearer = { userId: ownerId, account: clientAccount(ownerId), keyId: null, limited: false }
+        const bearer = { userId: ownerId, account: clientAccount(ownerId), keyId: null, limited: false, models: null }
         return acknowledgeLicence({ ...hub, bearer }, `${body.model}/license/acknowledge`, body.statements)
       },
       {

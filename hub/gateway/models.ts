@@ -3,28 +3,34 @@ import { usdPerToken } from '../../sdk/money.ts'
 import type { Model, ModelList } from '../../sdk/openai.ts'
 import type { Offer } from '../catalog/find.ts'
 import { HubError } from '../errors.ts'
+import { type KeyModels, mayAsk, requireModel } from '../identity/key-models.ts'
 import { licenceClass } from './account.ts'
 import type { Gateway } from './gateway.ts'
 
 type Shop = Pick<Gateway, 'offers' | 'prices' | 'turns'>
 
-/** Every variant under its own id, and every model under its plain id, which means its default variant. */
-export function listModels(hub: Shop): ModelList {
-  const entries = hub.offers.all().flatMap((offer) => {
+/**
+ * Every variant under its own id, and every model under its plain id, which means its default variant; of those that
+ * the key may ask for.
+ */
+export function listModels(hub: Shop, models: KeyModels): ModelList {
+  const allowed = hub.offers.all().filter((offer) => mayAsk(models, offer))
+  const entries = allowed.flatMap((offer) => {
     const variant = describe(hub, offer, offer.id)
     return offer.variant === offer.model.variants[0] ? [describe(hub, offer, offer.model.id), variant] : [variant]
   })
   return { object: 'list', data: entries }
 }
 
-/** `encoded` as it stood in the address: `Qwen/Qwen3-8B` or `Qwen%2FQwen3-8B`. */
-export function retrieveModel(hub: Shop, encoded: string): Model {
+/** `encoded` as it stood in the address: `Qwen/Qwen3-8B` or `Qwen%2FQwen3-8B`. @throws HubError */
+export function retrieveModel(hub: Shop, encoded: string, models: KeyModels): Model {
   const id = decode(encoded)
   const offer = id === null ? null : hub.offers.find(id)
   if (!offer || id === null)
     throw new HubError('model_not_found', 'This model is not on offer here. GET /v1/models lists what is.', {
       param: 'model',
     })
+  requireModel(models, offer, id)
   return describe(hub, offer, id)
 }
 

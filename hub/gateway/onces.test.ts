@@ -17,11 +17,12 @@ const bearer: Bearer = {
     userId: 'ada',
     account: ADA,
     suspended: false,
+    suspendedFor: null,
     terms: null,
     acknowledged: new Set(),
     limited: false,
   },
-  ...{ allowance: { key: NO_ALLOWANCE, account: NO_ALLOWANCE }, budget: null, expiresAt: null },
+  ...{ allowance: { key: NO_ALLOWANCE, account: NO_ALLOWANCE }, budget: null, expiresAt: null, models: null },
 }
 const answer: KeptAnswer = { headers: { 'x-request-id': 'req_1' }, body: '{"text":"tea"}' }
 

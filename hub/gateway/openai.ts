@@ -47,8 +47,8 @@ export async function answerInference(
   try {
     if (route.name === 'models' || route.name === 'model') {
       allow(request, 'GET', 'HEAD')
-      await anybody(hub, { request, connection })
-      const body = route.name === 'models' ? listModels(hub) : retrieveModel(hub, route.id)
+      const models = (await anybody(hub, { request, connection }))?.models ?? null
+      const body = route.name === 'models' ? listModels(hub, models) : retrieveModel(hub, route.id, models)
       return Response.json(body, { headers: apiHeaders(request, requestId) })
     }
     allow(request, 'POST')

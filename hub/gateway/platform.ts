@@ -87,7 +87,7 @@ export function platformApi(hub: Platform) {
     .options('/*', ({ request, requestId }) => preflight(request, requestId))
     .guard({}, (app) =>
       app
-        .onBeforeHandle({ as: 'scoped' }, ({ request }) => anybody(hub, caller(hub, request)))
+        .onBeforeHandle({ as: 'scoped' }, async ({ request }) => void (await anybody(hub, caller(hub, request))))
         .get('/prices', ({ query }) => prices(hub, query), {
           query: PageQuery,
           response: { 200: PricePage },

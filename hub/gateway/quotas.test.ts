@@ -14,6 +14,7 @@ const carrier = (key: Partial<Allowance> = {}, account: Partial<Allowance> = {},
     userId: 'ada',
     account: 'client:ada',
     suspended: false,
+    suspendedFor: null,
     terms: null,
     acknowledged: new Set(),
     limited: false,
@@ -21,6 +22,7 @@ const carrier = (key: Partial<Allowance> = {}, account: Partial<Allowance> = {},
   },
   allowance: { key: { ...NO_ALLOWANCE, ...key }, account: { ...NO_ALLOWANCE, ...account } },
   expiresAt: null,
+  models: null,
 })
 const refusal = (work: () => unknown): HubError | null => {
   try {

@@ -1,6 +1,7 @@
 // Who asks. A key travels in one of the two headers in use; a key in the address is never read.
 import { HubError } from '../errors.ts'
 import type { Bearer } from '../identity/keyring.ts'
+import { suspended } from '../identity/suspension.ts'
 import type { Connection } from './connection.ts'
 import type { Gateway } from './gateway.ts'
 
@@ -29,13 +30,14 @@ export async function whoAsks({ keyring, strangers }: Guard, { request, connecti
         : 'No API key was sent. Send "authorization: Bearer YOUR_KEY".',
     )
   }
-  if (bearer.suspended)
-    throw new HubError('account_suspended', 'This account is suspended. Ask the people who run this hub.')
+  if (bearer.suspended) throw suspended(bearer)
   return bearer
 }
 
-/** For what anybody may see: with a valid key as often as they like. @throws HubError 429 */
-export async function anybody({ keyring, strangers }: Guard, { request, connection }: Caller): Promise<void> {
+/** For what anybody may see: with a valid key as often as they like. @returns whose key came along. @throws HubError 429 */
+export async function anybody({ keyring, strangers }: Guard, { request, connection }: Caller): Promise<Bearer | null> {
   const key = presentedKey(request)
-  if (!key || !(await keyring.find(key))) strangers.count('requests', connection.address())
+  const bearer = key ? await keyring.find(key) : null
+  if (!bearer) strangers.count('requests', connection.address())
+  return bearer
 }

@@ -5,7 +5,7 @@ import { clientAccount } from '../identity/users.ts'
 import type { Platform } from './platform.ts'
 import { type Caller, presentedKey, whoAsks } from './who.ts'
 
-export interface Holder extends Pick<Bearer, 'userId' | 'account' | 'limited'> {
+export interface Holder extends Pick<Bearer, 'userId' | 'account' | 'limited' | 'models'> {
   /** Null: no key, a session. */
   keyId: string | null
 }
@@ -16,5 +16,5 @@ export async function whoseAccount(hub: Platform, caller: Caller): Promise<Holde
   if (presentedKey(request) !== null || !request.headers.has('cookie')) return whoAsks(hub, caller)
   sameOrigin(hub.identity, request)
   const { user } = await requireSignedIn(hub.identity, request)
-  return { userId: user.id, account: clientAccount(user.id), keyId: null, limited: false }
+  return { userId: user.id, account: clientAccount(user.id), keyId: null, limited: false, models: null }
 }

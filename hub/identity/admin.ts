@@ -9,6 +9,7 @@ import { type Actor, record } from '../policy/acts.ts'
 import { payGifts, promiseGift } from './gifts.ts'
 import type { Identity } from './identity.ts'
 import { endSessions } from './sessions.ts'
+import { reasonFrom } from './suspension.ts'
 import type { User } from './users.ts'
 
 type Tools = Pick<Identity, 'env' | 'db'>
@@ -52,19 +53,23 @@ export async function findPeople(db: Db, { limit, after, search, role, state }: 
     .limit(limit)
 }
 
-/** From now on, within a second and on every hub, their sessions, keys and hosts are refused. @throws HubError */
-export async function suspend({ env, db }: Tools, by: Actor, userId: string): Promise<void> {
+/**
+ * From now on, within a second and on every hub, their sessions, keys and hosts are refused; they are told `reason`.
+ * @throws HubError
+ */
+export async function suspend({ env, db }: Tools, by: Actor, userId: string, reason: string): Promise<void> {
+  const suspendedFor = reasonFrom(reason)
   await changeUser({ env, db }, by, userId, 'user.suspend', (user) => {
     if (by !== 'command line' && by.userId === userId)
       throw new HubError('invalid_request', 'You cannot suspend yourself.')
-    return user.suspendedAt === null ? { suspendedAt: env.now() } : null
+    return user.suspendedAt === null ? { suspendedAt: env.now(), suspendedFor } : null
   })
 }
 
 /** @throws HubError */
 export async function reinstate({ env, db }: Tools, by: Actor, userId: string): Promise<void> {
   await changeUser({ env, db }, by, userId, 'user.reinstate', (user) =>
-    user.suspendedAt === null ? null : { suspendedAt: null },
+    user.suspendedAt === null ? null : { suspendedAt: null, suspendedFor: null },
   )
 }
 
@@ -121,7 +126,7 @@ async function changeUser(
   by: Actor,
   userId: string,
   what: string,
-  change: (user: User) => Partial<Pick<User, 'roles' | 'suspendedAt'>> | null,
+  change: (user: User) => Partial<Pick<User, 'roles' | 'suspendedAt' | 'suspendedFor'>> | null,
 ): Promise<void> {
   const { users } = db.tables
   await transaction(db, async (tx) => {
@@ -136,8 +141,8 @@ async function changeUser(
     if (!changed) return
     await tx.update(users).set(changed).where(eq(users.id, userId))
     if (changed.roles) await endSessions(db, tx, userId)
-    const [name] = Object.keys(changed) as ('roles' | 'suspendedAt')[]
-    if (name) await record(env, db, tx, { by, what, subject: userId, before: user[name], after: changed[name] })
+    const name = changed.roles ? 'roles' : 'suspendedFor'
+    await record(env, db, tx, { by, what, subject: userId, before: user[name], after: changed[name] })
   })
 }
 

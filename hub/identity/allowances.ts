@@ -17,11 +17,19 @@ export interface KeyAllowance extends Allowance {
   budget: Money | null
   /** From then on it is refused; null: never. */
   expiresAt: number | null
+  /** What it may ask for, as `keyModelsFrom` writes it; null: everything. */
+  models: string[] | null
 }
 
 export type AllowanceRow = Tables['limits']['$inferSelect']
 
 export const NO_ALLOWANCE: Allowance = { requestsPerMinute: null, tokensPerMinute: null, concurrency: null }
+
+/** It may do less, or more, than others of its account. */
+export function saysSomething(allowance: KeyAllowance): boolean {
+  const { requestsPerMinute, tokensPerMinute, concurrency, budget, expiresAt, models } = allowance
+  return [requestsPerMinute, tokensPerMinute, concurrency, budget, expiresAt, models].some((said) => said !== null)
+}
 
 /** Changes what is given and leaves the rest; every hub knows within a second. `subject`: the id of a key or of a user. */
 export async function allow(db: Db, subject: string, change: Partial<KeyAllowance>): Promise<void> {

@@ -28,6 +28,19 @@ export function readPassingCookie(url: string, name: string, request: Request): 
   return readCookie(request, passingName(url, name))
 }
 
+const REFUSAL = 'refusal'
+const REFUSAL_SECONDS = 60
+
+/** Carries what a provider's way in met to the page that says it: an address would be kept, and could be made up. */
+export function refusalCookie(url: string, message: string): string {
+  return passingCookie(url, REFUSAL, Buffer.from(message).toString('base64url'), REFUSAL_SECONDS)
+}
+
+export function readRefusal(url: string, request: Request): string | null {
+  const kept = readPassingCookie(url, REFUSAL, request)
+  return kept ? Buffer.from(kept, 'base64url').toString() : null
+}
+
 function sessionName(url: string): string {
   return isSecure(url) ? SECURE_NAME : PLAIN_NAME
 }

@@ -22,7 +22,7 @@ export async function eraseUser(identity: Identity, user: User): Promise<void> {
     await revokeSecrets(db, tx, user.id, env.now())
     await forgetNames(db, tx, user)
     const { users } = db.tables
-    const gone = { email: `erased ${user.id}`, name: null, country: null, hat: null }
+    const gone = { email: `erased ${user.id}`, name: null, country: null, hat: null, suspendedFor: null }
     const at = env.now()
     await tx
       .update(users)

@@ -17,6 +17,7 @@ import type { Env } from '../../sdk/env.ts'
 import { HubError } from '../errors.ts'
 import { sessionCookie } from './cookie.ts'
 import { findSession, type Session } from './sessions.ts'
+import { suspended } from './suspension.ts'
 import type { User } from './users.ts'
 
 export interface SignedIn {
@@ -42,7 +43,7 @@ export async function whoIsSignedIn(gate: Gate, request: Request): Promise<Signe
   const found = secret === null ? null : await findSession(gate.env, gate.db, secret)
   if (!found) return null
   const { user, session } = found
-  if (user.suspendedAt !== null) throw suspended()
+  if (user.suspendedAt !== null) throw suspended(user)
   const { roles, hat } = user
   const worn = hat !== null && roles.includes(hat) ? hat : null
   return { user, session, hat: worn ?? roles[0] ?? 'client', choosesHat: worn === null && roles.length > 1 }
@@ -90,8 +91,4 @@ function isOurs(origin: string, url: string, host: string | null): boolean {
   // A hub that was not told its public address is reached under several: the one in use decides. Never with https,
   // where a page without it, under the same name, is whoever sits on the line.
   return !url.startsWith('https:') && host !== null && asked.host === host.toLowerCase()
-}
-
-function suspended(): HubError {
-  return new HubError('account_suspended', 'This account is suspended. Ask the people who run this hub.')
 }

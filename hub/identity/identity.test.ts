@@ -38,9 +38,17 @@ describe.each(testDialects)('people on %s', (dialect) => {
     const { id } = await person('grace@example.com')
     const tools = { env, db: world.db }
     await changeRoles(tools, 'command line', id, ['client', 'host', 'host'])
-    await suspend(tools, 'command line', id)
-    expect(await userById(world.db, id)).toMatchObject({ roles: ['client', 'host'], suspendedAt: env.now() })
+    await suspend(tools, 'command line', id, ' spam \n from her key ')
+    expect(await userById(world.db, id)).toMatchObject({
+      ...{ roles: ['client', 'host'], suspendedAt: env.now(), suspendedFor: 'spam from her key' },
+    })
     await reinstate(tools, 'command line', id)
+    expect(await userById(world.db, id)).toMatchObject({ suspendedAt: null, suspendedFor: null })
+  })
+
+  test.each(['', ' \n', 'x'.repeat(201)])('nobody is suspended for %j', async (reason) => {
+    const { id } = await person(`heidi${reason.length}@example.com`)
+    expect(await refusal(suspend({ env, db: world.db }, 'command line', id, reason))).toContain('Say why')
     expect((await userById(world.db, id))?.suspendedAt).toBeNull()
   })
 

@@ -7,6 +7,7 @@
 import type { Log } from '../log.ts'
 import type { Newsroom } from '../mail/news.ts'
 import type { Outbox } from '../mail/outbox.ts'
+import type { Mark } from '../mail/unsubscribe.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Money } from '../../sdk/money.ts'
 import type { Callers } from './caller.ts'
@@ -26,6 +27,8 @@ export interface Identity extends Gate {
   outbox: Outbox
   /** What the hub writes of its own accord. */
   news: Newsroom
+  /** What makes the links in letters of news good. */
+  letterMark: Mark
   /** GitHub and Google, where they are configured. */
   providers: Providers
   /** Posts credit from the platform to the ledger. False: this key was posted before, nothing happened. */

@@ -39,12 +39,14 @@ describe.each(testDialects)('the keyring on %s', (dialect) => {
       userId: ada.id,
       account: `client:${ada.id}`,
       suspended: false,
+      suspendedFor: null,
       terms: null,
       acknowledged: new Set<string>(),
       limited: false,
       allowance: { key: NO_ALLOWANCE, account: NO_ALLOWANCE },
       budget: null,
       expiresAt: null,
+      models: null,
     }
     expect(await keyring.find(key)).toEqual(bearer)
     expect(keyring.find(key)).toEqual(bearer)

@@ -8,7 +8,8 @@ import type { Cancel, Env } from '../../sdk/env.ts'
 import type { Money } from '../../sdk/money.ts'
 import { HubError } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { type Allowance, NO_ALLOWANCE } from './allowances.ts'
+import { type Allowance, NO_ALLOWANCE, saysSomething } from './allowances.ts'
+import type { KeyModels } from './key-models.ts'
 import { KEY_PREFIX } from './keys.ts'
 import { licenceMark } from './licences.ts'
 import { hashSecret, looksLikeSecret } from './secret.ts'
@@ -21,6 +22,7 @@ export interface Bearer {
   /** The ledger account that pays. */
   account: string
   suspended: boolean
+  suspendedFor: string | null
   /** The newest terms they accepted, by role; null: the team added them, and they were never asked. */
   terms: AcceptedTerms | null
   /** Licences agreed to, as `licenceMark(model, licence)`. */
@@ -32,6 +34,7 @@ export interface Bearer {
   budget: Budget | null
   /** From then on the key is no longer valid; wall clock. */
   expiresAt: number | null
+  models: KeyModels
 }
 
 export interface Budget {
@@ -180,6 +183,7 @@ async function bearers(db: Db, hashes: string[], readAt: number): Promise<Map<st
       keyId: keys.id,
       userId: keys.userId,
       suspendedAt: users.suspendedAt,
+      suspendedFor: users.suspendedFor,
       terms: users.terms,
       model: acknowledgements.model,
       licence: acknowledgements.licence,
@@ -191,24 +195,27 @@ async function bearers(db: Db, hashes: string[], readAt: number): Promise<Map<st
     .leftJoin(limits, or(eq(limits.subject, keys.id), eq(limits.subject, keys.userId)))
     .where(and(inArray(keys.hash, hashes), isNull(keys.revokedAt)))
   const found = new Map<string, Bearer & { acknowledged: Set<string> }>()
-  for (const { hash, keyId, userId, suspendedAt, terms, model, licence, limits: limit } of rows) {
+  for (const { hash, keyId, userId, suspendedAt, suspendedFor, terms, model, licence, limits: limit } of rows) {
     const bearer = found.get(hash) ?? {
       keyId,
       userId,
       account: clientAccount(userId),
       suspended: suspendedAt !== null,
+      suspendedFor,
       terms,
       acknowledged: new Set<string>(),
       limited: false,
       allowance: { key: NO_ALLOWANCE, account: NO_ALLOWANCE },
       budget: null,
       expiresAt: null,
+      models: null,
     }
     if (limit?.subject === userId) bearer.allowance.account = limit
     else if (limit) {
-      bearer.limited = true
+      bearer.limited = saysSomething(limit)
       bearer.allowance.key = limit
       bearer.expiresAt = limit.expiresAt
+      bearer.models = limit.models && new Set(limit.models)
       bearer.budget = limit.budget === null ? null : { limit: limit.budget, spent: limit.spent, readAt }
     }
     if (model !== null && licence !== null) bearer.acknowledged.add(licenceMark(model, licence))

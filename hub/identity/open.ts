@@ -15,7 +15,8 @@ import { sweepTickets } from './tickets.ts'
 type Given = Pick<Identity, 'env' | 'db' | 'log' | 'seal' | 'policy' | 'url' | 'credit'>
 
 export function openIdentity(given: Given, config: Config): { identity: Identity; close(): Promise<void> } {
-  const { env, db, log, url } = given
+  const { env, db, log, url, seal } = given
+  const letterMark = (text: string) => seal.name('letters', text)
   const smtp = config.smtpUrl === '' ? null : smtpPost(config.smtpUrl, config.mailFrom || sender(url()))
   const outbox = new Outbox({ env, db, log, post: smtp?.post ?? null })
   outbox.start()
@@ -23,7 +24,8 @@ export function openIdentity(given: Given, config: Config): { identity: Identity
     identity: {
       ...given,
       outbox,
-      news: new Newsroom({ env, db, log, outbox, url }),
+      letterMark,
+      news: new Newsroom({ env, db, log, outbox, url, mark: letterMark }),
       callers: new Callers(config.trustedProxies, config.countryHeader),
       limits: new Limits(env),
       passwords: new Passwords(),

@@ -18,11 +18,13 @@ const NONCE_BYTES = 12
 const TAG_BYTES = 16
 const MOST_NAMES = 20_000
 
+type Naming = 'host' | 'cache' | 'recovery' | 'letters'
+
 export class Seal {
   private readonly signing: KeyObject
   /** Every request names a host and a cache, mostly the same ones as others before. */
   private readonly names = new Map<string, string>()
-  private readonly naming: Record<'host' | 'cache' | 'recovery', Buffer>
+  private readonly naming: Record<Naming, Buffer>
   /** 32 raw bytes, base64. */
   readonly publicKey: string
   readonly keyId: string
@@ -35,7 +37,12 @@ export class Seal {
     })
     const spki = createPublicKey(this.signing).export({ format: 'der', type: 'spki' })
     this.publicKey = spki.subarray(-32).toString('base64')
-    this.naming = { host: this.key('host'), cache: this.key('cache'), recovery: this.key('recovery') }
+    this.naming = {
+      host: this.key('host'),
+      cache: this.key('cache'),
+      recovery: this.key('recovery'),
+      letters: this.key('letters'),
+    }
     this.keyId = `rk_${new Bun.CryptoHasher('sha256').update(this.publicKey).digest('hex').slice(0, 16)}`
   }
 
@@ -45,9 +52,9 @@ export class Seal {
   }
 
   /** A name nobody without the secret can compute or reverse: 22 characters, safe in addresses. */
-  name(purpose: 'host' | 'cache' | 'recovery', text: string): string {
-    // What a person keeps secret is not kept here.
-    if (purpose === 'recovery') return this.compute(purpose, text)
+  name(purpose: Naming, text: string): string {
+    // What a person keeps secret is not kept here, nor what anybody may ask to have compared.
+    if (purpose === 'recovery' || purpose === 'letters') return this.compute(purpose, text)
     const key = `${purpose} ${text}`
     const known = this.names.get(key)
     if (known !== undefined) return known
@@ -90,7 +97,7 @@ export class Seal {
     return cipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES), undefined, 'utf8') + cipher.final('utf8')
   }
 
-  private compute(purpose: 'host' | 'cache' | 'recovery', text: string): string {
+  private compute(purpose: Naming, text: string): string {
     return new Bun.CryptoHasher('sha256', this.naming[purpose]).update(text).digest('base64url').slice(0, 22)
   }
 

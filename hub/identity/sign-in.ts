@@ -7,6 +7,7 @@ import type { SignedIn } from './guard.ts'
 import type { Identity } from './identity.ts'
 import { checkSecondFactor, hasSecondFactor } from './second-factor.ts'
 import { openSession, proveSession } from './sessions.ts'
+import { suspended } from './suspension.ts'
 import { dropTickets, issueTicket, readTicket, takeTicket } from './tickets.ts'
 import { findUser, type User, userById } from './users.ts'
 
@@ -33,11 +34,11 @@ export async function signIn(
 /** Who somebody is is known; what is missing is a code, or nothing. @throws HubError `account_suspended` */
 export async function goOn(identity: Identity, caller: Caller, user: User): Promise<SigningIn> {
   const { env, db } = identity
-  if (user.suspendedAt !== null) throw suspended()
   if (await hasSecondFactor(db, user.id)) {
     const ticket = await issueTicket(env, db, db.query, 'second-factor', { userId: user.id, data: {} })
     return { next: 'second_factor', ticket }
   }
+  if (user.suspendedAt !== null) throw suspended(user)
   const { secret } = await openSession(env, db, db.query, user.id, caller)
   return { next: 'done', secret, user }
 }
@@ -53,8 +54,9 @@ export async function signInWithCode(
   const { userId } = await readTicket(env, db, 'second-factor', ticket)
   const user = userId === null ? null : await userById(db, userId)
   if (!user) throw wrongCredentials()
-  if (user.suspendedAt !== null) throw suspended()
   await checkSecondFactor(identity, user, code)
+  // After the code: whoever knows no more than the password reads no reason.
+  if (user.suspendedAt !== null) throw suspended(user)
   // Only now: a mistyped code does not send anybody back to the password.
   await takeTicket(env, db, db.query, 'second-factor', ticket)
   await dropTickets(db, db.query, user.id, 'second-factor')
@@ -100,8 +102,4 @@ export async function passwordHashOf({ db }: Pick<Identity, 'db'>, userId: strin
 
 function wrongCredentials(): HubError {
   return new HubError('wrong_credentials', 'Address or password is wrong. Try again, or choose a new password.')
-}
-
-function suspended(): HubError {
-  return new HubError('account_suspended', 'This account is suspended. Ask the people who run this hub.')
 }

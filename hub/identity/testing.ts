@@ -10,7 +10,7 @@ export async function setRoles(db: Db, userId: string, roles: Role[]): Promise<v
   await db.query.update(users).set({ roles }).where(eq(users.id, userId))
 }
 
-export async function suspendUser(env: Env, db: Db, userId: string): Promise<void> {
+export async function suspendUser(env: Env, db: Db, userId: string, suspendedFor: string | null = null): Promise<void> {
   const { users } = db.tables
-  await db.query.update(users).set({ suspendedAt: env.now() }).where(eq(users.id, userId))
+  await db.query.update(users).set({ suspendedAt: env.now(), suspendedFor }).where(eq(users.id, userId))
 }

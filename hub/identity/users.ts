@@ -23,6 +23,8 @@ export interface User {
   createdAt: number
   /** Since when their keys and hosts are refused; null for everybody else. */
   suspendedAt: number | null
+  /** Why, as they are told; null: they are not suspended, or nobody said. */
+  suspendedFor: string | null
   /** Since when nobody knows any more who this was; null for everybody else. */
   erasedAt: number | null
 }
@@ -61,6 +63,7 @@ export function newUser(
     muted: null,
     createdAt: env.now(),
     suspendedAt: null,
+    suspendedFor: null,
     erasedAt: null,
   }
 }

@@ -7,7 +7,7 @@ import type { Env } from '../../sdk/env.ts'
 import { formatUsd, parseUsd } from '../../sdk/money.ts'
 import { HUB_GONE_MS } from '../fleet/hubs.ts'
 import { clientAccount } from '../ledger/chart.ts'
-import { creditLow, keyBudget, machineOffline } from '../mail/letters.ts'
+import { creditLow, keyBudget, type Links, machineOffline } from '../mail/letters.ts'
 import type { Newsroom } from '../mail/news.ts'
 import type { Policy } from '../policy/policy.ts'
 
@@ -52,7 +52,7 @@ async function lowCredit({ db, policy, news }: World, userIds: string[]): Promis
     const rows = await db.query.select().from(accounts).where(inArray(accounts.id, ids))
     for (const { id, balance } of rows) {
       if (balance >= low) continue
-      const letter = (links: { hub: string; settings: string }) => creditLow({ balance: formatUsd(balance), ...links })
+      const letter = (links: Links) => creditLow({ balance: formatUsd(balance), ...links })
       const userId = byAccount.get(id) ?? ''
       await transaction(db, (tx) => news.tell(tx, userId, { kind: 'credit-low', about: userId, letter }))
     }
@@ -70,8 +70,7 @@ async function usedUpKeys({ db, news }: World, keyIds: string[]): Promise<void> 
     for (const { key, budget, spent } of rows) {
       if (budget === null || spent * 100n < budget * USED_UP_PERCENT) continue
       const amounts = { spent: formatUsd(spent), budget: formatUsd(budget) }
-      const letter = (links: { hub: string; settings: string }) =>
-        keyBudget({ name: key.name, hint: key.hint, ...amounts, ...links })
+      const letter = (links: Links) => keyBudget({ name: key.name, hint: key.hint, ...amounts, ...links })
       // Another budget is another matter.
       const about = `${key.id} ${budget}`
       await transaction(db, (tx) => news.tell(tx, key.userId, { kind: 'key-budget', about, letter, once: true }))
@@ -96,8 +95,7 @@ async function lostMachines({ env, db, news }: World): Promise<void> {
   for (const { id, name, ownerId, seenAt } of away) {
     const losses = seen.filter(({ hostId }) => hostId === id).flatMap((sighting) => sighting.losses)
     if (!losses.some((at) => Math.abs(at - seenAt) <= LOST_WITHIN_MS)) continue
-    const letter = (links: { hub: string; settings: string }) =>
-      machineOffline({ id, name, hours: AWAY_HOURS, ...links })
+    const letter = (links: Links) => machineOffline({ id, name, hours: AWAY_HOURS, ...links })
     const about = `${id} ${seenAt}`
     await transaction(db, (tx) => news.tell(tx, ownerId, { kind: 'machine-offline', about, letter, once: true }))
   }

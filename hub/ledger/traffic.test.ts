@@ -3,8 +3,9 @@ import { eq } from 'drizzle-orm'
 import { type TestDatabase, testDatabase, testDialects } from '../../db/testing.ts'
 import type { EndState } from '../../db/schema/requests.ts'
 import { helloOf } from '../tunnel/testing.ts'
-import { DAY_MS, HOUR_MS, rollUp } from './roll-up.ts'
+import { BEGUN_WITHIN_MS, DAY_MS, HOUR_MS, rollUp } from './roll-up.ts'
 import {
+  begunWithin,
   folded,
   percentile,
   type Question,
@@ -61,6 +62,8 @@ function requests(): Row[] {
   })
 }
 
+type Brief = Pick<Traffic, 'group' | 'cost' | 'moved' | 'lost' | 'completionTokens' | 'begun' | 'within'>
+
 function isOf({ userId, hostId }: Row, whose: Whose): boolean {
   if (whose === 'everybody') return true
   if ('userId' in whose) return userId === whose.userId
@@ -69,12 +72,8 @@ function isOf({ userId, hostId }: Row, whose: Whose): boolean {
 }
 
 /** The same sums, one row after the other. */
-function counted(
-  rows: Row[],
-  whose: Whose,
-  { from, to, by }: Question,
-): Pick<Traffic, 'group' | 'cost' | 'moved' | 'lost' | 'completionTokens'>[] {
-  const groups = new Map<string, Pick<Traffic, 'group' | 'cost' | 'moved' | 'lost' | 'completionTokens'>>()
+function counted(rows: Row[], whose: Whose, { from, to, by }: Question): Brief[] {
+  const groups = new Map<string, Brief>()
   for (const row of rows) {
     if (!isOf(row, whose)) continue
     if (row.endedAt < Math.floor(from / HOUR_MS) * HOUR_MS || row.endedAt >= to) continue
@@ -89,7 +88,10 @@ function counted(
       'hour and variant': `${row.endedAt - (row.endedAt % HOUR_MS)} ${row.variant}`,
       'day and variant': `${row.endedAt - (row.endedAt % DAY_MS)} ${row.variant}`,
     }[by]
-    const sum = groups.get(group) ?? { group, cost: 0n, moved: 0, lost: 0, completionTokens: 0 }
+    const sum = groups.get(group) ?? {
+      ...{ group, cost: 0n, moved: 0, lost: 0, completionTokens: 0, begun: 0 },
+      within: BEGUN_WITHIN_MS.map(() => 0),
+    }
     const charged = row.state === 'completed' || row.state === 'cancelled'
     groups.set(group, {
       group,
@@ -97,6 +99,8 @@ function counted(
       moved: sum.moved + (row.state === 'completed' && row.attempts > 1 ? 1 : 0),
       lost: sum.lost + (row.state === 'lost' ? 1 : 0),
       completionTokens: sum.completionTokens + (charged ? row.completionTokens : 0),
+      begun: sum.begun + (row.firstTokenMs === null ? 0 : 1),
+      within: BEGUN_WITHIN_MS.map((ms, i) => sum.within[i]! + ((row.firstTokenMs ?? Infinity) <= ms ? 1 : 0)),
     })
   }
   return [...groups.values()].sort((a, b) => (a.group < b.group ? -1 : 1))
@@ -110,12 +114,8 @@ async function addHosts(db: TestDatabase['db']): Promise<void> {
     .values(HOSTS.map((id) => ({ id, ownerId: OWNERS[id]!, machine: id, name: id, ...more })))
 }
 
-const brief = ({ group, cost, moved, lost, completionTokens }: Traffic) => ({
-  group,
-  cost,
-  moved,
-  lost,
-  completionTokens,
+const brief = ({ group, cost, moved, lost, completionTokens, begun, within }: Traffic): Brief => ({
+  ...{ group, cost, moved, lost, completionTokens, begun, within },
 })
 
 const WHOSE: Whose[] = ['everybody', { userId: 'ada' }, { hostIds: ['kyoto'] }, { ownerId: 'aoi' }]
@@ -128,9 +128,9 @@ function questionsOf(whose: Whose): Question[] {
     ...(ofClient ? [] : (['host'] as const)),
   ]
   return groups.flatMap((by) => [
-    { from: NOON - 7 * DAY_MS, to: NOON + DAY_MS, by },
-    { from: NOON - DAY_MS, to: NOON + 1, by },
-    { from: NOON - 26 * HOUR_MS - 12_345, to: NOON - 3 * HOUR_MS, by },
+    { from: NOON - 7 * DAY_MS, to: NOON + DAY_MS, by, begun: true },
+    { from: NOON - DAY_MS, to: NOON + 1, by, begun: true },
+    { from: NOON - 26 * HOUR_MS - 12_345, to: NOON - 3 * HOUR_MS, by, begun: true },
   ])
 }
 
@@ -167,7 +167,7 @@ describe.each(testDialects)('traffic on %s', (dialect) => {
     await db.query.insert(db.tables.requests).values(requests())
     while ((await rollUp(db, NOON - 5 * HOUR_MS)) > 0);
     const ask = (by: Question['by']) =>
-      trafficOf(db, { userId: 'ada' }, { from: NOON - 7 * DAY_MS, to: NOON + DAY_MS, by })
+      trafficOf(db, { userId: 'ada' }, { from: NOON - 7 * DAY_MS, to: NOON + DAY_MS, by, begun: true })
     const without = (rows: Traffic[]) => rows.map((row) => ({ ...row, tokensPerSecond: null }))
     const fine = without(await ask('day and variant'))
     const sorted = (rows: { group: string }[]) => rows.toSorted((a, b) => (a.group < b.group ? -1 : 1))
@@ -184,10 +184,23 @@ describe.each(testDialects)('traffic on %s', (dialect) => {
     const rows = requests()
     await db.query.insert(db.tables.requests).values(rows)
     await Promise.all(Array.from({ length: 4 }, () => rollUp(db, NOON)))
-    const all: Question = { from: 0, to: NOON + DAY_MS, by: 'variant' }
+    const all: Question = { from: 0, to: NOON + DAY_MS, by: 'variant', begun: true }
     expect((await trafficOf(db, 'everybody', all)).map(brief)).toEqual(counted(rows, 'everybody', all))
     await world.drop()
   })
+})
+
+test.each([
+  [[], 0.5, null],
+  [[1], 0.5, 50],
+  [[50, 51], 0.5, 50],
+  [[50, 51], 0.95, 100],
+  [[...Array.from({ length: 19 }, () => 120), 9_000], 0.95, 150],
+  [[...Array.from({ length: 18 }, () => 120), 9_000, 40_000], 0.95, 10_000],
+  [[40_000], 0.5, Infinity],
+])('of answers that began after %p ms, the share %p began within %p', (times, share, expected) => {
+  const within = BEGUN_WITHIN_MS.map((ms) => times.filter((time) => time <= ms).length)
+  expect(begunWithin({ begun: times.length, within }, share)).toBe(expected)
 })
 
 test.each([

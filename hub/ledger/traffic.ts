@@ -5,7 +5,16 @@ import { type SQL, sql } from 'drizzle-orm'
 import type { PgColumn } from 'drizzle-orm/pg-core'
 import type { Db } from '../../db/open.ts'
 import type { Money } from '../../sdk/money.ts'
-import { DAY_MS, HOUR_MS, LONGEST_ANSWER_MS, summedUntil, sums, sumsOfRequests } from './roll-up.ts'
+import {
+  BEGUN_WITHIN_MS,
+  DAY_MS,
+  HOUR_MS,
+  LONGEST_ANSWER_MS,
+  plainSums,
+  summedUntil,
+  sums,
+  sumsOfRequests,
+} from './roll-up.ts'
 
 export interface Traffic {
   /** The start of the hour or day in milliseconds since 1970, or the id of the variant, key or host; both with a space between; '' for all. */
@@ -21,6 +30,9 @@ export interface Traffic {
   cost: Money
   /** Of it, what the hosts earned. */
   hostShare: Money
+  /** Answers that began; and how many of them within each of `BEGUN_WITHIN_MS`. */
+  begun: number
+  within: number[]
   /** Of completed answers after their first token; null when there were none. */
   tokensPerSecond: number | null
 }
@@ -33,13 +45,16 @@ export interface Question {
   from: number
   to: number
   by: 'all' | 'hour' | 'day' | 'variant' | 'key' | 'host' | 'hour and variant' | 'day and variant'
+  /** Counts how soon answers began, too; else `begun` and `within` are 0. */
+  begun?: boolean
 }
 
 /** Whose traffic: one client's, that of some hosts, of all hosts of one owner, or all of it. */
 export type Whose = { userId: string } | { hostIds: readonly string[] } | { ownerId: string } | 'everybody'
 
 /** The sums, by group in ascending order; groups without traffic are left out. */
-export async function trafficOf(db: Db, whose: Whose, { from, to, by }: Question): Promise<Traffic[]> {
+export async function trafficOf(db: Db, whose: Whose, { from, to, by, begun = false }: Question): Promise<Traffic[]> {
+  const names = begun ? sums : plainSums
   const start = Math.floor(from / HOUR_MS) * HOUR_MS
   if (typeof whose === 'object' && 'hostIds' in whose && whose.hostIds.length === 0) return []
   const until = await summedUntil(db)
@@ -50,15 +65,15 @@ export async function trafficOf(db: Db, whose: Whose, { from, to, by }: Question
     : Math.max(firstDay, Math.min(until.day, Math.floor(to / DAY_MS) * DAY_MS))
   const lastHour = Math.max(lastDay, Math.min(until.hour, Math.floor(to / HOUR_MS) * HOUR_MS))
   const parts = [
-    summed(db, whose, by, { span: 'hour', from: start, to: Math.min(firstDay, until.hour, to) }),
-    summed(db, whose, by, { span: 'day', from: firstDay, to: lastDay }),
-    summed(db, whose, by, { span: 'hour', from: lastDay, to: lastHour }),
-    recent(db, whose, by, { from: Math.max(start, Math.min(until.hour, lastHour)), to }),
+    summed(db, whose, by, names, { span: 'hour', from: start, to: Math.min(firstDay, until.hour, to) }),
+    summed(db, whose, by, names, { span: 'day', from: firstDay, to: lastDay }),
+    summed(db, whose, by, names, { span: 'hour', from: lastDay, to: lastHour }),
+    recent(db, whose, by, names, { from: Math.max(start, Math.min(until.hour, lastHour)), to }),
   ]
   const rows = await db.rows<Record<string, unknown>>(
     db.query,
     sql`select grp, ${sql.join(
-      sums.map((name) => sql.raw(`cast(coalesce(sum(${name}), 0) as bigint) as ${name}`)),
+      names.map((name) => sql.raw(`cast(coalesce(sum(${name}), 0) as bigint) as ${name}`)),
       sql`, `,
     )} from (${sql.join(parts, sql` union all `)}) as parts group by grp order by grp`,
   )
@@ -78,6 +93,8 @@ function readTraffic(row: Record<string, unknown>): Traffic {
     completionTokens: Number(row.completion_tokens),
     cost: BigInt(row.cost as string),
     hostShare: BigInt(row.host_share as string),
+    begun: Number(row.begun ?? 0),
+    within: BEGUN_WITHIN_MS.map((ms) => Number(row[`within${ms}`] ?? 0)),
     tokensPerSecond: decodeMs > 0 ? (Number(row.decoded_tokens) * 1_000) / decodeMs : null,
   }
 }
@@ -87,7 +104,13 @@ interface Part {
   to: number
 }
 
-function summed(db: Db, whose: Whose, by: Question['by'], { span, from, to }: Part & { span: 'hour' | 'day' }): SQL {
+function summed(
+  db: Db,
+  whose: Whose,
+  by: Question['by'],
+  names: readonly string[],
+  { span, from, to }: Part & { span: 'hour' | 'day' },
+): SQL {
   const { table, mine } = sumsOf(db, whose, by)
   const { clientTraffic, hostTraffic } = db.tables
   const group = groupOf(by, {
@@ -97,7 +120,7 @@ function summed(db: Db, whose: Whose, by: Question['by'], { span, from, to }: Pa
     hostId: hostTraffic.hostId,
   })
   const columns = sql.join(
-    sums.map((name) => sql.raw(name)),
+    names.map((name) => sql.raw(name)),
     sql`, `,
   )
   return sql`select ${group} as grp, ${columns} from ${table}
@@ -122,13 +145,13 @@ function sumsOf({ tables }: Db, whose: Whose, by: Question['by']) {
   return { table: hostTraffic, mine: sql`${hostTraffic.hostId} in (${owned})` }
 }
 
-function recent(db: Db, whose: Whose, by: Question['by'], { from, to }: Part): SQL {
+function recent(db: Db, whose: Whose, by: Question['by'], names: readonly string[], { from, to }: Part): SQL {
   const { requests } = db.tables
   const { endedAt, variant, keyId, hostId } = requests
   const group = groupOf(by, { at: endedAt, variant, keyId, hostId })
   const mine = by === 'host' && whose === 'everybody' ? sql`${requests.hostId} is not null` : ownRequests(db, whose)
   // Indexes are by when a request began.
-  return sql`select ${group} as grp, ${sumsOfRequests(db)} from ${requests}
+  return sql`select ${group} as grp, ${sumsOfRequests(db, names)} from ${requests}
     where ${mine} and ${requests.at} >= ${from - LONGEST_ANSWER_MS} and ${requests.at} < ${to}
     and ${requests.endedAt} >= ${from} and ${requests.endedAt} < ${to} group by 1`
 }
@@ -173,17 +196,37 @@ export function folded(rows: readonly Sums[], into: (group: string) => string): 
       continue
     }
     for (const name of COUNTS) sum[name] += row[name]
+    sum.within = sum.within.map((count, i) => count + row.within[i]!)
     sum.cost += row.cost
     sum.hostShare += row.hostShare
   }
   return [...groups.values()]
 }
 
-const COUNTS = ['completed', 'cancelled', 'failed', 'lost', 'moved', 'promptTokens', 'completionTokens'] as const
+const COUNTS = [
+  'completed',
+  'cancelled',
+  'failed',
+  'lost',
+  'moved',
+  'promptTokens',
+  'completionTokens',
+  'begun',
+] as const
 
 /** Of all rows together; null of none. */
 export function totalOf(rows: readonly Sums[]): Sums | null {
   return folded(rows, () => '')[0] ?? null
+}
+
+/**
+ * Within how many milliseconds `share` (0–1) of the answers began: the least of `BEGUN_WITHIN_MS` that is true,
+ * Infinity where none is; null: none began.
+ */
+export function begunWithin({ begun, within }: Pick<Sums, 'begun' | 'within'>, share: number): number | null {
+  if (begun === 0) return null
+  const at = within.findIndex((count) => count >= begun * share)
+  return BEGUN_WITHIN_MS[at] ?? Infinity
 }
 
 /** The variant in a group of `hour and variant` or `day and variant`. */

@@ -5,6 +5,8 @@ export interface Letter {
   subject: string
   text: string
   html: string
+  /** Where its reader switches this kind of letter off; left out: it always comes. */
+  off?: string
 }
 
 interface Draft {
@@ -142,10 +144,11 @@ export function machineJoined({ name, url }: { name: string; url: string }): Let
   })
 }
 
-/** Where a letter of news leads, and where its reader chooses what they want. */
-interface Links {
+/** Where a letter of news leads, where its reader chooses what they want, and where they switch this kind off. */
+export interface Links {
   hub: string
   settings: string
+  off: string
 }
 
 export function creditLow({ balance, ...links }: Links & { balance: string }): Letter {
@@ -250,12 +253,13 @@ export function alarmRaised({ text, href, ...links }: Links & { text: string; hr
   })
 }
 
-function news({ settings }: Links, draft: Draft): Letter {
+function news({ settings, off }: Links, draft: Draft): Letter {
   const after = [
     ...(draft.after ?? []),
     `Of one thing you get at most one letter in a day. Choose what you want: ${settings}`,
+    `No more of this kind, without signing in: ${off}`,
   ]
-  return letter({ ...draft, after })
+  return { ...letter({ ...draft, after }), off }
 }
 
 export function erased(): Letter {

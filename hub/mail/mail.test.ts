@@ -163,6 +163,23 @@ describe('a mail server', () => {
   })
 
   test.each([
+    ['https://hub.example', true],
+    ['http://hub.test', false],
+  ])('learns of %s where news is switched off, and in one click over https alone', async (hub, oneClick) => {
+    const server = await mailServer()
+    const { post, close } = smtpPost(server.url, 'no-reply@hub.example')
+    const off = `${hub}/letters/off?of=${'u'.repeat(60)}&kind=credit-low&mark=${'m'.repeat(22)}`
+    await post('ada@example.com', letters.creditLow({ balance: '$0.40', hub, settings: hub, off }))
+    await post('ada@example.com', letter)
+    const [news = '', required = ''] = server.letters.map(({ text }) => text.replaceAll('\r', ''))
+    expect(`\n${news}`.replace(/\n[ \t]+/g, ' ')).toContain(`\nList-Unsubscribe: <${off}>\n`)
+    expect(/^List-Unsubscribe-Post: List-Unsubscribe=One-Click$/m.test(news)).toBe(oneClick)
+    expect(required).not.toContain('List-Unsubscribe')
+    close()
+    await server.close()
+  })
+
+  test.each([
     ['not now', Error],
     ['never', LetterRefused],
   ] as const)('that says "%s" is understood', async (mood, kind) => {

@@ -6,16 +6,21 @@ import { virtualEnv } from '../../sdk/testing.ts'
 import { addUser, userById } from '../identity/users.ts'
 import { silentLog } from '../log.ts'
 import { alarmRaised, creditLow } from './letters.ts'
-import { type News, newsFor, newsKinds, Newsroom, sweepNews, wantNews } from './news.ts'
+import { type News, newsFor, Newsroom, sweepNews, wantNews } from './news.ts'
+import { newsKinds } from './news-kinds.ts'
 import { listMails, Outbox } from './outbox.ts'
+import { letterOff, type Off } from './unsubscribe.ts'
 
 const DAY_MS = 24 * 60 * 60_000
+
+/** Stands for the hub's secret. */
+const mark = (text: string) => new Bun.CryptoHasher('sha256', 'secret').update(text).digest('base64url').slice(0, 22)
 
 async function world(dialect: (typeof testDialects)[number]) {
   const env = virtualEnv({ now: Date.UTC(2026, 10, 23, 12) })
   const { db, drop } = await testDatabase(dialect)
   const outbox = new Outbox({ env, db, log: silentLog, post: null })
-  const news = new Newsroom({ env, db, log: silentLog, outbox, url: () => 'https://hub.example' })
+  const news = new Newsroom({ env, db, log: silentLog, outbox, url: () => 'https://hub.example', mark })
   const ada = await addUser(env, db, { email: 'ada@example.com', roles: ['client'] })
   const tell = (userId: string, more: Partial<News> = {}) =>
     transaction(db, (tx) =>
@@ -65,6 +70,34 @@ describe.each(testDialects)('news on %s', (dialect) => {
     expect(await it.tell(it.ada.id, { kind: 'key-budget' })).toBe(true)
     await wantNews(it.db, it.ada.id, ['client'], newsFor(['client']))
     expect(await it.tell(it.ada.id, { about: 'else' })).toBe(true)
+  })
+
+  test('is switched off by the link in it: that kind, of that person, once or twice', async () => {
+    await using it = await world(dialect)
+    const bob = await addUser(it.env, it.db, { email: 'bob@example.com', roles: ['client'] })
+    await it.tell(it.ada.id)
+    const [mail] = await it.db.query.select().from(it.db.tables.mails)
+    const { off, text } = mail!
+    expect(text).toContain(`without signing in: ${off}`)
+    const link = new URL(off ?? '')
+    expect(link.href).toStartWith('https://hub.example/letters/off?')
+    const given = Object.fromEntries(link.searchParams) as unknown as Off
+    const muted = async (id: string) => (await userById(it.db, id))?.muted
+    for (const wrong of [
+      { ...given, of: bob.id },
+      { ...given, kind: 'key-budget' },
+      { ...given, kind: 'reset-password' },
+      { ...given, mark: '' },
+      { ...given, mark: `${given.mark}x` },
+      { ...given, mark: given.mark.slice(0, -1) },
+    ])
+      expect(await letterOff(it.db, mark, wrong).catch((error) => error.code)).toBe('link_not_valid')
+    expect([await muted(it.ada.id), await muted(bob.id)]).toEqual([null, null])
+    await wantNews(it.db, it.ada.id, ['client'], ['credit-low'])
+    await Promise.all([letterOff(it.db, mark, given), letterOff(it.db, mark, given)])
+    expect((await muted(it.ada.id))?.toSorted()).toEqual(['credit-low', 'key-budget'])
+    expect(await it.tell(it.ada.id, { about: 'else' })).toBe(false)
+    expect(await it.tell(bob.id)).toBe(true)
   })
 
   test('is not sent to who is suspended, erased or unknown', async () => {

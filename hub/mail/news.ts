@@ -6,27 +6,16 @@ import type { Role } from '../../db/schema/people.ts'
 import type { Env } from '../../sdk/env.ts'
 import { HubError } from '../errors.ts'
 import type { Log } from '../log.ts'
-import type { Letter } from './letters.ts'
+import type { Letter, Links } from './letters.ts'
+import { type NewsKind, newsKinds } from './news-kinds.ts'
 import type { Outbox } from './outbox.ts'
-
-/** What there is news of, whom it is for, and what a page calls it. */
-export const newsKinds = {
-  'credit-low': { role: 'client', label: 'My credit runs low' },
-  'key-budget': { role: 'client', label: 'The budget of a key is used up' },
-  'machine-offline': { role: 'host', label: 'A machine was lost, and has not come back' },
-  'machine-quarantined': { role: 'host', label: 'A machine is kept from requests' },
-  'network-below': { role: 'host', label: 'A machine’s network is below the minimum' },
-  'update-failed': { role: 'host', label: 'A machine went back to its older program, because an update failed' },
-  alarm: { role: 'admin', label: 'Something about this hub needs a look' },
-} as const satisfies Record<string, { role: Role; label: string }>
-export type NewsKind = keyof typeof newsKinds
+import { type Mark, offPath } from './unsubscribe.ts'
 
 export interface News {
   kind: NewsKind
   /** The id of what it is about. */
   about: string
-  /** `settings`: the page on which its reader chooses what they want. */
-  letter: (links: { hub: string; settings: string }) => Letter
+  letter: (links: Links) => Letter
   /** Never again about the same, not only not today. */
   once?: boolean
 }
@@ -37,11 +26,13 @@ const EVER = 0
 const MOST_ADMINS = 50
 
 export class Newsroom {
-  constructor(private readonly world: { env: Env; db: Db; log: Log; outbox: Pick<Outbox, 'put'>; url: () => string }) {}
+  constructor(
+    private readonly world: { env: Env; db: Db; log: Log; outbox: Pick<Outbox, 'put'>; url: () => string; mark: Mark },
+  ) {}
 
   /** Writes to a user, in `tx`, unless they want no such letters or had this one. @returns whether it did */
   async tell(tx: Queries, userId: string, { kind, about, letter, once = false }: News): Promise<boolean> {
-    const { env, db, log, outbox, url } = this.world
+    const { env, db, log, outbox, url, mark } = this.world
     const { tellings, users } = db.tables
     const [user] = await tx
       .select({ email: users.email, muted: users.muted })
@@ -56,7 +47,9 @@ export class Newsroom {
       .returning({ day: tellings.day })
     if (first.length === 0) return false
     try {
-      await outbox.put(tx, user.email, letter({ hub: url(), settings: `${url()}/account#letters` }))
+      const hub = url()
+      const off = hub + offPath(mark, userId, kind)
+      await outbox.put(tx, user.email, letter({ hub, settings: `${hub}/account#letters`, off }))
       return true
     } catch (error) {
       // What it tells is so all the same.

@@ -118,7 +118,7 @@ export class Outbox {
 
   private async deliver(mail: Db['tables']['mails']['$inferSelect']): Promise<void> {
     const { env, db, log, post } = this.world
-    const { id, nextAt, recipient, subject, text, html, kind } = mail
+    const { id, nextAt, recipient, subject, text, html, kind, off } = mail
     if (!post || nextAt === null || text === null || html === null) return
     const { mails } = db.tables
     // Several hubs look into the same outbox: who moves the time forward sends it.
@@ -130,14 +130,14 @@ export class Outbox {
       .returning({ id: mails.id })
     if (mine.length === 0) return
     try {
-      await within(env, SEND_MS, post(recipient, { subject, text, html }))
-      const sent = { sentAt: env.now(), nextAt: null, text: null, html: null, error: null, ...forgotten(kind) }
+      await within(env, SEND_MS, post(recipient, { subject, text, html, ...(off === null ? {} : { off }) }))
+      const sent = { sentAt: env.now(), nextAt: null, ...unsaid, error: null, ...forgotten(kind) }
       await db.query.update(mails).set(sent).where(eq(mails.id, id))
     } catch (error) {
       const wait = error instanceof LetterRefused ? undefined : WAITS_MS[tries - 1]
       const why = String(error instanceof Error ? error.message : error).slice(0, 300)
       log.warn(wait === undefined ? 'letter given up' : 'letter not sent yet', { mail: id, kind, tries, error: why })
-      const givenUp = { nextAt: null, text: null, html: null, ...forgotten(kind) }
+      const givenUp = { nextAt: null, ...unsaid, ...forgotten(kind) }
       const failed = wait === undefined ? givenUp : { nextAt: env.now() + wait }
       await db.query
         .update(mails)
@@ -146,6 +146,9 @@ export class Outbox {
     }
   }
 }
+
+/** What a letter said is kept no longer than it takes to send it. */
+const unsaid = { text: null, html: null, off: null }
 
 /** The last letter to somebody is sent to an address the hub no longer keeps. */
 function forgotten(kind: string): { recipient?: string } {
@@ -158,7 +161,7 @@ export async function putLetter(
   { tables: { mails } }: Db,
   tx: Queries,
   recipient: string,
-  { kind, subject, text, html }: Letter,
+  { kind, subject, text, html, off }: Letter,
   sends: boolean,
 ): Promise<void> {
   if ((await tx.$count(mails, isNotNull(mails.nextAt))) >= MOST_WAITING) {
@@ -167,7 +170,7 @@ export async function putLetter(
   const now = env.now()
   await tx.insert(mails).values({
     id: newId(env, 'mail'),
-    ...{ kind, recipient, subject, text, html, tries: 0 },
+    ...{ kind, recipient, subject, text, html, off, tries: 0 },
     createdAt: now,
     nextAt: sends ? now : null,
   })

@@ -18,15 +18,23 @@ export function smtpPost(url: string, from: string): { post: Post; close(): void
     disableUrlAccess: true,
   })
   return {
-    post: async (to, { subject, text, html }) => {
+    post: async (to, { subject, text, html, off }) => {
       try {
-        await transport.sendMail({ from, to, subject, text, html })
+        await transport.sendMail({ from, to, subject, text, html, headers: off === undefined ? {} : offHeaders(off) })
       } catch (error) {
         throw isFinal(error) ? new LetterRefused((error as Error).message, { cause: error }) : error
       }
     },
     close: () => transport.close(),
   }
+}
+
+/** What a mail program's own button asks: in one click (RFC 8058), which is for https alone, or by the page (RFC 2369). */
+function offHeaders(url: string): Record<string, string> {
+  const oneClick: Record<string, string> = url.startsWith('https:')
+    ? { 'List-Unsubscribe-Post': 'List-Unsubscribe=One-Click' }
+    : {}
+  return { 'List-Unsubscribe': `<${url}>`, ...oneClick }
 }
 
 /** The server knows the address and does not want the letter. Everything else may pass. */

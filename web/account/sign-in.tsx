@@ -1,5 +1,5 @@
 // Coming in: password, code, forgotten password, and out again.
-import { cookieFor, cookieGone } from '../../hub/identity/cookie.ts'
+import { cookieFor, cookieGone, readRefusal } from '../../hub/identity/cookie.ts'
 import type { Identity } from '../../hub/identity/identity.ts'
 import { wear } from '../../hub/identity/own.ts'
 import { paths, safeNext } from '../../hub/identity/paths.ts'
@@ -31,10 +31,10 @@ export interface SignInView {
   problem?: string
 }
 
-export function signInPage({ hub, url, guest }: Visit): Page | Response {
+export function signInPage({ hub, request, url, guest }: Visit): Page | Response {
   if (guest) return seeOther(safeNext(url.searchParams.get('next') ?? homeOf(guest.hat)))
   const problem = url.searchParams.has('problem')
-    ? 'Signing in that way did not work. Try again, or use your password.'
+    ? (readRefusal(hub.identity.url(), request) ?? 'Signing in that way did not work. Try again, or use your password.')
     : undefined
   const view = { next: safeNext(url.searchParams.get('next')), providers: providersOf(hub.identity), problem }
   return { title: 'Sign in', body: <SignInPage {...view} /> }

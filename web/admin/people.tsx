@@ -133,7 +133,9 @@ function part(
 const by = ({ guest }: MemberVisit) => ({ userId: guest.user.id })
 
 export const userActs = {
-  suspend: part('state', [], (visit, { id }) => suspend(visit.hub.identity, by(visit), id)),
+  suspend: part('state', ['reason'], (visit, { id }) =>
+    suspend(visit.hub.identity, by(visit), id, visit.form.text('reason')),
+  ),
   reinstate: part('state', [], (visit, { id }) => reinstate(visit.hub.identity, by(visit), id)),
   roles: part('roles', [], (visit, { id }) =>
     changeRoles(
@@ -213,13 +215,28 @@ export function UserPage({ user, balance, granted, creditKey, link, sent, faults
             {user.suspendedAt === null ? (
               <form method="post" action={`/admin/users/${user.id}/suspension`} class="stack">
                 <p class="muted small">Sessions, keys and hosts are refused within a second. Nothing is lost.</p>
+                <TextField
+                  name="reason"
+                  label="Why"
+                  hint="They read it where they are refused. It stays on record: name nobody."
+                  faults={of('state')}
+                  maxLength={200}
+                  required
+                  autocomplete="off"
+                />
                 <div>
                   <button class="danger">Suspend {user.email}</button>
                 </div>
               </form>
             ) : (
-              <form method="post" action={`/admin/users/${user.id}/reinstatement`}>
-                <button>Reinstate</button>
+              <form method="post" action={`/admin/users/${user.id}/reinstatement`} class="stack">
+                <p class="muted small">
+                  Suspended <When at={user.suspendedAt} />
+                  {user.suspendedFor !== null && `: ${user.suspendedFor}`}
+                </p>
+                <div>
+                  <button>Reinstate</button>
+                </div>
               </form>
             )}
             <form method="post" action={`/admin/users/${user.id}/reset-link`}>

@@ -1,9 +1,9 @@
-import { HubError } from '../../hub/errors.ts'
-import { allowancesOf, type KeyAllowance } from '../../hub/identity/allowances.ts'
+import { allowancesOf } from '../../hub/identity/allowances.ts'
+import { mayAsk } from '../../hub/identity/key-models.ts'
 import { addKey, type Key, listKeys, revokeKey } from '../../hub/identity/keys.ts'
 import { trafficOf } from '../../hub/ledger/traffic.ts'
-import { formatUsd, type Money, parseUsd } from '../../sdk/money.ts'
-import { type Faults, faultOf, type Form } from '../form.ts'
+import { formatUsd, type Money } from '../../sdk/money.ts'
+import { type Faults, faultOf } from '../form.ts'
 import { firstRequest } from '../home/samples.ts'
 import { roundUsd, Total } from '../parts/amount.tsx'
 import { FormFault, TextField } from '../parts/field.tsx'
@@ -12,11 +12,12 @@ import { Command, Samples } from '../parts/sample.tsx'
 import { Table } from '../parts/table.tsx'
 import { When } from '../parts/when.tsx'
 import { type MemberVisit, type Page, seeOther } from '../route.ts'
+import { changedLimits, LIMIT_FIELDS, NO_LIMITS, ownKey, type TypedLimits, typedLimits } from './key-limits.tsx'
 
 const DAY_MS = 24 * 60 * 60 * 1_000
 const DAYS_30_MS = 30 * DAY_MS
 const MOST = 200
-const FIELDS = ['name', 'budget', 'expires']
+const FIELDS = ['name', ...LIMIT_FIELDS]
 
 export interface ListedKey extends Key {
   /** In 30 days. */
@@ -25,13 +26,15 @@ export interface ListedKey extends Key {
   budget: { limit: Money; spent: Money } | null
   expiresAt: number | null
   expired: boolean
+  /** What it may ask for; null: everything. */
+  models: readonly string[] | null
 }
 
 export interface KeysView {
   keys: ListedKey[]
   /** Just made: the only time it is seen. */
   fresh?: { name: string; key: string; publicUrl: string; model: string }
-  typed?: { name: string; budget: string; expires: string }
+  typed?: TypedLimits & { name: string }
   faults?: Faults
 }
 
@@ -41,39 +44,19 @@ export async function keys(visit: MemberVisit): Promise<Page> {
 
 export async function makeKey(visit: MemberVisit): Promise<Page> {
   const { hub, guest, form, url } = visit
-  const typed = { name: form.text('name'), budget: form.text('budget'), expires: form.text('expires') }
+  const typed = { name: form.text('name'), ...typedLimits(form) }
   try {
-    const allowance = readAllowance(form, hub.env.now())
+    const allowance = changedLimits(typed, NO_LIMITS, hub.env.now())
     const { name, key } = await addKey(hub.env, hub.db, { userId: guest.user.id, name: typed.name, allowance })
-    const offers = hub.offers.all()
+    const offers = hub.offers
+      .all()
+      .filter((offer) => mayAsk(allowance.models ? new Set(allowance.models) : null, offer))
     const model = (offers.find(({ id }) => hub.turns.count(id) > 0) ?? offers[0])?.model.id ?? 'Qwen/Qwen3-8B'
     const fresh = { name, key, publicUrl: hub.config.publicUrl || url.origin, model }
     return { title: 'Keys', body: <KeysPage {...(await readKeys(visit))} fresh={fresh} /> }
   } catch (error) {
     const { faults, status } = faultOf(error, FIELDS)
     return { title: 'Keys', status, body: <KeysPage {...(await readKeys(visit))} typed={typed} faults={faults} /> }
-  }
-}
-
-/** @throws HubError */
-function readAllowance(form: Form, now: number): Partial<KeyAllowance> {
-  const [budget, expires] = [form.text('budget').trim(), form.text('expires').trim()]
-  // The whole of the last day, in UTC, as it is billed.
-  const expiresAt = Date.parse(`${expires}T00:00:00Z`) + DAY_MS
-  if (expires !== '' && !(expiresAt > now))
-    throw new HubError('invalid_request', 'That day is over, or is no day. Choose one to come.', { param: 'expires' })
-  return {
-    ...(budget === '' ? {} : { budget: amount(budget) }),
-    ...(expires === '' ? {} : { expiresAt }),
-  }
-}
-
-function amount(text: string): Money {
-  try {
-    return parseUsd(text)
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error
-    throw new HubError('invalid_request', `${error.message}.`, { param: 'budget' })
   }
 }
 
@@ -103,13 +86,6 @@ export async function revoke(visit: MemberVisit): Promise<Response> {
   return seeOther('/client/keys')
 }
 
-async function ownKey({ hub, guest, params }: MemberVisit): Promise<Key> {
-  const mine = await listKeys(hub.db, { userId: guest.user.id, limit: 1_000 })
-  const key = mine.find(({ id }) => id === params.id)
-  if (!key) throw new HubError('not_found', 'There is no such key.')
-  return key
-}
-
 async function readKeys({ hub, guest }: MemberVisit): Promise<KeysView> {
   const now = hub.env.now()
   const [keys, spent] = await Promise.all([
@@ -123,9 +99,10 @@ async function readKeys({ hub, guest }: MemberVisit): Promise<KeysView> {
   )
   return {
     keys: keys.map((key) => {
-      const { budget = null, spent: used = 0n, expiresAt = null } = allowances.get(key.id) ?? {}
+      const { budget = null, spent: used = 0n, expiresAt = null, models = null } = allowances.get(key.id) ?? {}
       return {
         ...{ ...key, spent: byKey.get(key.id) ?? 0n, expiresAt, expired: expiresAt !== null && expiresAt <= now },
+        models,
         budget: budget === null ? null : { limit: budget, spent: used },
       }
     }),
@@ -170,6 +147,15 @@ export function KeysPage({ keys, fresh, typed, faults }: KeysView) {
           placeholder="2027-12-31"
           autocomplete="off"
         />
+        <TextField
+          name="models"
+          label="Models (optional)"
+          value={typed?.models}
+          faults={faults}
+          maxLength={5_000}
+          placeholder="all; or A, B"
+          autocomplete="off"
+        />
         <button class="primary">Make a key</button>
         <FormFault faults={faults} />
       </form>
@@ -205,13 +191,20 @@ export function KeysPage({ keys, fresh, typed, faults }: KeysView) {
                 </span>
               ),
           },
+          { name: 'Models', cell: ({ models }) => <Models of={models} /> },
           {
             name: 'State',
             cell: ({ id, name, revokedAt }) =>
               revokedAt === null ? (
-                <a href={`/client/keys/${id}/revocation`} aria-label={`Revoke ${name}`}>
-                  Revoke
-                </a>
+                <>
+                  <a href={`/client/keys/${id}/limits`} aria-label={`Change the limits of ${name}`}>
+                    Limits
+                  </a>
+                  {' · '}
+                  <a href={`/client/keys/${id}/revocation`} aria-label={`Revoke ${name}`}>
+                    Revoke
+                  </a>
+                </>
               ) : (
                 <span class="muted">
                   revoked <When at={revokedAt} />
@@ -221,5 +214,13 @@ export function KeysPage({ keys, fresh, typed, faults }: KeysView) {
         ]}
       />
     </>
+  )
+}
+
+function Models({ of }: { of: readonly string[] | null }) {
+  if (of === null) return <span class="muted">all</span>
+  const [first = ''] = of
+  return (
+    <span title={of.join('\n')}>{of.length === 1 ? (first.split('/').at(-1) ?? first) : `${of.length} models`}</span>
   )
 }

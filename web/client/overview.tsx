@@ -1,22 +1,21 @@
 // A client's first page: what was spent, on what, and whether everything was answered.
 import type { Money } from '../../sdk/money.ts'
-import { firstTokens, folded, percentile, type Sums, totalOf, trafficOf, variantIn } from '../../hub/ledger/traffic.ts'
+import { begunWithin, folded, type Sums, totalOf, trafficOf, variantIn } from '../../hub/ledger/traffic.ts'
 import { requestsOf } from '../../hub/ledger/receipts.ts'
 import { listKeys } from '../../hub/identity/keys.ts'
-import { milliseconds, roundUsd, share, short, Total } from '../parts/amount.tsx'
+import { roundUsd, share, short, Total } from '../parts/amount.tsx'
 import { type Bar, Bars } from '../parts/chart.tsx'
 import { Figures } from '../parts/figures.tsx'
 import { Section, Title } from '../parts/heading.tsx'
 import { Samples } from '../parts/sample.tsx'
-import { Table } from '../parts/table.tsx'
 import { firstRequest } from '../home/samples.ts'
 import { live, type LivePart } from '../live.tsx'
 import type { MemberVisit, Page } from '../route.ts'
 import { dayName, daysOf, hourName, type Period, PeriodLinks, readPeriod } from '../parts/period.tsx'
+import { asked, Begun, Breakdown } from './breakdown.tsx'
 import { Requests, type Row, rowOf } from './requests.tsx'
 
 const LATEST = 8
-const FIRST_TOKENS = 1_000
 const HOUR_MS = 60 * 60 * 1_000
 
 export interface Overview {
@@ -24,8 +23,6 @@ export interface Overview {
   balance: Money
   held: Money
   total: Sums | null
-  /** Milliseconds. */
-  firstToken: { median: number | null; p95: number | null }
   /** By hour for one day, else by day. */
   spend: { at: number; parts: Money[] }[]
   spendNames: string[]
@@ -58,11 +55,10 @@ async function readOverview({ hub, guest, url }: MemberVisit): Promise<Overview>
   const whose = { userId }
   const { from, to, days } = period
   const step = days === 1 ? 'hour' : 'day'
-  const [spendable, spent, byKeyId, times, rows, keys] = await Promise.all([
+  const [spendable, spent, byKeyId, rows, keys] = await Promise.all([
     hub.ledger.spendable(`client:${userId}`),
-    trafficOf(db, whose, { from, to, by: `${step} and variant` }),
-    trafficOf(db, whose, { from, to, by: 'key' }),
-    firstTokens(db, whose, { from, limit: FIRST_TOKENS }),
+    trafficOf(db, whose, { from, to, by: `${step} and variant`, begun: true }),
+    trafficOf(db, whose, { from, to, by: 'key', begun: true }),
     requestsOf(db, userId, { limit: LATEST, before: null }),
     listKeys(db, { userId, limit: 200 }),
   ])
@@ -76,7 +72,6 @@ async function readOverview({ hub, guest, url }: MemberVisit): Promise<Overview>
     balance: spendable.balance,
     held: spendable.held,
     total: totalOf(spent),
-    firstToken: { median: percentile(times, 0.5), p95: percentile(times, 0.95) },
     spend: spendBy(spent, period, named),
     spendNames: [...named.map(short32), ...(models.length > named.length ? ['others'] : [])],
     byModel: models,
@@ -145,14 +140,14 @@ export function OverviewPage(of: Overview) {
       )}
       <Latest {...of} />
       {total !== null && (
-        <div class="columns">
+        <>
           <Section title="By model">
             <Breakdown caption="By model" rows={of.byModel.map((row) => ({ ...row, name: row.group }))} head="Model" />
           </Section>
           <Section title="By key">
             <Breakdown caption="By key" rows={of.byKey} head="Key" />
           </Section>
-        </div>
+        </>
       )}
       <div class="row">
         <a class="button primary" href="/client/keys">
@@ -167,8 +162,8 @@ export function OverviewPage(of: Overview) {
   )
 }
 
-export function OverviewFigures({ balance, held, total, firstToken }: Overview) {
-  const asked = total ? total.completed + total.failed + total.lost : 0
+export function OverviewFigures({ balance, held, total }: Overview) {
+  const ended = total ? asked(total) : 0
   return (
     <div id="figures">
       <Figures
@@ -185,20 +180,27 @@ export function OverviewFigures({ balance, held, total, firstToken }: Overview) 
           },
           {
             label: 'Requests',
-            value: short(asked + (total?.cancelled ?? 0)),
+            value: short(ended + (total?.cancelled ?? 0)),
             note:
-              total === null || asked === 0 ? (
+              total === null || ended === 0 ? (
                 'none yet'
               ) : (
-                <span class={total.completed === asked ? 'good' : 'warn'}>
-                  {share(total.completed, asked)} answered{total.moved > 0 && `, ${short(total.moved)} moved`}
+                <span class={total.completed === ended ? 'good' : 'warn'}>
+                  {share(total.completed, ended)} answered{total.moved > 0 && `, ${short(total.moved)} moved`}
                 </span>
               ),
           },
           {
             label: 'First token',
-            value: firstToken.median === null ? '–' : milliseconds(firstToken.median),
-            note: firstToken.p95 === null ? 'median' : `median · p95 ${milliseconds(firstToken.p95)}`,
+            value: total === null ? '–' : <Begun of={total} share={0.5} />,
+            note:
+              total === null || begunWithin(total, 0.5) === null ? (
+                'for half of the answers'
+              ) : (
+                <>
+                  for half · <Begun of={total} share={0.95} /> for 95 %
+                </>
+              ),
           },
         ]}
       />
@@ -213,20 +215,5 @@ function Latest({ latest }: Overview) {
         <Requests rows={latest} empty={<p>Nothing was asked yet. The first request appears here while it runs.</p>} />
       </Section>
     </div>
-  )
-}
-
-function Breakdown({ rows, caption, head }: { rows: (Sums & { name: string })[]; caption: string; head: string }) {
-  return (
-    <Table
-      caption={caption}
-      empty={<p>Nothing in this time.</p>}
-      rows={rows}
-      columns={[
-        { name: head, cell: ({ name }) => name },
-        { name: 'Tokens', number: true, cell: (row) => short(row.promptTokens + row.completionTokens) },
-        { name: 'Cost', number: true, cell: ({ cost }) => <Total of={cost} /> },
-      ]}
-    />
   )
 }

@@ -29,6 +29,18 @@ test('an answer in the playground is what a program would get, and costs the sam
   expect(usage).toContain('Playground')
 })
 
+test('its key, too, asks for the models it may and no others', async () => {
+  await using pages = await startPages({ credit: { ada: '$1' }, hosts: { berlin: {} } })
+  const ada = await pages.browser('ada')
+  await (await ada.post('/client/playground/answers', ASK)).text()
+  const list = await (await ada.get('/client/keys')).text()
+  const limits = /href="([^"]+)" aria-label="Change the limits of Playground"/.exec(list)?.[1] ?? ''
+  expect((await ada.post(limits, { models: 'Qwen/Qwen3-8B' })).status).toBe(303)
+  await pages.env.advance(1_000)
+  const refused = await ada.post('/client/playground/answers', ASK)
+  expect([refused.status, await refused.text()]).toEqual([403, expect.stringContaining('model_not_allowed')])
+})
+
 test('it asks with a key of its own, made once; a revoked one is followed by another', async () => {
   await using pages = await startPages({ credit: { ada: '$1' }, hosts: { berlin: {} } })
   const ada = await pages.browser('ada')

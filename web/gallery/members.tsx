@@ -1,7 +1,9 @@
 // Pages of clients, owners and everybody who is signed in.
-import { newsKinds, type NewsKind } from '../../hub/mail/news.ts'
+import { newsKinds, type NewsKind } from '../../hub/mail/news-kinds.ts'
 import { AccountPage, type AccountView, NewEmailPage } from '../account/account.tsx'
 import { assets } from '../assets.ts'
+import { LettersOffPage } from '../account/letters-off.tsx'
+import { LimitsPage, NO_LIMITS } from '../client/key-limits.tsx'
 import { KeysPage } from '../client/keys.tsx'
 import { LicencesPage } from '../client/licences.tsx'
 import { type Overview, OverviewPage } from '../client/overview.tsx'
@@ -38,13 +40,13 @@ import {
 const days = daysOf(period)
 
 const overview: Overview = {
-  ...{ period, balance: 0n, held: 0n, total: null, firstToken: { median: null, p95: null } },
+  ...{ period, balance: 0n, held: 0n, total: null },
   spend: days.map((at) => ({ at, parts: [] })),
   ...{ spendNames: [], byModel: [], byKey: [], latest: [], hasKeys: false, publicUrl: URL_OF_HUB, model: MODEL },
 }
 const fullOverview: Overview = {
   ...overview,
-  ...{ balance: 4_312_000_000n, held: 21_000_000n, total: traffic('', 7), firstToken: { median: 231, p95: 1_204 } },
+  ...{ balance: 4_312_000_000n, held: 21_000_000n, total: traffic('', 7) },
   spend: days.map((at, i) => ({ at, parts: [200_000_000n * BigInt(i), 100_000_000n, 3_000_000n] })),
   spendNames: ['Qwen3-8B', HOSTILE, 'others'],
   byModel: [traffic(VARIANT, 3), traffic(HOSTILE)],
@@ -91,11 +93,12 @@ const keys = [
   { id: 'key_3', name: 'old', revokedAt: NOW - DAY_MS },
 ].map((key) => ({
   ...{ ...key, userId: user().id, hint: 'x7Qa', createdAt: NOW - 3 * DAY_MS, spent: 1_230_000_000n },
-  ...{ budget: null, expiresAt: null, expired: false },
+  ...{ budget: null, expiresAt: null, expired: false, models: null },
 }))
 const limitedKeys = keys.map((key, i) => ({
   ...{ ...key, budget: { limit: 5_000_000_000n, spent: 2_500_000_000n * BigInt(i) } },
   ...{ expiresAt: NOW + (1 - i) * DAY_MS, expired: i > 0 },
+  models: [VARIANT, HOSTILE].slice(i % 2),
 }))
 
 const account: AccountView = {
@@ -132,8 +135,31 @@ export const memberExhibits: Exhibit[] = [
     body: (
       <KeysPage
         keys={keys}
-        typed={{ name: LONG, budget: HOSTILE, expires: '2026-01-01' }}
-        faults={{ name: 'A key’s name is too long.', budget: 'That is no amount.', expires: 'That day is over.' }}
+        typed={{ name: LONG, budget: HOSTILE, expires: '2026-01-01', models: HOSTILE }}
+        faults={{
+          name: 'A key’s name is too long.',
+          budget: 'That is no amount.',
+          expires: 'That day is over.',
+          models: 'There is no such model.',
+        }}
+      />
+    ),
+  },
+  {
+    name: 'letters-off',
+    body: <LettersOffPage off={{ of: 'usr_1', kind: 'credit-low', mark: HOSTILE }} done={false} />,
+  },
+  { name: 'letters-off-done', body: <LettersOffPage off={{ of: 'usr_1', kind: HOSTILE, mark: '' }} done /> },
+  { name: 'key-limits', body: <LimitsPage of={{ key: keys[0]!, typed: NO_LIMITS }} /> },
+  {
+    name: 'key-limits-wrong',
+    body: (
+      <LimitsPage
+        of={{
+          key: keys[1]!,
+          typed: { budget: HOSTILE, expires: '2026-01-01', models: `${VARIANT}\n${HOSTILE}` },
+          faults: { budget: 'That is no amount.', expires: 'That day is over.', models: 'There is no such model.' },
+        }}
       />
     ),
   },

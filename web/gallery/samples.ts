@@ -8,6 +8,7 @@ import { leastOf } from '../../hub/fleet/network-round.ts'
 import { defaults } from '../../hub/policy/settings.ts'
 import type { User } from '../../hub/identity/users.ts'
 import type { RequestRow } from '../../hub/ledger/receipts.ts'
+import { BEGUN_WITHIN_MS } from '../../hub/ledger/roll-up.ts'
 import type { Traffic } from '../../hub/ledger/traffic.ts'
 import type { Check } from '../../hub/verification/host-checks.ts'
 import type { Row } from '../client/requests.tsx'
@@ -31,6 +32,8 @@ export function traffic(group: string, scale = 1): Traffic {
     ...{ group, completed: 1_234 * scale, cancelled: 12 * scale, failed: 3, lost: 1, moved: 17 * scale },
     ...{ promptTokens: 3_100_000 * scale, completionTokens: 870_000 * scale },
     ...{ cost: 2_345_678_901n * BigInt(scale), hostShare: 1_993_827_066n * BigInt(scale), tokensPerSecond: 87.4 },
+    begun: 1_240 * scale,
+    within: BEGUN_WITHIN_MS.map((ms) => Math.min(1_240, 4 * ms) * scale),
   }
 }
 
@@ -38,7 +41,7 @@ export function user(changes: Partial<User> = {}): User {
   return {
     ...{ id: 'usr_01m8a73r7egsj7z31skn308etv', email: 'ada@example.com', name: 'Ada', country: 'US' },
     ...{ roles: ['client', 'host'], hat: 'client', terms: null, muted: null, createdAt: NOW - 40 * DAY_MS },
-    ...{ suspendedAt: null, erasedAt: null, ...changes },
+    ...{ suspendedAt: null, suspendedFor: null, erasedAt: null, ...changes },
   }
 }
 

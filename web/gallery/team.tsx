@@ -133,7 +133,7 @@ export const teamExhibits: Exhibit[] = [
     name: 'user-suspended',
     body: (
       <UserPage
-        user={user({ suspendedAt: NOW, country: null })}
+        user={user({ suspendedAt: NOW, suspendedFor: HOSTILE, country: null })}
         balance={0n}
         granted={21_000_000n}
         creditKey="k"

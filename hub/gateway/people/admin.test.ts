@@ -86,16 +86,29 @@ describe.each(testDialects)('admins on %s', (database) => {
     const authorization = `Bearer ${key}`
     expect((await program.get('/api/v1/me', { authorization })).status).toBe(200)
     const path = `/api/v1/admin/users/${ada.user.id}/suspension`
-    await admin.post(path)
-    await admin.post(path)
-    expect((await ada.get('/api/v1/session')).code).toBe('account_suspended')
+    expect((await admin.post(path, {})).code).toBe('invalid_request')
+    expect((await admin.post(path, { reason: '  ' })).body).toMatchObject({ error: { param: 'reason' } })
+    expect((await ada.get('/api/v1/session')).status).toBe(200)
+    const reason = 'your key sent spam'
+    await admin.post(path, { reason })
+    await admin.post(path, { reason: 'another' })
     await hub.env.advance(1_000)
-    expect((await program.get('/api/v1/me', { authorization })).code).toBe('account_suspended')
+    for (const refused of [
+      await ada.get('/api/v1/session'),
+      await program.get('/api/v1/me', { authorization }),
+      await program.post('/v1/chat/completions', {}, { authorization }),
+    ])
+      expect([refused.code, refused.text]).toEqual(['account_suspended', expect.stringContaining(`“${reason}”`)])
+    const [act] = (await admin.get('/api/v1/admin/acts')).body.data as object[]
+    expect(act).toMatchObject({ what: 'user.suspend', before: null, after: reason })
+    expect((await admin.get(`/api/v1/admin/users/${ada.user.id}`)).body).toMatchObject({ suspendedFor: reason })
     await admin.send('DELETE', path)
     expect((await ada.get('/api/v1/session')).status).toBe(200)
     expect(await acts()).toEqual([`user.reinstate ${ada.user.id}`, `user.suspend ${ada.user.id}`])
-    expect((await admin.post(`/api/v1/admin/users/${admin.user.id}/suspension`)).code).toBe('invalid_request')
-    expect((await admin.post('/api/v1/admin/users/usr_nobody/suspension')).status).toBe(404)
+    expect((await admin.post(`/api/v1/admin/users/${admin.user.id}/suspension`, { reason })).body).toMatchObject({
+      error: { code: 'invalid_request', param: null },
+    })
+    expect((await admin.post('/api/v1/admin/users/usr_nobody/suspension', { reason })).status).toBe(404)
   })
 
   test('roles change what somebody may, at once and on record', async () => {
@@ -142,7 +155,7 @@ describe.each(testDialects)('admins on %s', (database) => {
     expect(await found('search=%25')).toEqual(['eve%2'])
     expect(await found('role=host')).toEqual(['adam'])
     const [adam] = (await admin.get('/api/v1/admin/users?search=adam')).body.data as { id: string }[]
-    await admin.post(`/api/v1/admin/users/${adam?.id}/suspension`)
+    await admin.post(`/api/v1/admin/users/${adam?.id}/suspension`, { reason: 'spam' })
     expect(await found('state=suspended')).toEqual(['adam'])
     const first = (await admin.get('/api/v1/admin/users?limit=3')).body as { data: { email: string }[]; next: string }
     expect(first.data.map(({ email }) => email.split('@')[0])).toEqual(['root', 'ada', 'adam'])

@@ -91,11 +91,15 @@ export function administration({ identity, policy }: Platform) {
     )
     .post(
       '/users/:id/suspension',
-      async ({ request, params }) => {
-        await suspend(identity, await admin(request), params.id)
+      async ({ request, params, body }) => {
+        await suspend(identity, await admin(request), params.id, body.reason)
         return done
       },
-      { response: { 200: shapes.Done }, detail: { summary: 'Suspend: sessions, keys and hosts are refused' } },
+      {
+        body: shapes.Suspend,
+        response: { 200: shapes.Done },
+        detail: { summary: 'Suspend: sessions, keys and hosts are refused' },
+      },
     )
     .delete(
       '/users/:id/suspension',
@@ -205,11 +209,11 @@ export function administration({ identity, policy }: Platform) {
   }
 }
 
-function personRow({ id, email, name, country, roles, createdAt, suspendedAt }: User) {
+function personRow({ id, email, name, country, roles, createdAt, suspendedAt, suspendedFor }: User) {
   const time = (at: number | null) => (at === null ? null : new Date(at).toISOString())
   return {
     ...{ id, email, name, country, roles },
-    ...{ createdAt: new Date(createdAt).toISOString(), suspendedAt: time(suspendedAt) },
+    ...{ createdAt: new Date(createdAt).toISOString(), suspendedAt: time(suspendedAt), suspendedFor },
   }
 }
 

@@ -194,7 +194,7 @@ describe.each(testDialects)('machines that sign in on %s', (database) => {
     const { body: began } = await rig.begin()
     const { body: seen } = await lookUp(owner, began.user_code)
     await owner.post(`/api/v1/device/${String(seen.id)}/approval`)
-    await admin.post(`/api/v1/admin/users/${owner.user.id}/suspension`)
+    await admin.post(`/api/v1/admin/users/${owner.user.id}/suspension`, { reason: 'spam' })
     expect((await rig.poll()).body).toEqual({ error: 'access_denied' })
   })
 

@@ -119,6 +119,7 @@ function bodies(path: string): object {
     'me/terms': { role: 'client', version: '1' },
     'me/deletion': { email: 'x' },
     'device/lookup': { code: 'x' },
+    'admin/users/:id/suspension': { reason: 'x' },
     'admin/users/:id/roles': { roles: ['client'] },
     'admin/users/:id/credit': { amount: '1.00', note: 'x', key: 'xxxxxxxx' },
     'admin/invitations': { roles: ['client'] },

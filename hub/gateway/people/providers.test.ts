@@ -2,6 +2,8 @@
 // verifier, the secret and the address it was made for.
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { testDialects } from '../../../db/testing.ts'
+import { readRefusal } from '../../identity/cookie.ts'
+import { suspendUser } from '../../identity/testing.ts'
 import { changeSettings } from '../../policy/change.ts'
 import { HUB_URL, startHub, type TestHub } from '../../testing.ts'
 import { Browser, person, signedIn, ticketTo } from './testing.ts'
@@ -155,6 +157,18 @@ describe.each(testDialects.flatMap((database) => (['github', 'google'] as const)
       const other = new Browser(hub.hub)
       expect(await comeBack(other)).toStartWith('/sign-in/code?ticket=')
       expect(other.hasSession).toBe(false)
+    })
+
+    test('who is suspended takes the reason along to the page they come back to', async () => {
+      const { id } = await person(hub, 'ada@example.com', 'client')
+      await suspendUser(hub.env, hub.world.db, id, 'spam by night')
+      const page = new Browser(hub.hub)
+      const back = await page.get(provider.consent(await leave(page)), { 'sec-fetch-site': 'cross-site' })
+      expect(back.headers.get('location')).toBe('/sign-in?problem=account_suspended')
+      const cookie = back.headers.getSetCookie().find((each) => each.includes('-refusal=')) ?? ''
+      const shown = readRefusal(HUB_URL, new Request(HUB_URL, { headers: { cookie: cookie.split(';')[0]! } }))
+      expect(shown).toContain('“spam by night”')
+      expect(page.hasSession).toBe(false)
     })
 
     test('an address that the provider has not verified lets nobody in', async () => {

@@ -175,6 +175,10 @@ export const Person = Type.Object({
   roles: Type.Array(RoleName),
   createdAt: Time('Joined.'),
   suspendedAt: orNull(Type.String(), 'Since when.'),
+  suspendedFor: orNull(Type.String(), 'Why, as they are told.'),
+})
+export const Suspend = Type.Object({
+  reason: text(200, 'Why. They read it where they are refused, and it is on record: name nobody else.'),
 })
 export const PersonPage = page(Person)
 export const GiveCredit = Type.Object({

@@ -65,10 +65,12 @@ describe.each(testDialects)('signing in on %s', (database) => {
   test('who is suspended is told so, and only after the right password', async () => {
     await start()
     const page = await signedIn()
-    await suspendUser(hub.env, hub.world.db, ada.id)
-    expect((await page.get('/api/v1/session')).code).toBe('account_suspended')
-    expect((await signIn(browser())).code).toBe('account_suspended')
-    expect((await signIn(browser(), 'ada@example.com', 'wrong password')).code).toBe('wrong_credentials')
+    await suspendUser(hub.env, hub.world.db, ada.id, 'spam by night')
+    for (const { code, text } of [await page.get('/api/v1/session'), await signIn(browser())])
+      expect([code, text]).toEqual(['account_suspended', expect.stringContaining('“spam by night”')])
+    const strangers = await signIn(browser(), 'ada@example.com', 'wrong password')
+    expect(same(strangers)).toEqual(same(await signIn(browser(), 'nobody@example.com', 'wrong password')))
+    expect(strangers.code).toBe('wrong_credentials')
   })
 
   test('an account takes ten guesses from all the world, and then no more', async () => {
@@ -227,6 +229,21 @@ describe.each(testDialects)('signing in on %s', (database) => {
       const again = await withPassword(thief)
       expect((await thief.post('/api/v1/sign-in/code', { ticket: again, code: codeNow() })).code).toBe('wrong_code')
       expect((await thief.post('/api/v1/sign-in/code', { ticket, code: codeNow(1) })).code).toBe('link_not_valid')
+    })
+
+    test('who is suspended is told why after the code, not after the password', async () => {
+      await withApp()
+      await suspendUser(hub.env, hub.world.db, ada.id, 'spam by night')
+      hub.env.jump(STEP)
+      const page = browser()
+      const half = await signIn(page)
+      expect([half.body.next, half.text]).toEqual(['second_factor', expect.not.stringContaining('spam')])
+      const answer = (code: string) => page.post('/api/v1/sign-in/code', { ticket: half.body.ticket, code })
+      const wrong = await answer('000000')
+      expect([wrong.code, wrong.text]).toEqual(['wrong_code', expect.not.stringContaining('spam')])
+      const whole = await answer(codeNow())
+      expect([whole.code, whole.text]).toEqual(['account_suspended', expect.stringContaining('“spam by night”')])
+      expect(page.hasSession).toBe(false)
     })
 
     test('a clock half a minute off still lets in; a minute off does not', async () => {

@@ -1,7 +1,7 @@
 // Coming in: sign-up, sign-in, reset, GitHub and Google, the first admin.
 import { Elysia, t } from 'elysia'
 import { usdDecimal } from '../../../sdk/money.ts'
-import { cookieFor, cookieGone, passingCookie, readPassingCookie } from '../../identity/cookie.ts'
+import { cookieFor, cookieGone, passingCookie, readPassingCookie, refusalCookie } from '../../identity/cookie.ts'
 import { becomeFirstAdmin } from '../../identity/first-admin.ts'
 import { whoIsSignedIn } from '../../identity/guard.ts'
 import type { Identity } from '../../identity/identity.ts'
@@ -128,6 +128,8 @@ export function comingIn(identity: Identity) {
           return see(pageAfter(came), cookies)
         } catch (error) {
           const known = asHubError(error)
+          // They showed who they are: the page may say it in full.
+          if (known.code === 'account_suspended') cookies.push(refusalCookie(identity.url(), known.message))
           if (!(error instanceof HubError)) identity.log.error('sign-in failed', { error: String(error) })
           return see(`${paths.signIn}?problem=${known.code}`, cookies)
         }
