@@ -57,6 +57,22 @@ CREATE TABLE "all_traffic" (
 	"host_share" bigint NOT NULL,
 	"decode_ms" bigint NOT NULL,
 	"decoded_tokens" bigint NOT NULL,
+	"begun" bigint DEFAULT 0 NOT NULL,
+	"within50" bigint DEFAULT 0 NOT NULL,
+	"within100" bigint DEFAULT 0 NOT NULL,
+	"within150" bigint DEFAULT 0 NOT NULL,
+	"within200" bigint DEFAULT 0 NOT NULL,
+	"within300" bigint DEFAULT 0 NOT NULL,
+	"within400" bigint DEFAULT 0 NOT NULL,
+	"within500" bigint DEFAULT 0 NOT NULL,
+	"within750" bigint DEFAULT 0 NOT NULL,
+	"within1000" bigint DEFAULT 0 NOT NULL,
+	"within1500" bigint DEFAULT 0 NOT NULL,
+	"within2000" bigint DEFAULT 0 NOT NULL,
+	"within3000" bigint DEFAULT 0 NOT NULL,
+	"within5000" bigint DEFAULT 0 NOT NULL,
+	"within10000" bigint DEFAULT 0 NOT NULL,
+	"within30000" bigint DEFAULT 0 NOT NULL,
 	CONSTRAINT "all_traffic_span_at_variant_pk" PRIMARY KEY("span","at","variant")
 );
 --> statement-breakpoint
@@ -88,6 +104,22 @@ CREATE TABLE "client_traffic" (
 	"host_share" bigint NOT NULL,
 	"decode_ms" bigint NOT NULL,
 	"decoded_tokens" bigint NOT NULL,
+	"begun" bigint DEFAULT 0 NOT NULL,
+	"within50" bigint DEFAULT 0 NOT NULL,
+	"within100" bigint DEFAULT 0 NOT NULL,
+	"within150" bigint DEFAULT 0 NOT NULL,
+	"within200" bigint DEFAULT 0 NOT NULL,
+	"within300" bigint DEFAULT 0 NOT NULL,
+	"within400" bigint DEFAULT 0 NOT NULL,
+	"within500" bigint DEFAULT 0 NOT NULL,
+	"within750" bigint DEFAULT 0 NOT NULL,
+	"within1000" bigint DEFAULT 0 NOT NULL,
+	"within1500" bigint DEFAULT 0 NOT NULL,
+	"within2000" bigint DEFAULT 0 NOT NULL,
+	"within3000" bigint DEFAULT 0 NOT NULL,
+	"within5000" bigint DEFAULT 0 NOT NULL,
+	"within10000" bigint DEFAULT 0 NOT NULL,
+	"within30000" bigint DEFAULT 0 NOT NULL,
 	CONSTRAINT "client_traffic_user_id_span_at_key_id_variant_pk" PRIMARY KEY("user_id","span","at","key_id","variant")
 );
 --> statement-breakpoint
@@ -195,6 +227,22 @@ CREATE TABLE "host_traffic" (
 	"host_share" bigint NOT NULL,
 	"decode_ms" bigint NOT NULL,
 	"decoded_tokens" bigint NOT NULL,
+	"begun" bigint DEFAULT 0 NOT NULL,
+	"within50" bigint DEFAULT 0 NOT NULL,
+	"within100" bigint DEFAULT 0 NOT NULL,
+	"within150" bigint DEFAULT 0 NOT NULL,
+	"within200" bigint DEFAULT 0 NOT NULL,
+	"within300" bigint DEFAULT 0 NOT NULL,
+	"within400" bigint DEFAULT 0 NOT NULL,
+	"within500" bigint DEFAULT 0 NOT NULL,
+	"within750" bigint DEFAULT 0 NOT NULL,
+	"within1000" bigint DEFAULT 0 NOT NULL,
+	"within1500" bigint DEFAULT 0 NOT NULL,
+	"within2000" bigint DEFAULT 0 NOT NULL,
+	"within3000" bigint DEFAULT 0 NOT NULL,
+	"within5000" bigint DEFAULT 0 NOT NULL,
+	"within10000" bigint DEFAULT 0 NOT NULL,
+	"within30000" bigint DEFAULT 0 NOT NULL,
 	CONSTRAINT "host_traffic_host_id_span_at_variant_pk" PRIMARY KEY("host_id","span","at","variant")
 );
 --> statement-breakpoint
@@ -267,7 +315,8 @@ CREATE TABLE "limits" (
 	"concurrency" bigint,
 	"budget" bigint,
 	"spent" bigint DEFAULT 0 NOT NULL,
-	"expires_at" bigint
+	"expires_at" bigint,
+	"models" text
 );
 --> statement-breakpoint
 CREATE TABLE "links" (
@@ -299,6 +348,7 @@ CREATE TABLE "mails" (
 	"subject" text NOT NULL,
 	"text" text,
 	"html" text,
+	"off" text,
 	"created_at" bigint NOT NULL,
 	"next_at" bigint,
 	"tries" bigint NOT NULL,
@@ -377,6 +427,22 @@ CREATE TABLE "owner_traffic" (
 	"host_share" bigint NOT NULL,
 	"decode_ms" bigint NOT NULL,
 	"decoded_tokens" bigint NOT NULL,
+	"begun" bigint DEFAULT 0 NOT NULL,
+	"within50" bigint DEFAULT 0 NOT NULL,
+	"within100" bigint DEFAULT 0 NOT NULL,
+	"within150" bigint DEFAULT 0 NOT NULL,
+	"within200" bigint DEFAULT 0 NOT NULL,
+	"within300" bigint DEFAULT 0 NOT NULL,
+	"within400" bigint DEFAULT 0 NOT NULL,
+	"within500" bigint DEFAULT 0 NOT NULL,
+	"within750" bigint DEFAULT 0 NOT NULL,
+	"within1000" bigint DEFAULT 0 NOT NULL,
+	"within1500" bigint DEFAULT 0 NOT NULL,
+	"within2000" bigint DEFAULT 0 NOT NULL,
+	"within3000" bigint DEFAULT 0 NOT NULL,
+	"within5000" bigint DEFAULT 0 NOT NULL,
+	"within10000" bigint DEFAULT 0 NOT NULL,
+	"within30000" bigint DEFAULT 0 NOT NULL,
 	CONSTRAINT "owner_traffic_owner_id_span_at_variant_pk" PRIMARY KEY("owner_id","span","at","variant")
 );
 --> statement-breakpoint
@@ -511,6 +577,7 @@ CREATE TABLE "users" (
 	"muted" text,
 	"created_at" bigint NOT NULL,
 	"suspended_at" bigint,
+	"suspended_for" text,
 	"erased_at" bigint,
 	CONSTRAINT "users_email_unique" UNIQUE("email")
 );

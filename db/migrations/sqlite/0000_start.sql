@@ -63,6 +63,22 @@ CREATE TABLE `all_traffic` (
 	`host_share` integer NOT NULL,
 	`decode_ms` integer NOT NULL,
 	`decoded_tokens` integer NOT NULL,
+	`begun` integer DEFAULT 0 NOT NULL,
+	`within50` integer DEFAULT 0 NOT NULL,
+	`within100` integer DEFAULT 0 NOT NULL,
+	`within150` integer DEFAULT 0 NOT NULL,
+	`within200` integer DEFAULT 0 NOT NULL,
+	`within300` integer DEFAULT 0 NOT NULL,
+	`within400` integer DEFAULT 0 NOT NULL,
+	`within500` integer DEFAULT 0 NOT NULL,
+	`within750` integer DEFAULT 0 NOT NULL,
+	`within1000` integer DEFAULT 0 NOT NULL,
+	`within1500` integer DEFAULT 0 NOT NULL,
+	`within2000` integer DEFAULT 0 NOT NULL,
+	`within3000` integer DEFAULT 0 NOT NULL,
+	`within5000` integer DEFAULT 0 NOT NULL,
+	`within10000` integer DEFAULT 0 NOT NULL,
+	`within30000` integer DEFAULT 0 NOT NULL,
 	PRIMARY KEY(`span`, `at`, `variant`)
 );
 --> statement-breakpoint
@@ -95,6 +111,22 @@ CREATE TABLE `client_traffic` (
 	`host_share` integer NOT NULL,
 	`decode_ms` integer NOT NULL,
 	`decoded_tokens` integer NOT NULL,
+	`begun` integer DEFAULT 0 NOT NULL,
+	`within50` integer DEFAULT 0 NOT NULL,
+	`within100` integer DEFAULT 0 NOT NULL,
+	`within150` integer DEFAULT 0 NOT NULL,
+	`within200` integer DEFAULT 0 NOT NULL,
+	`within300` integer DEFAULT 0 NOT NULL,
+	`within400` integer DEFAULT 0 NOT NULL,
+	`within500` integer DEFAULT 0 NOT NULL,
+	`within750` integer DEFAULT 0 NOT NULL,
+	`within1000` integer DEFAULT 0 NOT NULL,
+	`within1500` integer DEFAULT 0 NOT NULL,
+	`within2000` integer DEFAULT 0 NOT NULL,
+	`within3000` integer DEFAULT 0 NOT NULL,
+	`within5000` integer DEFAULT 0 NOT NULL,
+	`within10000` integer DEFAULT 0 NOT NULL,
+	`within30000` integer DEFAULT 0 NOT NULL,
 	PRIMARY KEY(`user_id`, `span`, `at`, `key_id`, `variant`)
 );
 --> statement-breakpoint
@@ -215,6 +247,22 @@ CREATE TABLE `host_traffic` (
 	`host_share` integer NOT NULL,
 	`decode_ms` integer NOT NULL,
 	`decoded_tokens` integer NOT NULL,
+	`begun` integer DEFAULT 0 NOT NULL,
+	`within50` integer DEFAULT 0 NOT NULL,
+	`within100` integer DEFAULT 0 NOT NULL,
+	`within150` integer DEFAULT 0 NOT NULL,
+	`within200` integer DEFAULT 0 NOT NULL,
+	`within300` integer DEFAULT 0 NOT NULL,
+	`within400` integer DEFAULT 0 NOT NULL,
+	`within500` integer DEFAULT 0 NOT NULL,
+	`within750` integer DEFAULT 0 NOT NULL,
+	`within1000` integer DEFAULT 0 NOT NULL,
+	`within1500` integer DEFAULT 0 NOT NULL,
+	`within2000` integer DEFAULT 0 NOT NULL,
+	`within3000` integer DEFAULT 0 NOT NULL,
+	`within5000` integer DEFAULT 0 NOT NULL,
+	`within10000` integer DEFAULT 0 NOT NULL,
+	`within30000` integer DEFAULT 0 NOT NULL,
 	PRIMARY KEY(`host_id`, `span`, `at`, `variant`)
 );
 --> statement-breakpoint
@@ -292,7 +340,8 @@ CREATE TABLE `limits` (
 	`concurrency` integer,
 	`budget` integer,
 	`spent` integer DEFAULT 0 NOT NULL,
-	`expires_at` integer
+	`expires_at` integer,
+	`models` text
 );
 --> statement-breakpoint
 CREATE TABLE `links` (
@@ -329,6 +378,7 @@ CREATE TABLE `mails` (
 	`subject` text NOT NULL,
 	`text` text,
 	`html` text,
+	`off` text,
 	`created_at` integer NOT NULL,
 	`next_at` integer,
 	`tries` integer NOT NULL,
@@ -420,6 +470,22 @@ CREATE TABLE `owner_traffic` (
 	`host_share` integer NOT NULL,
 	`decode_ms` integer NOT NULL,
 	`decoded_tokens` integer NOT NULL,
+	`begun` integer DEFAULT 0 NOT NULL,
+	`within50` integer DEFAULT 0 NOT NULL,
+	`within100` integer DEFAULT 0 NOT NULL,
+	`within150` integer DEFAULT 0 NOT NULL,
+	`within200` integer DEFAULT 0 NOT NULL,
+	`within300` integer DEFAULT 0 NOT NULL,
+	`within400` integer DEFAULT 0 NOT NULL,
+	`within500` integer DEFAULT 0 NOT NULL,
+	`within750` integer DEFAULT 0 NOT NULL,
+	`within1000` integer DEFAULT 0 NOT NULL,
+	`within1500` integer DEFAULT 0 NOT NULL,
+	`within2000` integer DEFAULT 0 NOT NULL,
+	`within3000` integer DEFAULT 0 NOT NULL,
+	`within5000` integer DEFAULT 0 NOT NULL,
+	`within10000` integer DEFAULT 0 NOT NULL,
+	`within30000` integer DEFAULT 0 NOT NULL,
 	PRIMARY KEY(`owner_id`, `span`, `at`, `variant`)
 );
 --> statement-breakpoint
@@ -572,6 +638,7 @@ CREATE TABLE `users` (
 	`muted` text,
 	`created_at` integer NOT NULL,
 	`suspended_at` integer,
+	`suspended_for` text,
 	`erased_at` integer
 );
 --> statement-breakpoint
