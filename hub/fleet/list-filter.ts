@@ -1,5 +1,6 @@
 // Which hosts a list is asked for, as the database answers it.
 import { and, type AnyColumn, count, eq, gt, isNotNull, isNull, lt, or, type SQL, sql } from 'drizzle-orm'
+import { contains } from '../../db/contains.ts'
 import type { Db } from '../../db/open.ts'
 import type { LinkState } from '../../db/schema/fleet.ts'
 import type { Env } from '../../sdk/env.ts'
@@ -73,20 +74,11 @@ function isAt({ tables: { hosts } }: Db, stage: Stage): SQL | undefined {
 
 function named(env: Pick<Env, 'now'>, db: Db, search: string): SQL | undefined {
   const { hosts, hubs, links, users } = db.tables
-  // SQLite knows the other case of ASCII letters only; whoever types a name as it is written finds it all the same.
-  const has = (column: AnyColumn) =>
-    or(
-      sql`${column} like ${part(search)} escape '\\'`,
-      sql`lower(${column}) like ${part(search.toLowerCase())} escape '\\'`,
-    )
+  const has = (column: AnyColumn) => contains(column, search)
   return or(
     eq(hosts.id, search),
     ...[hosts.name, users.email, hosts.cards].map(has),
     sql`exists (select 1 from ${links} inner join ${hubs} on ${linkCounts(env, db)}
       where ${links.hostId} = ${hosts.id} and ${has(links.models)})`,
   )
-}
-
-function part(text: string): string {
-  return `%${text.replace(/[\\%_]/g, (sign) => `\\${sign}`)}%`
 }

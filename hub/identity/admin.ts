@@ -1,5 +1,6 @@
 // What admins do to people. Each act is written down in the transaction that does it.
 import { and, asc, eq, gt, isNull, like, or, sql } from 'drizzle-orm'
+import { contains } from '../../db/contains.ts'
 import { type Db, forUpdate } from '../../db/open.ts'
 import type { Role } from '../../db/schema/people.ts'
 import { transaction } from '../../db/transaction.ts'
@@ -27,12 +28,7 @@ export interface PeopleQuery {
 /** Oldest first, without the erased. */
 export async function findPeople(db: Db, { limit, after, search, role, state }: PeopleQuery): Promise<User[]> {
   const { users } = db.tables
-  const text = search
-    ?.trim()
-    .toLowerCase()
-    .replace(/[\\%_]/g, (sign) => `\\${sign}`)
-  const named = (column: typeof users.email | typeof users.name) =>
-    sql`lower(${column}) like ${`%${text}%`} escape '\\'`
+  const text = search?.trim()
   return db.query
     .select()
     .from(users)
@@ -40,7 +36,7 @@ export async function findPeople(db: Db, { limit, after, search, role, state }: 
       and(
         isNull(users.erasedAt),
         after === undefined ? undefined : gt(users.id, after),
-        text ? or(named(users.email), named(users.name), eq(users.id, text)) : undefined,
+        text ? or(contains(users.email, text), contains(users.name, text), eq(users.id, text)) : undefined,
         role === undefined ? undefined : like(sql`${users.roles}`, `%"${role}"%`),
         state === undefined
           ? undefined

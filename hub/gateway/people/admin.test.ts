@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'bun:test'
+import { eq } from 'drizzle-orm'
 import { testDialects } from '../../../db/testing.ts'
 import { firstAdminPath } from '../../identity/first-admin.ts'
 import { addKey } from '../../identity/keys.ts'
@@ -153,6 +154,11 @@ describe.each(testDialects)('admins on %s', (database) => {
     expect(await found('search=ADA')).toEqual(['ada', 'adam'])
     expect(await found('search=eve_')).toEqual(['eve_1'])
     expect(await found('search=%25')).toEqual(['eve%2'])
+    const { db } = hub.world
+    const { users } = db.tables
+    await db.query.update(users).set({ name: 'Åsa Öberg' }).where(eq(users.email, 'ada@example.com'))
+    for (const typed of ['Åsa Öberg', 'BERG'])
+      expect(await found(`search=${encodeURIComponent(typed)}`)).toEqual(['ada'])
     expect(await found('role=host')).toEqual(['adam'])
     const [adam] = (await admin.get('/api/v1/admin/users?search=adam')).body.data as { id: string }[]
     await admin.post(`/api/v1/admin/users/${adam?.id}/suspension`, { reason: 'spam' })
