@@ -12,6 +12,7 @@ import {
   totalOf,
   type Traffic,
   trafficOf,
+  type Want,
   variantIn,
   type Whose,
 } from './traffic.ts'
@@ -87,6 +88,7 @@ function counted(rows: Row[], whose: Whose, { from, to, by }: Question): Brief[]
       host: row.hostId ?? '',
       'hour and variant': `${row.endedAt - (row.endedAt % HOUR_MS)} ${row.variant}`,
       'day and variant': `${row.endedAt - (row.endedAt % DAY_MS)} ${row.variant}`,
+      'key and variant': `${row.keyId} ${row.variant}`,
     }[by]
     const sum = groups.get(group) ?? {
       ...{ group, cost: 0n, moved: 0, lost: 0, completionTokens: 0, begun: 0 },
@@ -118,19 +120,24 @@ const brief = ({ group, cost, moved, lost, completionTokens, begun, within }: Tr
   ...{ group, cost, moved, lost, completionTokens, begun, within },
 })
 
+const nothing: Traffic = {
+  ...{ group: '', completed: 0, cancelled: 0, failed: 0, lost: 0, moved: 0, promptTokens: 0, completionTokens: 0 },
+  ...{ cost: 0n, hostShare: 0n, begun: 0, within: BEGUN_WITHIN_MS.map(() => 0), tokensPerSecond: null },
+}
+
 const WHOSE: Whose[] = ['everybody', { userId: 'ada' }, { hostIds: ['kyoto'] }, { ownerId: 'aoi' }]
 
 function questionsOf(whose: Whose): Question[] {
   const ofClient = typeof whose === 'object' && 'userId' in whose
   const groups = [
     ...(['all', 'hour', 'day', 'variant', 'hour and variant', 'day and variant'] as const),
-    ...(ofClient || whose === 'everybody' ? (['key'] as const) : []),
+    ...(ofClient || whose === 'everybody' ? (['key', 'key and variant'] as const) : []),
     ...(ofClient ? [] : (['host'] as const)),
   ]
   return groups.flatMap((by) => [
-    { from: NOON - 7 * DAY_MS, to: NOON + DAY_MS, by, begun: true },
-    { from: NOON - DAY_MS, to: NOON + 1, by, begun: true },
-    { from: NOON - 26 * HOUR_MS - 12_345, to: NOON - 3 * HOUR_MS, by, begun: true },
+    { from: NOON - 7 * DAY_MS, to: NOON + DAY_MS, by, want: 'everything' },
+    { from: NOON - DAY_MS, to: NOON + 1, by, want: 'everything' },
+    { from: NOON - 26 * HOUR_MS - 12_345, to: NOON - 3 * HOUR_MS, by, want: 'everything' },
   ])
 }
 
@@ -161,13 +168,28 @@ describe.each(testDialects)('traffic on %s', (dialect) => {
     },
   )
 
+  test('that is asked for some sums only is 0 in the others', async () => {
+    const world = await testDatabase(dialect)
+    const { db } = world
+    await db.query.insert(db.tables.requests).values(requests())
+    while ((await rollUp(db, NOON - 5 * HOUR_MS)) > 0);
+    const ask = async (want: Want) => {
+      const question = { from: NOON - 7 * DAY_MS, to: NOON + DAY_MS, by: 'all', want } as const
+      return (await trafficOf(db, { userId: 'ada' }, question))[0]!
+    }
+    const { completed, cancelled, failed, lost, moved, cost } = await ask('everything')
+    expect(await ask('cost')).toEqual({ ...nothing, cost })
+    expect(await ask('outcomes')).toEqual({ ...nothing, completed, cancelled, failed, lost, moved })
+    await world.drop()
+  })
+
   test('by fewer groups is what its rows by more groups add up to', async () => {
     const world = await testDatabase(dialect)
     const { db } = world
     await db.query.insert(db.tables.requests).values(requests())
     while ((await rollUp(db, NOON - 5 * HOUR_MS)) > 0);
     const ask = (by: Question['by']) =>
-      trafficOf(db, { userId: 'ada' }, { from: NOON - 7 * DAY_MS, to: NOON + DAY_MS, by, begun: true })
+      trafficOf(db, { userId: 'ada' }, { from: NOON - 7 * DAY_MS, to: NOON + DAY_MS, by, want: 'everything' })
     const without = (rows: Traffic[]) => rows.map((row) => ({ ...row, tokensPerSecond: null }))
     const fine = without(await ask('day and variant'))
     const sorted = (rows: { group: string }[]) => rows.toSorted((a, b) => (a.group < b.group ? -1 : 1))
@@ -184,7 +206,7 @@ describe.each(testDialects)('traffic on %s', (dialect) => {
     const rows = requests()
     await db.query.insert(db.tables.requests).values(rows)
     await Promise.all(Array.from({ length: 4 }, () => rollUp(db, NOON)))
-    const all: Question = { from: 0, to: NOON + DAY_MS, by: 'variant', begun: true }
+    const all: Question = { from: 0, to: NOON + DAY_MS, by: 'variant', want: 'everything' }
     expect((await trafficOf(db, 'everybody', all)).map(brief)).toEqual(counted(rows, 'everybody', all))
     await world.drop()
   })

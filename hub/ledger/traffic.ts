@@ -44,17 +44,27 @@ export interface Question {
   /** Milliseconds since 1970, rounded down to an hour; `to` is the first moment not counted. */
   from: number
   to: number
-  by: 'all' | 'hour' | 'day' | 'variant' | 'key' | 'host' | 'hour and variant' | 'day and variant'
-  /** Counts how soon answers began, too; else `begun` and `within` are 0. */
-  begun?: boolean
+  by: 'all' | 'hour' | 'day' | 'variant' | 'key' | 'host' | 'hour and variant' | 'day and variant' | 'key and variant'
+  /** Which sums are wanted; the others are 0. By default `usual`. */
+  want?: Want
 }
+
+/** `outcomes`: what came of requests. `usual`: all but how soon answers began. Each column takes its time to add up. */
+export type Want = keyof typeof WANTED
+const only = (...wanted: string[]) => sums.filter((name) => wanted.includes(name))
+const WANTED = {
+  cost: only('cost'),
+  outcomes: only('completed', 'cancelled', 'failed', 'lost', 'moved'),
+  usual: plainSums,
+  everything: sums,
+} as const
 
 /** Whose traffic: one client's, that of some hosts, of all hosts of one owner, or all of it. */
 export type Whose = { userId: string } | { hostIds: readonly string[] } | { ownerId: string } | 'everybody'
 
 /** The sums, by group in ascending order; groups without traffic are left out. */
-export async function trafficOf(db: Db, whose: Whose, { from, to, by, begun = false }: Question): Promise<Traffic[]> {
-  const names = begun ? sums : plainSums
+export async function trafficOf(db: Db, whose: Whose, { from, to, by, want = 'usual' }: Question): Promise<Traffic[]> {
+  const names = WANTED[want]
   const start = Math.floor(from / HOUR_MS) * HOUR_MS
   if (typeof whose === 'object' && 'hostIds' in whose && whose.hostIds.length === 0) return []
   const until = await summedUntil(db)
@@ -81,18 +91,18 @@ export async function trafficOf(db: Db, whose: Whose, { from, to, by, begun = fa
 }
 
 function readTraffic(row: Record<string, unknown>): Traffic {
-  const decodeMs = Number(row.decode_ms)
+  const decodeMs = Number(row.decode_ms ?? 0)
   return {
     group: String(row.grp),
-    completed: Number(row.completed),
-    cancelled: Number(row.cancelled),
-    failed: Number(row.failed),
-    lost: Number(row.lost),
-    moved: Number(row.moved),
-    promptTokens: Number(row.prompt_tokens),
-    completionTokens: Number(row.completion_tokens),
-    cost: BigInt(row.cost as string),
-    hostShare: BigInt(row.host_share as string),
+    completed: Number(row.completed ?? 0),
+    cancelled: Number(row.cancelled ?? 0),
+    failed: Number(row.failed ?? 0),
+    lost: Number(row.lost ?? 0),
+    moved: Number(row.moved ?? 0),
+    promptTokens: Number(row.prompt_tokens ?? 0),
+    completionTokens: Number(row.completion_tokens ?? 0),
+    cost: BigInt((row.cost as string | undefined) ?? 0),
+    hostShare: BigInt((row.host_share as string | undefined) ?? 0),
     begun: Number(row.begun ?? 0),
     within: BEGUN_WITHIN_MS.map((ms) => Number(row[`within${ms}`] ?? 0)),
     tokensPerSecond: decodeMs > 0 ? (Number(row.decoded_tokens) * 1_000) / decodeMs : null,
@@ -131,14 +141,14 @@ function summed(
 function sumsOf({ tables }: Db, whose: Whose, by: Question['by']) {
   const { clientTraffic, hostTraffic, ownerTraffic, allTraffic, hosts } = tables
   if (whose === 'everybody') {
-    const table = by === 'host' ? hostTraffic : by === 'key' ? clientTraffic : allTraffic
+    const table = by === 'host' ? hostTraffic : by.startsWith('key') ? clientTraffic : allTraffic
     return { table, mine: sql`1 = 1` }
   }
   if ('userId' in whose) {
     if (by === 'host') throw new Error('what hosts did is summed by host')
     return { table: clientTraffic, mine: sql`${clientTraffic.userId} = ${whose.userId}` }
   }
-  if (by === 'key') throw new Error('what clients asked is summed by key')
+  if (by.startsWith('key')) throw new Error('what clients asked is summed by key')
   if ('hostIds' in whose) return { table: hostTraffic, mine: sql`${hostTraffic.hostId} in ${whose.hostIds}` }
   if (by !== 'host') return { table: ownerTraffic, mine: sql`${ownerTraffic.ownerId} = ${whose.ownerId}` }
   const owned = sql`select ${hosts.id} from ${hosts} where ${hosts.ownerId} = ${whose.ownerId}`
@@ -177,6 +187,7 @@ function groupOf(
     host: sql`${hostId}`,
     'hour and variant': sql`${began(HOUR_MS)} || ' ' || ${variant}`,
     'day and variant': sql`${began(DAY_MS)} || ' ' || ${variant}`,
+    'key and variant': sql`${keyId} || ' ' || ${variant}`,
   }[by]
 }
 
@@ -229,9 +240,14 @@ export function begunWithin({ begun, within }: Pick<Sums, 'begun' | 'within'>, s
   return BEGUN_WITHIN_MS[at] ?? Infinity
 }
 
-/** The variant in a group of `hour and variant` or `day and variant`. */
+/** The variant in a group of `hour and variant`, `day and variant` or `key and variant`. */
 export function variantIn(group: string): string {
   return group.slice(group.indexOf(' ') + 1)
+}
+
+/** The key in a group of `key and variant`. */
+export function keyIn(group: string): string {
+  return group.slice(0, group.indexOf(' '))
 }
 
 /** Times to the first token of a client's latest answers, ascending, ms: for a median and the like. At most `limit`. */

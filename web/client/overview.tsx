@@ -1,6 +1,6 @@
 // A client's first page: what was spent, on what, and whether everything was answered.
 import type { Money } from '../../sdk/money.ts'
-import { begunWithin, folded, type Sums, totalOf, trafficOf, variantIn } from '../../hub/ledger/traffic.ts'
+import { begunWithin, folded, keyIn, type Sums, totalOf, trafficOf, variantIn } from '../../hub/ledger/traffic.ts'
 import { requestsOf } from '../../hub/ledger/receipts.ts'
 import { listKeys } from '../../hub/identity/keys.ts'
 import { roundUsd, share, short, Total } from '../parts/amount.tsx'
@@ -55,14 +55,14 @@ async function readOverview({ hub, guest, url }: MemberVisit): Promise<Overview>
   const whose = { userId }
   const { from, to, days } = period
   const step = days === 1 ? 'hour' : 'day'
-  const [spendable, spent, byKeyId, rows, keys] = await Promise.all([
+  const [spendable, spent, traffic, rows, keys] = await Promise.all([
     hub.ledger.spendable(`client:${userId}`),
-    trafficOf(db, whose, { from, to, by: `${step} and variant`, begun: true }),
-    trafficOf(db, whose, { from, to, by: 'key', begun: true }),
+    trafficOf(db, whose, { from, to, by: `${step} and variant`, want: 'cost' }),
+    trafficOf(db, whose, { from, to, by: 'key and variant', want: 'everything' }),
     requestsOf(db, userId, { limit: LATEST, before: null }),
     listKeys(db, { userId, limit: 200 }),
   ])
-  const models = folded(spent, variantIn).sort((a, b) => (a.cost < b.cost ? 1 : -1))
+  const models = folded(traffic, variantIn).sort((a, b) => (a.cost < b.cost ? 1 : -1))
   const named = models.slice(0, 2).map(({ group }) => group)
   const names = new Map(keys.map(({ id, name }) => [id, name]))
   const running = hub.running.of(userId).map((request): Row => ({ kind: 'running', ...request }))
@@ -71,11 +71,11 @@ async function readOverview({ hub, guest, url }: MemberVisit): Promise<Overview>
     period,
     balance: spendable.balance,
     held: spendable.held,
-    total: totalOf(spent),
+    total: totalOf(traffic),
     spend: spendBy(spent, period, named),
     spendNames: [...named.map(short32), ...(models.length > named.length ? ['others'] : [])],
     byModel: models,
-    byKey: byKeyId.map((row) => ({ ...row, name: names.get(row.group) ?? 'a key that is gone' })),
+    byKey: folded(traffic, keyIn).map((row) => ({ ...row, name: names.get(row.group) ?? 'a key that is gone' })),
     latest: [...running, ...rows.map((row) => rowOf(row, names))].slice(0, LATEST),
     hasKeys: keys.some(({ revokedAt }) => revokedAt === null),
     publicUrl: hub.config.publicUrl || url.origin,

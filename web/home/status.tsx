@@ -1,5 +1,5 @@
 // How well the hub answers, from its own records: what was answered, what had to move on the way, when it went wrong.
-import { firstTokens, percentile, type Traffic, trafficOf } from '../../hub/ledger/traffic.ts'
+import { firstTokens, folded, percentile, type Sums, trafficOf } from '../../hub/ledger/traffic.ts'
 import { dayName } from '../parts/period.tsx'
 import { milliseconds, share, short } from '../parts/amount.tsx'
 import { Line } from '../parts/chart.tsx'
@@ -18,10 +18,10 @@ const MOST_INCIDENTS = 50
 
 export interface StatusView {
   hosts: number
-  lastDay: Traffic | null
+  lastDay: Sums | null
   firstTokenMs: number | null
-  days: { at: number; traffic: Traffic | null }[]
-  incidents: Traffic[]
+  days: { at: number; traffic: Sums | null }[]
+  incidents: Sums[]
 }
 
 export async function status({ hub }: Visit): Promise<Page> {
@@ -29,12 +29,12 @@ export async function status({ hub }: Visit): Promise<Page> {
   const today = Math.floor(now / DAY_MS) * DAY_MS
   const from = today - (DAYS - 1) * DAY_MS
   const to = today + DAY_MS
-  const [lastDay, days, hours, times] = await Promise.all([
-    trafficOf(hub.db, 'everybody', { from: now - DAY_MS, to: now + 1, by: 'all' }),
-    trafficOf(hub.db, 'everybody', { from, to, by: 'day' }),
-    trafficOf(hub.db, 'everybody', { from, to, by: 'hour' }),
+  const [lastDay, hours, times] = await Promise.all([
+    trafficOf(hub.db, 'everybody', { from: now - DAY_MS, to: now + 1, by: 'all', want: 'outcomes' }),
+    trafficOf(hub.db, 'everybody', { from, to, by: 'hour', want: 'outcomes' }),
     firstTokens(hub.db, 'everybody', { from: now - DAY_MS, limit: 1_000 }),
   ])
+  const days = folded(hours, (hour) => String(Math.floor(Number(hour) / DAY_MS) * DAY_MS))
   const view: StatusView = {
     hosts: new Set(hub.offers.all().flatMap((offer) => hub.turns.hosts(offer.id))).size,
     lastDay: lastDay[0] ?? null,
@@ -52,7 +52,7 @@ export async function status({ hub }: Visit): Promise<Page> {
 }
 
 /** Requests that wanted an answer to their end. */
-function asked({ completed, failed, lost }: Traffic): number {
+function asked({ completed, failed, lost }: Sums): number {
   return completed + failed + lost
 }
 
