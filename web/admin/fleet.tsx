@@ -55,7 +55,7 @@ export function FleetPage({ hosts, all, query, next }: FleetView) {
   const search = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== ''))
   return (
     <>
-      <Title note={`${all} machines, the most recently seen first.`}>Fleet</Title>
+      <Title note={`${all} ${all === 1 ? 'machine' : 'machines'}, the most recently seen first.`}>Fleet</Title>
       <form method="get" action="/admin/fleet" class="filters">
         <SelectField
           name="state"
@@ -185,7 +185,11 @@ export function FleetHostPage(view: FleetHostView) {
           { label: 'Engine failures', value: short(host.failures.engine), note: '7 days' },
           { label: 'Machine failures', value: short(host.failures.host), note: '7 days' },
           { label: 'Network failures', value: short(host.failures.network), note: '7 days' },
-          { label: 'Sits out for', value: host.tripped.length, note: `of ${host.models.length} models` },
+          {
+            label: 'Sits out for',
+            value: host.tripped.length,
+            note: `of ${host.models.length} ${host.models.length === 1 ? 'model' : 'models'}`,
+          },
         ]}
       />
       <Network of={host.network} least={least} />

@@ -309,9 +309,11 @@ export function MachinePage(view: MachineView) {
       <Section title="Rent" note="for machines that cost money by the hour">
         {worth !== null && <Rents of={[worth]} path="/host/machines" />}
         {worth?.team && <p class="muted small">It is the team’s own: what it earns is booked and not paid out.</p>}
-        <form method="post" action={`/host/machines/${host.id}/rent`} class="filters">
+        <form method="post" action={`/host/machines/${host.id}/rent`} class="card stack">
           <RentField rent={typed ?? told} faults={faults} />
-          <button>Save</button>
+          <div>
+            <button>Save</button>
+          </div>
         </form>
       </Section>
       <Section title="Failures" note="the last 50; what the hub or a client caused never counts against the machine">

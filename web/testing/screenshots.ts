@@ -14,11 +14,18 @@ const PICTURES = join(import.meta.dirname, '..', '..', 'docs', 'pictures')
 const PICTURE_SIZE = { width: 1120, height: 760 }
 const MOST_BYTES = 120_000
 
+const asked = Bun.argv[2] ?? join('.cache', 'screenshots')
+if (asked.startsWith('-') && asked !== '--pictures') {
+  console.error(
+    'bun run screenshots [FOLDER]: every page, four times.  bun run screenshots --pictures: those of the README.',
+  )
+  process.exit(2)
+}
+
 await using hub = await startRealHub()
 const browser = await startChromium()
 try {
-  const pictures = Bun.argv[2] === '--pictures'
-  console.log(await (pictures ? takePictures() : takeAll(Bun.argv[2] ?? join('.cache', 'screenshots'))))
+  console.log(await (asked === '--pictures' ? takePictures() : takeAll(asked)))
 } finally {
   await browser.close()
 }
