@@ -27,14 +27,18 @@ export async function earningsOf(hub: Platform, ownerId: string, question: Quest
     )
   const { hosts } = db.tables
   const mine = and(eq(hosts.ownerId, ownerId), eq(hosts.machine, question.machine))
-  const rows = await db.query.select({ id: hosts.id, leftAt: hosts.leftAt }).from(hosts).where(mine)
+  const rows = await db.query
+    .select({ id: hosts.id, leftAt: hosts.leftAt, seenAt: hosts.seenAt })
+    .from(hosts)
+    .where(mine)
   const hostIds = rows.map(({ id }) => id)
   const traffic = await trafficOf(db, { hostIds }, { from, to, by: 'variant' })
   const paid = traffic.filter(({ completed, cancelled }) => completed + cancelled > 0)
   const tenures = await tenuresOf(db, hostIds)
-  const known = rows.flatMap(({ id, leftAt }) => {
+  const known = rows.flatMap(({ id, leftAt, seenAt }) => {
     const of = tenures.get(id)
-    return of ? [{ of, until: Math.min(to, leftAt ?? to) }] : []
+    // As on the owner's pages (worth.ts).
+    return of ? [{ of, until: leftAt === null ? to : Math.min(to, seenAt) }] : []
   })
   const rent = sum(known.map(({ of, until }) => rentIn(of, { from, to: until })))
   return {

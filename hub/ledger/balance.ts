@@ -1,11 +1,11 @@
 // What accounts have. A client's or host's is in its row. The platform's accounts have no row, and are read without one:
 // every posting sums to zero, so the fees are what all other accounts lack. Nobody's request writes anything for that,
 // nobody's clock matters, and a year of fees costs no more to read than a day of them.
-import { and, eq, inArray, notInArray, type SQL, sql } from 'drizzle-orm'
-import type { PgColumn } from 'drizzle-orm/pg-core'
+import { and, eq, inArray, notInArray, sql } from 'drizzle-orm'
 import { type Db, sumOf } from '../../db/open.ts'
 import type { Money } from '../../sdk/money.ts'
 import { FEES, isMaterialised, PLATFORM } from './chart.ts'
+import { sumOfParts, type SumParts, sumParts } from './sum-parts.ts'
 
 /** What an account has: a client's credit, a host's earnings, what went to or came from the platform. */
 export async function balance(db: Db, account: string): Promise<Money> {
@@ -18,28 +18,15 @@ export async function platformBalances(db: Db): Promise<Map<string, Money>> {
   const { accounts, entries } = db.tables
   const written = PLATFORM.filter((account) => account !== FEES)
   // One statement, so that both parts see the same postings.
-  const rows = await db.rows<{ account: string } & Parts>(
+  const rows = await db.rows<{ account: string } & SumParts>(
     db.query,
-    sql`select ${entries.account} as account, ${parts(entries.amount)} from ${entries}
+    sql`select ${entries.account} as account, ${sql.raw(sumParts('amount'))} from ${entries}
         where ${inArray(entries.account, written)} group by ${entries.account}
-        union all select '', ${parts(accounts.balance)} from ${accounts}`,
+        union all select '', ${sql.raw(sumParts('balance'))} from ${accounts}`,
   )
-  const sums = new Map(rows.map(({ account, whole, rest }) => [account, BigInt(whole) * NANOS + BigInt(rest)]))
+  const sums = new Map(rows.map((row) => [row.account, sumOfParts(row)]))
   const all = [...sums.values()].reduce((sum, each) => sum + each, 0n)
   return new Map(PLATFORM.map((account) => [account, account === FEES ? -all : (sums.get(account) ?? 0n)]))
-}
-
-/** A sum in two parts, whole dollars and the nano-dollars beyond: SQLite's sum of int64 stops at 2⁶³. */
-interface Parts {
-  whole: string | number | bigint
-  rest: string | number | bigint
-}
-
-const NANOS = 1_000_000_000n
-
-function parts(column: PgColumn): SQL {
-  const nanos = sql.raw(String(NANOS))
-  return sql`coalesce(sum(${column} / ${nanos}), 0) as whole, coalesce(sum(${column} % ${nanos}), 0) as rest`
 }
 
 /** A client's or host's row: its balance, and the part of it that hubs have set aside. */

@@ -5,6 +5,7 @@ import type { Db } from '../../db/open.ts'
 import { type Read, snapshot } from '../../db/snapshot.ts'
 import type { Money } from '../../sdk/money.ts'
 import { FEES, PLATFORM, RELIABILITY } from './chart.ts'
+import { NANOS, sumOfParts, type SumParts, sumParts } from './sum-parts.ts'
 
 export interface LedgerReport {
   ok: boolean
@@ -28,7 +29,6 @@ export interface Problem {
 }
 
 const MOST_PROBLEMS = 20
-const NANOS = 1_000_000_000
 
 export async function checkLedger(db: Db): Promise<LedgerReport> {
   return snapshot(db, async (read) => {
@@ -54,8 +54,6 @@ interface Rule {
   broken: string
 }
 
-const sums = (column: string) =>
-  `coalesce(sum(${column} / ${NANOS}), 0) as whole, coalesce(sum(${column} % ${NANOS}), 0) as rest`
 /** Whether an amount is not the sum whose parts are `whole` and `rest`. */
 const differs = (amount: string) =>
   `((rest - ${amount} % ${NANOS}) % ${NANOS} <> 0 or whole - ${amount} / ${NANOS} <> -((rest - ${amount} % ${NANOS}) / ${NANOS}))`
@@ -66,7 +64,7 @@ const entry = (posting: string, account: string) =>
 const RULES: Rule[] = [
   {
     what: 'a posting does not sum to zero',
-    broken: `select posting as id from (select posting, ${sums('amount')} from entries group by posting) s where ${differs('0')}`,
+    broken: `select posting as id from (select posting, ${sumParts('amount')} from entries group by posting) s where ${differs('0')}`,
   },
   {
     what: 'a posting has no entries',
@@ -76,7 +74,7 @@ const RULES: Rule[] = [
     what: 'a balance is not the sum of its entries',
     broken: `select id from (
         select a.id, a.balance, s.whole, s.rest from accounts a
-        join (select a.id, ${sums('coalesce(e.amount, 0)')} from accounts a left join entries e on e.account = a.id group by a.id) s
+        join (select a.id, ${sumParts('coalesce(e.amount, 0)')} from accounts a left join entries e on e.account = a.id group by a.id) s
         on s.id = a.id
       ) b where ${differs('balance')}`,
   },
@@ -93,7 +91,7 @@ const RULES: Rule[] = [
   {
     // Pages show these instead of a sum of all fees (balance.ts).
     what: 'the fees are not what all other accounts lack',
-    broken: `select '${FEES}' as id from (select ${sums('amount')} from (
+    broken: `select '${FEES}' as id from (select ${sumParts('amount')} from (
         select amount from entries where account in (${named(PLATFORM)}) union all select balance from accounts
       ) a) s where ${differs('0')}`,
   },
@@ -101,7 +99,7 @@ const RULES: Rule[] = [
     what: 'what is set aside is not the sum of its grants',
     broken: `select id from (
         select a.id, a.granted, s.whole, s.rest from accounts a
-        join (select a.id, ${sums('coalesce(g.amount, 0)')} from accounts a left join grants g on g.account = a.id group by a.id) s
+        join (select a.id, ${sumParts('coalesce(g.amount, 0)')} from accounts a left join grants g on g.account = a.id group by a.id) s
         on s.id = a.id
       ) b where ${differs('granted')}`,
   },
@@ -148,8 +146,8 @@ async function violations(read: Read, { what, broken }: Rule): Promise<Problem[]
 type Integer = string | number | bigint
 
 async function total(read: Read, amounts: string): Promise<Money> {
-  const [row] = await read<{ whole: Integer; rest: Integer }>(`select ${sums('amount')} from (${amounts}) a`)
-  return BigInt(row?.whole ?? 0) * BigInt(NANOS) + BigInt(row?.rest ?? 0)
+  const [row] = await read<SumParts>(`select ${sumParts('amount')} from (${amounts}) a`)
+  return row ? sumOfParts(row) : 0n
 }
 
 async function count(read: Read, what: string): Promise<number> {

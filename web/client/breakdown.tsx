@@ -44,6 +44,7 @@ function Errors({ of }: { of: Sums }) {
 export function Begun({ of, share }: { of: Sums; share: number }) {
   const ms = begunWithin(of, share)
   if (ms === null) return <span class="muted">–</span>
-  const title = `${share * 100} of 100 answers began within ${ms === Infinity ? 'more than 30 s' : milliseconds(ms)}`
+  const many = `${share * 100} of 100 answers`
+  const title = ms === Infinity ? `Fewer than ${many} began within 30 s` : `${many} began within ${milliseconds(ms)}`
   return <span title={title}>{ms === Infinity ? '> 30 s' : `≤ ${milliseconds(ms)}`}</span>
 }

@@ -106,25 +106,8 @@ export function LimitsPage({ of: { key, typed, faults } }: { of: LimitsView }) {
       </Title>
       <form method="post" action={`/client/keys/${key.id}/limits`} class="card stack narrow">
         <FormFault faults={faults} />
-        <TextField
-          name="budget"
-          label="Budget, USD"
-          value={typed.budget}
-          faults={faults}
-          maxLength={20}
-          placeholder="5.00"
-          hint="The most it may ever spend."
-          autocomplete="off"
-        />
-        <TextField
-          name="expires"
-          label="Last day, UTC"
-          value={typed.expires}
-          faults={faults}
-          maxLength={10}
-          placeholder="2027-12-31"
-          autocomplete="off"
-        />
+        <BudgetField typed={typed} faults={faults} hint="The most it may ever spend." />
+        <LastDayField typed={typed} faults={faults} />
         <AreaField
           name="models"
           label="Models it may ask for"
@@ -145,5 +128,41 @@ export function LimitsPage({ of: { key, typed, faults } }: { of: LimitsView }) {
         </div>
       </form>
     </>
+  )
+}
+
+interface LimitField {
+  typed: TypedLimits
+  faults: Faults | undefined
+  /** Among fields that must be filled. */
+  optional?: boolean
+  hint?: string
+}
+
+export function BudgetField({ typed, optional, ...more }: LimitField) {
+  return (
+    <TextField
+      name="budget"
+      label={optional ? 'Budget, USD (optional)' : 'Budget, USD'}
+      value={typed.budget}
+      maxLength={20}
+      placeholder="5.00"
+      autocomplete="off"
+      {...more}
+    />
+  )
+}
+
+export function LastDayField({ typed, optional, ...more }: LimitField) {
+  return (
+    <TextField
+      name="expires"
+      label={optional ? 'Last day, UTC (optional)' : 'Last day, UTC'}
+      value={typed.expires}
+      maxLength={10}
+      placeholder="2027-12-31"
+      autocomplete="off"
+      {...more}
+    />
   )
 }

@@ -12,12 +12,22 @@ import { Command, Samples } from '../parts/sample.tsx'
 import { Table } from '../parts/table.tsx'
 import { When } from '../parts/when.tsx'
 import { type MemberVisit, type Page, seeOther } from '../route.ts'
-import { changedLimits, LIMIT_FIELDS, NO_LIMITS, ownKey, type TypedLimits, typedLimits } from './key-limits.tsx'
+import {
+  BudgetField,
+  changedLimits,
+  LastDayField,
+  LIMIT_FIELDS,
+  NO_LIMITS,
+  ownKey,
+  type TypedLimits,
+  typedLimits,
+} from './key-limits.tsx'
 
 const DAY_MS = 24 * 60 * 60 * 1_000
 const DAYS_30_MS = 30 * DAY_MS
 const MOST = 200
 const FIELDS = ['name', ...LIMIT_FIELDS]
+const NOTHING_TYPED = { name: '', ...NO_LIMITS }
 
 export interface ListedKey extends Key {
   /** In 30 days. */
@@ -109,7 +119,7 @@ async function readKeys({ hub, guest }: MemberVisit): Promise<KeysView> {
   }
 }
 
-export function KeysPage({ keys, fresh, typed, faults }: KeysView) {
+export function KeysPage({ keys, fresh, typed = NOTHING_TYPED, faults }: KeysView) {
   return (
     <>
       <Title note="A key carries requests and pays from your balance. It is shown once, when it is made.">Keys</Title>
@@ -123,34 +133,18 @@ export function KeysPage({ keys, fresh, typed, faults }: KeysView) {
         <TextField
           name="name"
           label="Name of a new key"
-          value={typed?.name}
+          value={typed.name}
           faults={faults}
           maxLength={60}
           placeholder="web-app"
           autocomplete="off"
         />
-        <TextField
-          name="budget"
-          label="Budget, USD (optional)"
-          value={typed?.budget}
-          faults={faults}
-          maxLength={20}
-          placeholder="5.00"
-          autocomplete="off"
-        />
-        <TextField
-          name="expires"
-          label="Last day, UTC (optional)"
-          value={typed?.expires}
-          faults={faults}
-          maxLength={10}
-          placeholder="2027-12-31"
-          autocomplete="off"
-        />
+        <BudgetField typed={typed} faults={faults} optional />
+        <LastDayField typed={typed} faults={faults} optional />
         <TextField
           name="models"
           label="Models (optional)"
-          value={typed?.models}
+          value={typed.models}
           faults={faults}
           maxLength={5_000}
           placeholder="all; or A, B"
